@@ -1,0 +1,22 @@
+/*
+ * resource/arena.h: memory that goes all at once.  A document tree has one, each object has one;
+ * nothing that is decoded is freed by itself.  Fallible (lib/mem.h), since files size it.
+ */
+#ifndef HERALD_RESOURCE_ARENA_H
+#define HERALD_RESOURCE_ARENA_H
+
+#include <stddef.h>
+
+struct res_arena;
+
+/* NULL: no memory. */
+struct res_arena *arena_new(void);
+void arena_free(struct res_arena *); /* NULL is fine */
+/* Zeroed, aligned for anything; NULL: no memory.  @n == 0 gives a pointer to nothing. */
+void *arena_alloc(struct res_arena *, size_t n);
+/* @nr elements of @size; NULL also when that overflows. */
+void *arena_array(struct res_arena *, size_t nr, size_t size);
+char *arena_strndup(struct res_arena *, const char *, size_t n);
+char *arena_strdup(struct res_arena *, const char *);
+
+#endif

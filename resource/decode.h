@@ -1,0 +1,30 @@
+/*
+ * resource/decode.h: document trees -> objects, by the tables.
+ */
+#ifndef HERALD_RESOURCE_DECODE_H
+#define HERALD_RESOURCE_DECODE_H
+
+#include "resource/field.h"
+#include "resource/tree.h"
+
+/* Which fields and kinds a document may use. */
+enum dialect { DIALECT_NATIVE, DIALECT_CILIUM_V2, DIALECT_CILIUM_ALPHA };
+
+struct decode_in {
+	const struct schema *schema;
+	enum dialect dialect;
+	const char *api_kind; /* as the document says it */
+	const char *file;
+	const struct node *map; /* NULL: an object of defaults */
+	/* Where the document stands in a List; "" outside. */
+	const char *prefix;
+};
+
+/*
+ * One object.  *out gets a reference, or NULL when there are faults.
+ * 0; -EINVAL: they are in @faults; -ENOMEM.
+ */
+int decode_object(const struct decode_in *, struct res_faults *faults, struct res_object **out)
+    __attribute__((warn_unused_result));
+
+#endif

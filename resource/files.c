@@ -1,0 +1,274 @@
+/*
+ * resource/files.c: the files source: the set of files (fileset.h), kept up to date by inotify
+ * (watch.h), into the store; see files.h.
+ *
+ * A reading is: look (at one name, or at everything), settle, tell.  Events of one wake-up are
+ * looked at one by one and settled together, so that a file that moves between two names, or an
+ * editor's dance with backup files, is one change.
+ */
+#include "resource/files.h"
+
+#include "resource/fileset.h"
+#include "resource/store.h"
+#include "resource/watch.h"
+
+#include "lib/loop.h"
+#include "lib/mem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#define RETRY_MS 1000u /* after running out of memory */
+
+struct files {
+	struct loop *loop;
+	struct store *store;
+	int source;
+	struct fileset set;
+	struct watch *watch;
+	struct loop_timer retry;
+	files_result_cb *cb;
+	void *arg;
+	bool look_all;	/* an event asks for everything */
+	bool looked;	/* something was looked at, and is to be settled */
+	bool short_mem; /* the last reading could not be finished */
+	bool ok;
+	int64_t read_at;
+	uint64_t nr_refused;
+};
+
+/* Where fileset_scan() is about to look. */
+static void
+on_path(void *arg, const char *path, int root)
+{
+	watch_path(((struct files *)arg)->watch, path, root);
+}
+
+static void
+on_dir(void *arg, const char *path, size_t root)
+{
+	watch_dir(((struct files *)arg)->watch, path, root);
+}
+
+static const struct fileset_watch watch_ops = { on_path, on_dir };
+
+/* Settle what was looked at and tell how it went.  0, -EINVAL, -ENOMEM (tried again later). */
+static int
+settle(struct files *f, int err)
+{
+	if (!err)
+		err = fileset_settle(&f->set, f->store, f->source);
+	f->looked = f->look_all = false;
+	f->short_mem = err == -ENOMEM;
+	if (err == -ENOMEM) {
+		timer_set(&f->retry, RETRY_MS);
+		return err;
+	}
+	f->ok = err == 0;
+	f->read_at = (int64_t)loop_wall(f->loop);
+	if (f->ok)
+		store_source_synced(f->store, f->source, true);
+	else
+		f->nr_refused++;
+	if (f->cb)
+		f->cb(f->arg, f->ok);
+	return err;
+}
+
+static int
+look_at_all(struct files *f, bool force)
+{
+	int err;
+
+	watch_begin(f->watch);
+	err = fileset_scan(&f->set, force);
+	watch_end(f->watch);
+	return settle(f, err);
+}
+
+/* ---- events ---- */
+
+/* A second name of a file or a symlink is whole when it appears; nobody will close it. */
+static bool
+is_whole(const struct files *f, size_t root, const char *name)
+{
+	char path[4096];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s%s%s", f->set.roots[root].path, *name ? "/" : "",
+		name) >= (int)sizeof(path))
+		return false;
+	return lstat(path, &st) == 0 && (S_ISLNK(st.st_mode) || st.st_nlink > 1);
+}
+
+static void
+on_event(void *arg, enum watch_what what, size_t root, const char *name)
+{
+	struct files *f = arg;
+	int err = 0;
+
+	switch (what) {
+	case WATCH_ALL:
+		f->look_all = true;
+		break;
+	case WATCH_CHANGED:
+		err = fileset_touch(&f->set, root, name);
+		f->looked = true;
+		f->look_all |= !*name; /* a root may have become something else */
+		break;
+	case WATCH_CREATED:
+		if (is_whole(f, root, name)) {
+			f->look_all = true;
+			break;
+		}
+		/* fall through */
+	case WATCH_WRITING:
+		err = fileset_hold(&f->set, root, name);
+		break;
+	}
+	if (err < 0)
+		f->short_mem = true;
+}
+
+static void
+on_done(void *arg)
+{
+	struct files *f = arg;
+
+	if (f->look_all)
+		(void)look_at_all(f, false);
+	else if (f->looked)
+		(void)settle(f, f->short_mem ? -ENOMEM : 0);
+}
+
+static void
+on_retry(void *arg)
+{
+	(void)look_at_all(arg, true);
+}
+
+/* ---- the source ---- */
+
+struct files *
+files_new(struct loop *loop, struct store *store, const char *const *paths, size_t nr_paths,
+    files_result_cb *cb, void *arg)
+{
+	struct files *f = mem_calloc(1, sizeof(*f));
+	int err;
+
+	if (!f) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	f->loop = loop;
+	f->store = store;
+	f->cb = cb;
+	f->arg = arg;
+	timer_init(&f->retry, loop, on_retry, f);
+	err = fileset_init(&f->set, paths, nr_paths);
+	if (err < 0)
+		goto free_files;
+	f->set.watch = &watch_ops;
+	f->set.arg = f;
+	f->watch = watch_new(loop, on_event, on_done, f);
+	if (!f->watch) {
+		err = -errno;
+		goto fini_set;
+	}
+	f->source = store_source_add(store, "files");
+	if (f->source < 0) {
+		err = f->source;
+		goto free_watch;
+	}
+	(void)look_at_all(f, true); /* how it went is files_ok()'s to say */
+	return f;
+
+free_watch:
+	watch_free(f->watch);
+fini_set:
+	fileset_fini(&f->set);
+free_files:
+	mem_free(f);
+	errno = -err;
+	return NULL;
+}
+
+void
+files_free(struct files *f)
+{
+	if (!f)
+		return;
+	timer_stop(&f->retry);
+	watch_free(f->watch);
+	fileset_fini(&f->set);
+	mem_free(f);
+}
+
+int
+files_reload(struct files *f)
+{
+	return look_at_all(f, true);
+}
+
+bool
+files_ok(const struct files *f)
+{
+	return f->ok;
+}
+
+const struct res_faults *
+files_faults(const struct files *f)
+{
+	return &f->set.faults;
+}
+
+int64_t
+files_read_at(const struct files *f)
+{
+	return f->read_at;
+}
+
+uint64_t
+files_nr_refused(const struct files *f)
+{
+	return f->nr_refused;
+}
+
+/* ---- only checking ---- */
+
+static int
+hand_out(const struct fileset *set, struct res_set *out)
+{
+	for (struct index_node *n = index_first(set->files); n; n = index_next(n)) {
+		const struct fileset_file *file = n->value;
+
+		for (size_t i = 0; i < file->cur.nr; i++) {
+			if (mem_grow((void **)&out->v, &out->cap, out->nr,
+				sizeof(struct res_object *), 0) < 0)
+				return -ENOMEM;
+			out->v[out->nr++] = res_ref(file->cur.v[i]);
+		}
+	}
+	return 0;
+}
+
+int
+files_check(
+    const char *const *paths, size_t nr_paths, struct res_set *out, struct res_faults *faults)
+{
+	struct fileset set;
+	int err = fileset_init(&set, paths, nr_paths);
+
+	if (err < 0)
+		return err;
+	err = fileset_scan(&set, true);
+	if (!err)
+		err = fileset_settle(&set, NULL, 0);
+	if (err == -EINVAL && fault_copy(faults, &set.faults) < 0)
+		err = -ENOMEM;
+	if (out && err != -ENOMEM && hand_out(&set, out) < 0)
+		err = -ENOMEM;
+	fileset_fini(&set);
+	return err;
+}

@@ -1,0 +1,69 @@
+/*
+ * resource/herald_config.h: the one document that is ours alone, HeraldConfig.  Every field has a
+ * default; res_herald_config_default() is the object that stands in when there is none.
+ */
+#ifndef HERALD_RESOURCE_HERALD_CONFIG_H
+#define HERALD_RESOURCE_HERALD_CONFIG_H
+
+#include "resource/object.h"
+#include "resource/rules.h"
+
+#include "lib/addr.h"
+
+/* "0.0.0.0:179" */
+struct res_listen {
+	struct addr addr;
+	uint16_t port;
+};
+
+enum res_log_level { RES_LOG_ERROR, RES_LOG_WARN, RES_LOG_INFO, RES_LOG_DEBUG };
+enum res_log_format { RES_LOG_LOGFMT, RES_LOG_JSON };
+enum res_dp_mode { RES_DP_BPF, RES_DP_NONE };
+enum res_dp_attach { RES_ATTACH_AUTO, RES_ATTACH_XDP, RES_ATTACH_TC };
+enum res_dp_forwarding { RES_FORWARD_SNAT, RES_FORWARD_DSR };
+enum res_dp_algorithm { RES_ALGORITHM_MAGLEV, RES_ALGORITHM_RANDOM };
+
+struct res_kubernetes_source {
+	bool present;		/* absent: files are the only source */
+	const char *kubeconfig; /* "" with inCluster */
+	bool in_cluster;
+	struct res_strings dialects;
+	const char *load_balancer_class;
+};
+
+struct res_datapath {
+	enum res_dp_mode mode;
+	struct res_strings devices; /* names or regular expressions; none: default routes, peers */
+	enum res_dp_attach attach;
+	enum res_dp_forwarding forwarding;
+	enum res_dp_algorithm algorithm;
+	uint32_t maglev_table_size; /* a prime */
+	bool external_cluster_ip, socket_lb;
+	const char *cgroup, *pin_path;
+};
+
+struct res_herald_config {
+	struct res_object obj;
+	const char *node_name; /* "": -n, else the host name */
+	const char *state_dir;
+	struct res_kubernetes_source kubernetes;
+	const char *control_socket;
+	bool metrics_off; /* listen: "" */
+	struct res_listen metrics_listen;
+	enum res_log_level log_level;
+	enum res_log_format log_format;
+	struct {
+		const struct res_listen *v;
+		size_t nr;
+	} bgp_listen;
+	struct res_rules bgp_import;
+	uint8_t bgp_allow_as_in;
+	struct res_datapath datapath;
+	bool direct_node_routes, install_learned;
+	uint32_t routing_table;
+};
+
+/* All defaults; the caller owns the reference. */
+struct res_herald_config *res_herald_config_default(void);
+
+#endif

@@ -1,0 +1,234 @@
+/*
+ * resource/tab_config.c: the table of HeraldConfig.
+ */
+#include "resource/collect.h"
+#include "resource/herald_config.h"
+#include "resource/tables.h"
+
+#include "lib/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool
+is_prime(const void *at)
+{
+	uint32_t n = *(const uint32_t *)at;
+
+	if (n < 2)
+		return false;
+	for (uint32_t k = 2; (uint64_t)k * k <= n; k++)
+		if (n % k == 0)
+			return false;
+	return true;
+}
+
+static bool
+is_absolute(const void *at)
+{
+	return **(const char *const *)at == '/';
+}
+
+/* What a sockaddr_un holds. */
+static bool
+is_socket_path(const void *at)
+{
+	const char *path = *(const char *const *)at;
+
+	return *path == '/' && strlen(path) < 108;
+}
+
+static void
+kubernetes_check(struct decoder *d, const struct node *map, void *at)
+{
+	const struct res_kubernetes_source *k = at;
+
+	if (!map)
+		return;
+	if (k->in_cluster && *k->kubeconfig)
+		decode_fault(d, map, "kubeconfig", "must be absent: inCluster is true");
+	else if (!k->in_cluster && !*k->kubeconfig)
+		decode_fault(d, map, "", "missing: must have kubeconfig, or inCluster: true");
+}
+
+static void
+metrics_check(struct decoder *d, const struct node *map, void *at)
+{
+	struct res_herald_config *c = at;
+
+	(void)d;
+	(void)map;
+	c->metrics_off = !addr_is_set(&c->metrics_listen.addr);
+}
+
+static void
+bgp_check(struct decoder *d, const struct node *map, void *at)
+{
+	const struct res_herald_config *c = at;
+
+	rules_check_import(d, map, "import", &c->bgp_import);
+}
+
+static bool
+is_dialect(const void *at)
+{
+	static const char *const groups[] = { "heraldlb.io", "cilium.io", "metallb.io" };
+
+	for (size_t i = 0; i < 3; i++)
+		if (strcmp(groups[i], *(const char *const *)at) == 0)
+			return true;
+	return false;
+}
+
+/* clang-format off */
+#define CONF struct res_herald_config
+#define KUBE struct res_kubernetes_source
+#define DP struct res_datapath
+
+static const char *const level_words[] = { "error", "warn", "info", "debug", NULL };
+static const char *const format_words[] = { "logfmt", "json", NULL };
+static const char *const mode_words[] = { "bpf", "none", NULL };
+static const char *const attach_words[] = { "auto", "xdp", "tc", NULL };
+static const char *const forwarding_words[] = { "snat", "dsr", NULL };
+static const char *const algorithm_words[] = { "maglev", "random", NULL };
+
+static const struct field kubernetes_fields[] = {
+	{ "kubeconfig", T_STRING, 0, FIELD_AT(KUBE, kubeconfig), .cost = RES_COST_RESTART,
+	  .help = "how to reach the API server" },
+	{ "inCluster", T_BOOL, 0, FIELD_AT(KUBE, in_cluster), .cost = RES_COST_RESTART,
+	  .help = "use the pod's service account" },
+	{ "dialects", T_STRING, F_LIST, FIELD_LIST_AT(KUBE, dialects), .def = "heraldlb.io",
+	  .valid = is_dialect, .right = "heraldlb.io, cilium.io or metallb.io",
+	  .cost = RES_COST_RESTART, .help = "groups to watch" },
+	{ "loadBalancerClass", T_STRING, 0, FIELD_AT(KUBE, load_balancer_class),
+	  .cost = RES_COST_SOFT, .help = "Services of other classes are left alone" },
+	FIELD_END,
+};
+static const struct table kubernetes_table = { kubernetes_fields, sizeof(KUBE), kubernetes_check };
+static const struct field source_fields[] = {
+	{ "kubernetes", T_STRUCT, F_HAS, FIELD_AT(CONF, kubernetes),
+	  FIELD_HAS(CONF, kubernetes.present), .sub = &kubernetes_table, .cost = RES_COST_RESTART,
+	  .help = "absent: files are the only source" },
+	FIELD_END,
+};
+static const struct table source_table = { source_fields, 0, NULL };
+
+static const struct field control_fields[] = {
+	{ "socket", T_STRING, 0, FIELD_AT(CONF, control_socket), .def = "/run/herald/herald.sock",
+	  .valid = is_socket_path, .right = "an absolute path of at most 107 bytes",
+	  .cost = RES_COST_RESTART, .help = "where heraldctl finds the daemon" },
+	FIELD_END,
+};
+static const struct table control_table = { control_fields, 0, NULL };
+
+static const struct field metrics_fields[] = {
+	{ "listen", T_LISTEN, 0, FIELD_AT(CONF, metrics_listen), .min = 1, .def = "127.0.0.1:7479",
+	  .cost = RES_COST_RESTART, .help = "/metrics, /healthz, /readyz; \"\": off" },
+	FIELD_END,
+};
+static const struct table metrics_table = { metrics_fields, 0, metrics_check };
+
+static const struct field log_fields[] = {
+	{ "level", T_ENUM, 0, FIELD_AT(CONF, log_level), .words = level_words, .def = "info",
+	  .help = "least important lines that are written" },
+	{ "format", T_ENUM, 0, FIELD_AT(CONF, log_format), .words = format_words, .def = "logfmt",
+	  .help = "logfmt or json" },
+	FIELD_END,
+};
+static const struct table log_table = { log_fields, 0, NULL };
+
+static const struct field bgp_fields[] = {
+	{ "listen", T_LISTEN, F_LIST, FIELD_LIST_AT(CONF, bgp_listen),
+	  .def = "0.0.0.0:179 [::]:179", .cost = RES_COST_SOFT,
+	  .help = "where peers may connect; []: nowhere" },
+	{ "import", T_STRUCT, F_LIST, .offset = offsetof(CONF, bgp_import),
+	  .size = sizeof(struct res_rule), .sub = &rule_table, .cost = RES_COST_SOFT,
+	  .help = "what is accepted from peers that have no rules of their own" },
+	{ "allowASIn", T_UINT, 0, FIELD_AT(CONF, bgp_allow_as_in), .max = 10, .cost = RES_COST_SOFT,
+	  .help = "how often our AS may stand in a received path" },
+	FIELD_END,
+};
+static const struct table bgp_table = { bgp_fields, 0, bgp_check };
+
+static const struct field datapath_fields[] = {
+	{ "mode", T_ENUM, 0, FIELD_AT(DP, mode), .words = mode_words, .def = "bpf",
+	  .cost = RES_COST_SOFT, .help = "none: somebody else forwards" },
+	{ "devices", T_REGEX, F_LIST, FIELD_LIST_AT(DP, devices), .cost = RES_COST_SOFT,
+	  .help = "names or expressions; none: of the default routes and the BGP peers" },
+	{ "attach", T_ENUM, 0, FIELD_AT(DP, attach), .words = attach_words, .def = "auto",
+	  .cost = RES_COST_SOFT, .help = "where packets are taken" },
+	{ "forwarding", T_ENUM, 0, FIELD_AT(DP, forwarding), .words = forwarding_words,
+	  .def = "snat", .cost = RES_COST_SOFT, .help = "dsr: answers go straight to the client" },
+	{ "algorithm", T_ENUM, 0, FIELD_AT(DP, algorithm), .words = algorithm_words,
+	  .def = "maglev", .cost = RES_COST_SOFT, .help = "how a backend is chosen" },
+	{ "maglevTableSize", T_UINT, 0, FIELD_AT(DP, maglev_table_size), .min = 2, .max = 131071,
+	  .valid = is_prime, .right = "a prime of at most 131071", .def = "16381",
+	  .cost = RES_COST_SOFT, .help = "a prime, a hundred times the backends of a service" },
+	{ "externalClusterIP", T_BOOL, 0, FIELD_AT(DP, external_cluster_ip), .cost = RES_COST_SOFT,
+	  .help = "serve ClusterIPs to clients outside" },
+	{ "socketLB", T_BOOL, 0, FIELD_AT(DP, socket_lb), .def = "true", .cost = RES_COST_SOFT,
+	  .help = "translate at connect() on this node" },
+	{ "cgroup", T_STRING, 0, FIELD_AT(DP, cgroup), .def = "/sys/fs/cgroup",
+	  .valid = is_absolute, .right = "an absolute path", .cost = RES_COST_SOFT,
+	  .help = "cgroup2 directory that socketLB attaches to" },
+	{ "pinPath", T_STRING, 0, FIELD_AT(DP, pin_path), .def = "/sys/fs/bpf/herald",
+	  .valid = is_absolute, .right = "an absolute path", .cost = RES_COST_RESTART,
+	  .help = "where programs and maps are pinned" },
+	FIELD_END,
+};
+static const struct table datapath_table = { datapath_fields, sizeof(DP), NULL };
+
+static const struct field routing_fields[] = {
+	{ "directNodeRoutes", T_BOOL, 0, FIELD_AT(CONF, direct_node_routes), .cost = RES_COST_SOFT,
+	  .help = "a route to the PodCIDRs of every node on the same link" },
+	{ "installLearned", T_BOOL, 0, FIELD_AT(CONF, install_learned), .cost = RES_COST_SOFT,
+	  .help = "put learned routes into the kernel" },
+	{ "table", T_UINT, 0, FIELD_AT(CONF, routing_table), .min = 1, .max = UINT32_FULL,
+	  .def = "254", .cost = RES_COST_SOFT, .help = "the kernel's routing table" },
+	FIELD_END,
+};
+static const struct table routing_table = { routing_fields, 0, NULL };
+
+static const struct field spec_fields[] = {
+	{ "nodeName", T_STRING, 0, FIELD_AT(CONF, node_name), .max = 253, .cost = RES_COST_RESTART,
+	  .help = "default: -n, else the host name" },
+	{ "stateDir", T_STRING, 0, FIELD_AT(CONF, state_dir), .def = "/var/lib/herald",
+	  .valid = is_absolute, .right = "an absolute path", .cost = RES_COST_RESTART,
+	  .help = "where allocations are kept" },
+	FIELD_GROUP("sources", 0, source_table),
+	FIELD_GROUP("control", 0, control_table),
+	FIELD_GROUP("metrics", 0, metrics_table),
+	FIELD_GROUP("log", 0, log_table),
+	FIELD_GROUP("bgp", 0, bgp_table),
+	{ "datapath", T_STRUCT, 0, FIELD_AT(CONF, datapath), .sub = &datapath_table,
+	  .help = "how packets are carried" },
+	FIELD_GROUP("routing", 0, routing_table),
+	FIELD_END,
+};
+static const struct table spec_table = { spec_fields, 0, NULL };
+
+static const struct field config_fields[] = {
+	FIELDS_HEAD(CONF),
+	FIELD_GROUP("spec", 0, spec_table),
+	FIELD_END,
+};
+const struct table herald_config_table = { config_fields, sizeof(CONF), NULL };
+/* clang-format on */
+
+struct res_herald_config *
+res_herald_config_default(void)
+{
+	const struct decode_in in = {
+		.schema = schema_of(RES_HERALD_CONFIG),
+		.api_kind = "HeraldConfig",
+		.file = "",
+		.prefix = "",
+	};
+	struct res_faults faults = { 0 };
+	struct res_object *o;
+
+	/* Our own defaults cannot be at fault; what is left is memory, and too little of it. */
+	if (decode_object(&in, &faults, &o) < 0)
+		abort();
+	return (struct res_herald_config *)o;
+}

@@ -1,0 +1,91 @@
+/*
+ * resource/tab_pool.c: the tables of LoadBalancerIPPool and L2AnnouncementPolicy.
+ */
+#include "resource/kinds.h"
+#include "resource/tables.h"
+
+/* A block is a prefix, or a range, or one address; given both, the prefix counts, as in Cilium. */
+static void
+block_check(struct decoder *d, const struct node *map, void *at)
+{
+	struct res_pool_block *b = at;
+
+	if (!map)
+		return;
+	if (b->is_cidr) {
+		b->range = prefix_range(&b->cidr);
+		return;
+	}
+	if (!addr_is_set(&b->start)) {
+		decode_fault(d, map, addr_is_set(&b->stop) ? "start" : "",
+		    "missing: must have cidr, or start and stop");
+		return;
+	}
+	b->range = (struct addr_range){ b->start, addr_is_set(&b->stop) ? b->stop : b->start };
+	if (b->range.first.family != b->range.last.family)
+		decode_fault(d, map, "stop", "%s: must be of the same family as start, %s",
+		    addr_str(&b->stop), addr_str(&b->start));
+	else if (addr_cmp(&b->range.first, &b->range.last) > 0)
+		decode_fault(d, map, "stop", "%s: must not be lower than start, %s",
+		    addr_str(&b->stop), addr_str(&b->start));
+}
+
+/* clang-format off */
+static const char *const no_yes[] = { "No", "Yes", NULL };
+
+static const struct field block_fields[] = {
+	{ "cidr", T_PREFIX, F_HAS, FIELD_AT(struct res_pool_block, cidr),
+	  FIELD_HAS(struct res_pool_block, is_cidr), .cost = RES_COST_SOFT, .help = "a prefix" },
+	{ "start", T_ADDR, 0, FIELD_AT(struct res_pool_block, start), .cost = RES_COST_SOFT,
+	  .help = "first address of a range, or the only one" },
+	{ "stop", T_ADDR, 0, FIELD_AT(struct res_pool_block, stop), .cost = RES_COST_SOFT,
+	  .help = "last address of a range" },
+	FIELD_END,
+};
+static const struct table block_table = { block_fields, sizeof(struct res_pool_block), block_check };
+
+static const struct field pool_spec_fields[] = {
+	{ "blocks", T_STRUCT, F_LIST, FIELD_LIST_AT(struct res_lb_ip_pool, blocks),
+	  .sub = &block_table, .cost = RES_COST_SOFT, .help = "the addresses of the pool" },
+	{ "allowFirstLastIPs", T_ENUM, 0, FIELD_AT(struct res_lb_ip_pool, allow_first_last),
+	  .words = no_yes, .def = "Yes", .cost = RES_COST_SOFT,
+	  .help = "No: first and last address of a prefix are kept back" },
+	{ "disabled", T_BOOL, 0, FIELD_AT(struct res_lb_ip_pool, disabled), .cost = RES_COST_SOFT,
+	  .help = "no new addresses; those given away stay" },
+	{ "serviceSelector", T_SELECTOR, 0, FIELD_AT(struct res_lb_ip_pool, service_selector),
+	  .cost = RES_COST_SOFT, .help = "which Services it serves; absent: all" },
+	FIELD_END,
+};
+static const struct table pool_spec_table = { pool_spec_fields, 0, NULL };
+
+static const struct field pool_fields[] = {
+	FIELDS_HEAD(struct res_lb_ip_pool),
+	FIELD_GROUP("spec", F_REQUIRED, pool_spec_table),
+	FIELD_ANY("status"),
+	FIELD_END,
+};
+const struct table lb_ip_pool_table = { pool_fields, sizeof(struct res_lb_ip_pool), NULL };
+
+static const struct field l2_spec_fields[] = {
+	{ "nodeSelector", T_SELECTOR, 0, FIELD_AT(struct res_l2_policy, node_selector),
+	  .cost = RES_COST_SOFT, .help = "which nodes may answer; absent: all" },
+	{ "serviceSelector", T_SELECTOR, 0, FIELD_AT(struct res_l2_policy, service_selector),
+	  .cost = RES_COST_SOFT, .help = "for which Services; absent: all" },
+	{ "interfaces", T_REGEX, F_LIST, FIELD_LIST_AT(struct res_l2_policy, interfaces),
+	  .cost = RES_COST_SOFT, .help = "on which interfaces; none: all that are used" },
+	{ "loadBalancerIPs", T_BOOL, 0, FIELD_AT(struct res_l2_policy, load_balancer_ips),
+	  .cost = RES_COST_SOFT, .help = "answer for load balancer addresses" },
+	{ "externalIPs", T_BOOL, 0, FIELD_AT(struct res_l2_policy, external_ips),
+	  .cost = RES_COST_SOFT, .help = "answer for spec.externalIPs" },
+	FIELD_END,
+};
+static const struct table l2_spec_table = { l2_spec_fields, 0, NULL };
+
+static const struct field l2_fields[] = {
+	FIELDS_HEAD(struct res_l2_policy),
+	FIELD_GROUP("spec", F_REQUIRED, l2_spec_table),
+	FIELD_ANY("status"),
+	FIELD_END,
+};
+const struct table l2_policy_table = { l2_fields, sizeof(struct res_l2_policy), NULL };
+/* clang-format on */
