@@ -1,0 +1,697 @@
+/*
+ * bgpd/adj.c: what a peer sends, and its settings.  Between the session (peer.c) and the table
+ * (rib.c): UPDATEs become paths, with the attributes as received and as import policy makes them.
+ */
+#include "bgpd/adj.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "bgpd/msg.h"
+#include "bgpd/out.h"
+#include "bgpd/rib.h"
+#include "lib/mem.h"
+
+/* What import makes of one attribute set; prefixes of an UPDATE mostly share the rule too. */
+struct import {
+	uint32_t in;  /* as received; borrowed */
+	uint8_t loop; /* enum path_why that holds for all prefixes */
+	int rule;     /* the one that .set was made by; -1: none yet */
+	uint32_t set; /* with a reference */
+};
+
+/* ---- import ---- */
+
+static bool
+is_own_address(const struct adj *adj, const struct addr *a)
+{
+	const struct adj_session *s = &adj->session;
+
+	if (!addr_is_set(a))
+		return false;
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		if (addr_eq(a, &s->self[f]))
+			return true;
+	}
+	return addr_eq(a, &s->local) || addr_eq(a, &s->self_ll);
+}
+
+static bool
+in_cluster_list(struct bgp_span list, uint32_t id)
+{
+	return attrset_has_community(list, id); /* both are lists of 4-octet numbers */
+}
+
+/* Reasons that lie in the attributes alone. */
+static enum path_why
+attrs_why(const struct adj *adj, const struct bgp_attrs *a)
+{
+	const struct adj_session *s = &adj->session;
+
+	/* RFC 4271 9.1.2: our own AS in the path: not feasible, but for what is allowed. */
+	if (bgp_as_path_count(a->as_path, s->local_as) > adj->allow_as_in)
+		return PATH_AS_LOOP;
+	/* RFC 4456 8: a router that sees its own ORIGINATOR_ID or CLUSTER_ID ignores the route. */
+	if (s->ibgp && a->has_originator_id && a->originator_id == s->local_id)
+		return PATH_ORIGINATOR;
+	if (s->ibgp && in_cluster_list(a->cluster_list, s->local_id))
+		return PATH_CLUSTER;
+	/* RFC 4271 5.1.3: not a route with ourselves as the next hop. */
+	if (is_own_address(adj, &a->next_hop) || is_own_address(adj, &a->next_hop_ll))
+		return PATH_OWN_HOP;
+	return PATH_OK;
+}
+
+static void
+import_begin(struct adj *adj, struct import *im, uint32_t in)
+{
+	struct rib *r = adj->rib;
+	struct bgp_attrs a;
+
+	attrset_view(&r->sets, in, &a);
+	attrset_unref(&r->sets, im->set);
+	*im = (struct import){ .in = in, .loop = (uint8_t)attrs_why(adj, &a), .rule = -1 };
+}
+
+static void
+import_end(struct adj *adj, struct import *im)
+{
+	attrset_unref(&adj->rib->sets, im->set);
+	im->set = 0;
+	im->in = 0;
+}
+
+/* The attributes of im->in after @rule, to im->set. */
+static int
+import_apply(struct adj *adj, struct import *im, int rule)
+{
+	const struct bgp_rule *ru = policy_rule(adj->import, (size_t)rule);
+	struct rib *r = adj->rib;
+	struct bgp_attrs a;
+	struct wire_wr w;
+
+	attrset_unref(&r->sets, im->set);
+	im->set = 0;
+	im->rule = -1;
+	attrset_view(&r->sets, im->in, &a);
+	r->room.used = 0;
+	if (policy_set(ru, &a, &r->room) < 0)
+		return -ENOMEM;
+	if (ru->set.next_hop == BGP_NH_ADDR && ru->set.next_hop_addr.family == a.next_hop.family) {
+		a.next_hop = ru->set.next_hop_addr;
+		a.next_hop_ll = (struct addr){ 0 };
+	}
+	if (ru->set.prepend) {
+		w = wire_wr_init(r->room.bytes + r->room.used, POLICY_ROOM - r->room.used);
+		if (bgp_as_path_prepend(a.as_path, adj->session.local_as, ru->set.prepend, &w) < 0)
+			return -ENOMEM;
+		a.as_path = (struct bgp_span){ .p = w.start, .len = (uint32_t)w.len };
+	}
+	im->set = attrset_intern(&r->sets, &a);
+	if (!im->set)
+		return -ENOMEM;
+	im->rule = rule;
+	return 0;
+}
+
+/* What becomes of a prefix: *set (borrowed, 0: not feasible) and why. */
+static int
+import_prefix(
+    struct adj *adj, struct import *im, const struct prefix *p, uint32_t *set, uint8_t *why)
+{
+	int rule;
+
+	*set = 0;
+	*why = im->loop;
+	if (im->loop != PATH_OK)
+		return 0;
+	/* RFC 8212: without a rule nothing is accepted. */
+	rule = adj->import ? policy_match(adj->import, &adj->rib->sets, im->in, p, BGP_SRC_LEARNED)
+			   : -1;
+	if (rule < 0) {
+		*why = PATH_NO_RULE;
+		return 0;
+	}
+	if (!policy_rule(adj->import, (size_t)rule)->accept) {
+		*why = PATH_REJECTED;
+		return 0;
+	}
+	if (im->rule != rule && import_apply(adj, im, rule) < 0)
+		return -ENOMEM;
+	*set = im->set;
+	return 0;
+}
+
+/* ---- paths ---- */
+
+static void
+path_set_stale(struct adj *adj, enum bgp_family f, struct path *p, bool stale)
+{
+	if (!!(p->flags & PATH_STALE) == stale)
+		return;
+	p->flags ^= PATH_STALE;
+	if (stale)
+		adj->nr_stale[f]++;
+	else
+		adj->nr_stale[f]--;
+}
+
+/* Put @in and @set on the path; takes references of its own. */
+static void
+path_put(struct adj *adj, enum bgp_family f, uint32_t node, struct path *p, uint32_t in,
+    uint32_t set, uint8_t why)
+{
+	struct rib *r = adj->rib;
+	bool changed = p->set != set;
+
+	path_set_stale(adj, f, p, false);
+	p->why = why;
+	if (p->in != in) {
+		attrset_ref(&r->sets, in);
+		attrset_unref(&r->sets, p->in);
+		p->in = in;
+		p->since = rib_now_s(r);
+	}
+	if (!changed)
+		return;
+	adj->nr_ok[f] += (uint32_t) !!set - (uint32_t) !!p->set;
+	attrset_ref(&r->sets, set);
+	attrset_unref(&r->sets, p->set);
+	p->set = set;
+	rib_touch(r, f, node);
+}
+
+static void
+path_remove(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path)
+{
+	struct rib *r = adj->rib;
+	struct path *p = rib_path(r, path);
+
+	path_set_stale(adj, f, p, false);
+	adj->nr_paths[f]--;
+	adj->nr_ok[f] -= !!p->set;
+	attrset_unref(&r->sets, p->in);
+	attrset_unref(&r->sets, p->set);
+	rib_path_drop(r, ptab_node(&r->tab[f], node), path);
+	rib_touch(r, f, node);
+}
+
+typedef int path_fn(struct adj *, enum bgp_family, uint32_t node, uint32_t path, void *arg);
+
+/* Every path of @adj in one family.  Stops at the first error. */
+static int
+paths_walk(struct adj *adj, enum bgp_family f, path_fn *fn, void *arg)
+{
+	struct rib *r = adj->rib;
+	uint32_t left = adj->nr_paths[f];
+
+	for (uint32_t id = 1; left && id < ptab_end(&r->tab[f]); id++) {
+		struct node *n = ptab_node(&r->tab[f], id);
+		uint32_t path;
+		int err;
+
+		if (n->len == NODE_FREE)
+			continue;
+		path = rib_path_of(r, n, adj->id);
+		if (!path)
+			continue;
+		left--;
+		err = fn(adj, f, id, path, arg);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int
+drop_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *only_stale)
+{
+	if (!only_stale || rib_path(adj->rib, path)->flags & PATH_STALE)
+		path_remove(adj, f, node, path);
+	return 0;
+}
+
+/* RFC 4724 4.2: what was stale already goes, the rest is stale from now on. */
+static int
+age_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *arg)
+{
+	struct path *p = rib_path(adj->rib, path);
+
+	(void)arg;
+	if (p->flags & PATH_STALE)
+		path_remove(adj, f, node, path);
+	else
+		path_set_stale(adj, f, p, true);
+	return 0;
+}
+
+static void
+purge_stale(struct adj *adj, enum bgp_family f)
+{
+	if (adj->nr_stale[f])
+		(void)paths_walk(adj, f, drop_fn, adj);
+}
+
+/* ---- UPDATE ---- */
+
+/* RFC 4486 4: AFI, SAFI and the limit as data. */
+static int
+fault_max_prefixes(const struct adj *adj, enum bgp_family f, struct bgp_fault *fault)
+{
+	uint8_t data[7];
+	struct wire_wr w = wire_wr_init(data, sizeof(data));
+
+	wire_put_u16(&w, bgp_family_afi(f));
+	wire_put_u8(&w, 1);
+	wire_put_u32(&w, adj->max_prefixes[f]);
+	return bgp_fault_set(fault, BGP_ERR_CEASE, BGP_CEASE_MAX_PREFIXES, data, w.len,
+	    "more prefixes than allowed");
+}
+
+static int
+fault_memory(struct bgp_fault *fault)
+{
+	return bgp_fault_set(
+	    fault, BGP_ERR_CEASE, BGP_CEASE_RESOURCES, NULL, 0, "no memory for the peer's routes");
+}
+
+static void
+withdraw(struct adj *adj, struct bgp_nlri *nlri)
+{
+	struct rib *r = adj->rib;
+	struct prefix p;
+
+	while (nlri->present && bgp_nlri_next(nlri, &p)) {
+		struct ptab *t = &r->tab[nlri->family];
+		uint32_t node = ptab_find(t, &p, ptab_hash(t, &p)), path;
+
+		if (!node)
+			continue;
+		path = rib_path_of(r, ptab_node(t, node), adj->id);
+		if (path)
+			path_remove(adj, nlri->family, node, path);
+	}
+}
+
+static int
+announce_one(struct adj *adj, enum bgp_family f, struct import *im, const struct prefix *p,
+    uint64_t hash, struct bgp_fault *fault)
+{
+	struct rib *r = adj->rib;
+	struct ptab *t = &r->tab[f];
+	uint32_t node, path, set;
+	uint8_t why;
+
+	if (import_prefix(adj, im, p, &set, &why) < 0)
+		return fault_memory(fault);
+	node = ptab_get(t, p, hash);
+	if (!node)
+		return fault_memory(fault);
+	path = rib_path_of(r, ptab_node(t, node), adj->id);
+	if (!path) {
+		/* An empty node that we just made is reaped when it is decided. */
+		rib_touch(r, f, node);
+		if (adj->max_prefixes[f] && adj->nr_paths[f] >= adj->max_prefixes[f])
+			return fault_max_prefixes(adj, f, fault);
+		path = rib_path_add(r, ptab_node(t, node), adj->id);
+		if (!path)
+			return fault_memory(fault);
+		adj->nr_paths[f]++;
+	}
+	path_put(adj, f, node, rib_path(r, path), im->in, set, why);
+	return 0;
+}
+
+/* The next prefix that can be a route.  RFC 4271 6.3: what cannot is ignored, and logged. */
+static bool
+next_route(struct adj *adj, struct bgp_nlri *nlri, struct prefix *p)
+{
+	unsigned kept_back;
+
+	while (bgp_nlri_next(nlri, p)) {
+		if (!bgp_prefix_is_martian(p))
+			return true;
+		if (log_allow(&adj->noise, loop_now_ms(adj->rib->loop), 10, &kept_back))
+			log_warn("prefix-ignored", LOG_S("instance", adj->rib->instance),
+			    LOG_S("peer", adj->name), LOG_S("prefix", prefix_str(p)),
+			    LOG_S("why", "no unicast destination"), LOG_U("suppressed", kept_back));
+	}
+	return false;
+}
+
+#define AHEAD 16
+
+/* Prefixes are read a few ahead, so that memory is on its way when their turn comes. */
+static int
+announce_all(struct adj *adj, struct bgp_nlri *nlri, struct import *im, struct bgp_fault *fault)
+{
+	const struct ptab *t = &adj->rib->tab[nlri->family];
+	struct prefix p[AHEAD];
+	uint64_t hash[AHEAD];
+	unsigned nr;
+	int err = 0;
+
+	do {
+		for (nr = 0; nr < AHEAD && next_route(adj, nlri, &p[nr]); nr++) {
+			hash[nr] = ptab_hash(t, &p[nr]);
+			ptab_prefetch(t, hash[nr]);
+		}
+		for (unsigned i = 0; i < nr && !err; i++)
+			err = announce_one(adj, nlri->family, im, &p[i], hash[i], fault);
+	} while (nr == AHEAD && !err);
+	return err;
+}
+
+static int
+announce(
+    struct adj *adj, struct bgp_nlri *nlri, const struct bgp_attrs *attrs, struct bgp_fault *fault)
+{
+	struct rib *r = adj->rib;
+	struct import im = { 0 };
+	uint32_t in;
+	int err;
+
+	if (!nlri->present)
+		return 0;
+	in = attrset_intern(&r->sets, attrs);
+	if (!in)
+		return fault_memory(fault);
+	if (adj->import)
+		policy_forget(adj->import);
+	import_begin(adj, &im, in);
+	err = announce_all(adj, nlri, &im, fault);
+	import_end(adj, &im);
+	attrset_unref(&r->sets, in);
+	return err;
+}
+
+static void
+log_malformed(struct adj *adj, const struct bgp_update *u)
+{
+	unsigned kept_back;
+
+	if (!log_allow(&adj->noise, loop_now_ms(adj->rib->loop), 10, &kept_back))
+		return;
+	log_warn("update-malformed", LOG_S("instance", adj->rib->instance),
+	    LOG_S("peer", adj->name), LOG_U("attribute", u->bad_attr),
+	    LOG_S("action", u->verdict == BGP_V_WITHDRAW ? "treat-as-withdraw" : "discard"),
+	    LOG_S("why", u->fault.why ? u->fault.why : "malformed"),
+	    LOG_U("suppressed", kept_back));
+}
+
+/* The verdict on the routes of an UPDATE, with what is ours to check. */
+static bool
+is_treat_as_withdraw(struct adj *adj, struct bgp_update *u)
+{
+	bool routes = u->nlri.present || u->reach.present;
+
+	/* RFC 4271 6.3: the leftmost AS of an external peer's path has to be the peer's; as an
+	 * AS_PATH error it is treated as a withdrawal (RFC 7606 7.2). */
+	if (u->verdict != BGP_V_WITHDRAW && routes && !adj->session.ibgp &&
+	    bgp_as_path_first(u->attrs.as_path) != adj->session.peer_as) {
+		u->verdict = BGP_V_WITHDRAW;
+		u->bad_attr = BGP_ATTR_AS_PATH;
+		u->fault.why = "the first AS of the path is not the peer's";
+	}
+	return u->verdict == BGP_V_WITHDRAW;
+}
+
+static enum bgp_family
+update_family(const struct bgp_update *u)
+{
+	return u->reach.present	 ? u->reach.family
+	    : u->unreach.present ? u->unreach.family
+				 : BGP_IPV4_UNICAST;
+}
+
+static int
+update_routes(struct adj *adj, struct bgp_update *u, struct bgp_fault *fault)
+{
+	struct bgp_attrs *a = &u->attrs;
+	int err;
+
+	withdraw(adj, &u->withdrawn);
+	withdraw(adj, &u->unreach);
+	if (is_treat_as_withdraw(adj, u)) {
+		adj->counts[update_family(u)].withdraws_as_error++;
+		log_malformed(adj, u);
+		withdraw(adj, &u->nlri);
+		withdraw(adj, &u->reach);
+		return 0;
+	}
+	if (u->verdict == BGP_V_ATTR_DISCARD) {
+		adj->counts[update_family(u)].attrs_discarded++;
+		log_malformed(adj, u);
+	}
+	if (!adj->session.ibgp) {
+		/* RFC 4271 5.1.5, RFC 4456 8: these mean nothing from outside. */
+		a->has_local_pref = a->has_originator_id = false;
+		a->local_pref = a->originator_id = 0;
+		a->cluster_list = (struct bgp_span){ 0 };
+	}
+	err = announce(adj, &u->nlri, a, fault);
+	if (err < 0)
+		return err;
+	a->next_hop = u->reach_next_hop;
+	a->next_hop_ll = u->reach_next_hop_ll;
+	return announce(adj, &u->reach, a, fault);
+}
+
+int
+adj_update(struct adj *adj, struct wire_rd body, struct bgp_fault *fault)
+{
+	const struct adj_session *s = &adj->session;
+	const struct bgp_update_ctx ctx = {
+		.as4 = s->as4,
+		.ibgp = s->ibgp,
+		.families = s->families,
+		.ext_next_hop = s->ext_next_hop,
+		.local_as = s->local_as,
+	};
+	struct bgp_update *u = &adj->rib->update;
+
+	bgp_update_decode(body, &ctx, u);
+	if (u->verdict == BGP_V_RESET) {
+		*fault = u->fault;
+		return -EBADMSG;
+	}
+	if (u->eor >= 0) {
+		enum bgp_family f = (enum bgp_family)u->eor;
+
+		/* RFC 4724 4.2: what the peer did not send again is gone. */
+		purge_stale(adj, f);
+		adj->counts[f].eor_in = true;
+		if (adj->ops.eor)
+			adj->ops.eor(adj->ops.arg, f);
+		return 0;
+	}
+	adj->counts[update_family(u)].updates_in++;
+	return update_routes(adj, u, fault);
+}
+
+/* ---- settings ---- */
+
+static int
+reimport_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *arg)
+{
+	struct path *p = rib_path(adj->rib, path);
+	struct import *im = arg;
+	uint8_t why, stale = p->flags & PATH_STALE;
+	struct prefix prefix;
+	uint32_t set;
+
+	if (im->in != p->in)
+		import_begin(adj, im, p->in);
+	ptab_prefix(&adj->rib->tab[f], node, &prefix);
+	if (import_prefix(adj, im, &prefix, &set, &why) < 0)
+		return -ENOMEM;
+	path_put(adj, f, node, p, p->in, set, why);
+	path_set_stale(adj, f, p, stale);
+	return 0;
+}
+
+int
+adj_reimport(struct adj *adj)
+{
+	struct import im = { 0 };
+	int err = 0;
+
+	if (adj->import)
+		policy_forget(adj->import);
+	for (int f = 0; f < BGP_NR_FAMILIES && !err; f++)
+		err = paths_walk(adj, (enum bgp_family)f, reimport_fn, &im);
+	import_end(adj, &im);
+	adj->redo_import = err < 0;
+	return err;
+}
+
+/* Take over a policy when it differs; *changed then.  -ENOMEM: the old one stays. */
+static int
+policy_take(struct policy **to, const struct bgp_policy *conf, bool *changed)
+{
+	struct policy *p = policy_new(conf);
+
+	if (!p)
+		return -ENOMEM;
+	*changed = !*to || !policy_eq(*to, p);
+	if (!*changed) {
+		policy_unref(p);
+		return 0;
+	}
+	policy_unref(*to);
+	*to = p;
+	return 0;
+}
+
+static void
+audience_take(struct adj *adj, enum bgp_family f, const char *audience)
+{
+	struct name *n = audience ? name_get(adj->rib, audience) : NULL;
+
+	if (audience && !n) {
+		log_error("out-of-memory", LOG_S("peer", adj->name), LOG_S("lost", "audience"));
+		return;
+	}
+	name_put(adj->rib, adj->audience[f]);
+	adj->audience[f] = n;
+}
+
+unsigned
+adj_conf(struct adj *adj, const struct bgp_peer_conf *conf)
+{
+	bool in_changed = false, out_changed = false;
+
+	/* A policy that finds no memory leaves the old one standing: safer than none. */
+	if (policy_take(&adj->import, &conf->import, &in_changed) < 0 ||
+	    policy_take(&adj->export, &conf->export, &out_changed) < 0)
+		log_error("out-of-memory", LOG_S("peer", adj->name), LOG_S("lost", "policy"));
+	if (adj->allow_as_in != conf->allow_as_in)
+		in_changed = true;
+	adj->allow_as_in = conf->allow_as_in;
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		adj->max_prefixes[f] = conf->family[f].max_prefixes;
+		audience_take(adj, (enum bgp_family)f, conf->family[f].audience);
+	}
+	if (in_changed && adj_reimport(adj) < 0)
+		rib_hold(adj->rib);
+	if (adj->up)
+		out_regroup(adj);
+	return 0;
+}
+
+/* ---- life ---- */
+
+struct adj *
+adj_new(struct rib *r, const char *name, const struct adj_ops *ops)
+{
+	struct adj *adj = rib_adj_add(r);
+
+	adj->name = xstrdup(name);
+	adj->ops = *ops;
+	return adj;
+}
+
+void
+adj_free(struct adj *adj)
+{
+	struct rib *r;
+
+	if (!adj)
+		return;
+	r = adj->rib;
+	adj_down(adj, 0);
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		name_put(r, adj->audience[f]);
+		adj->audience[f] = NULL;
+	}
+	policy_unref(adj->import);
+	policy_unref(adj->export);
+	mem_free(adj->name);
+	adj->import = adj->export = NULL;
+	adj->name = NULL;
+	rib_adj_drop(r, adj);
+}
+
+void
+adj_up(struct adj *adj, const struct adj_session *session)
+{
+	adj->session = *session;
+	adj->up = true;
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		adj->counts[f] = (struct adj_counts){ 0 };
+		/* RFC 4724 4.2: a family that the new session lacks is not kept. */
+		if (!(session->families & BGP_FAMILY_MASK(f)))
+			purge_stale(adj, (enum bgp_family)f);
+	}
+	out_regroup(adj);
+	work_post(&adj->rib->work);
+}
+
+void
+adj_down(struct adj *adj, unsigned keep)
+{
+	adj->up = false;
+	adj->redo_groups = false;
+	for (int i = 0; i < BGP_NR_FAMILIES; i++) {
+		enum bgp_family f = (enum bgp_family)i;
+
+		out_leave(adj, f);
+		(void)paths_walk(adj, f, keep & BGP_FAMILY_MASK(f) ? age_fn : drop_fn, NULL);
+		adj->counts[f].eor_in = adj->counts[f].eor_out = false;
+	}
+}
+
+void
+adj_purge_stale(struct adj *adj, unsigned families)
+{
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		if (families & BGP_FAMILY_MASK(f))
+			purge_stale(adj, (enum bgp_family)f);
+	}
+}
+
+unsigned
+adj_stale_families(const struct adj *adj)
+{
+	unsigned families = 0;
+
+	for (int f = 0; f < BGP_NR_FAMILIES; f++)
+		families |= adj->nr_stale[f] ? BGP_FAMILY_MASK(f) : 0;
+	return families;
+}
+
+static int
+stale_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *arg)
+{
+	(void)node;
+	(void)arg;
+	path_set_stale(adj, f, rib_path(adj->rib, path), true);
+	return 0;
+}
+
+void
+adj_refresh(struct adj *adj, enum bgp_family f, uint8_t subtype)
+{
+	switch (subtype) {
+	case BGP_REFRESH_REQUEST:
+		out_refresh(adj, f);
+		break;
+	case BGP_REFRESH_BORR: /* RFC 7313 4: what does not come again until EoRR goes */
+		(void)paths_walk(adj, f, stale_fn, NULL);
+		break;
+	case BGP_REFRESH_EORR:
+		purge_stale(adj, f);
+		break;
+	default: /* RFC 7313 5: ignored */
+		break;
+	}
+}
+
+void
+adj_counts(const struct adj *adj, enum bgp_family f, struct adj_counts *c)
+{
+	*c = adj->counts[f];
+	c->received = adj->nr_paths[f];
+	c->accepted = adj->nr_ok[f];
+	c->advertised = out_advertised(adj, f);
+}

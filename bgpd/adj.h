@@ -1,0 +1,106 @@
+/*
+ * bgpd/adj.h: a peer as the RIB sees it: where sessions hand UPDATEs in and get blocks of bytes to
+ * send.  Between peer.c (sessions, timers, the wire) and rib.c, out.c (tables, export groups).
+ *
+ * The session side calls adj_*(); the RIB side calls back through struct adj_ops, never from
+ * within adj_new() or adj_free().  One adj per configured peer; it lives over sessions, so that
+ * stale paths have an owner.
+ */
+#ifndef HERALD_BGPD_ADJ_H
+#define HERALD_BGPD_ADJ_H
+
+#include "bgpd/bgpd.h"
+#include "bgpd/fault.h"
+#include "lib/wire.h"
+
+struct adj;
+struct rib;
+
+/* Bytes shared by all members of an export group: whole messages, one after the other. */
+struct bgp_block {
+	uint32_t refs;
+	uint32_t len, cap;
+	uint32_t nr_messages;
+	uint8_t data[];
+};
+struct bgp_block *bgp_block_new(size_t cap); /* NULL: no memory */
+struct bgp_block *bgp_block_ref(struct bgp_block *);
+void bgp_block_unref(struct bgp_block *);
+
+/* What was negotiated; given once the session is Established, valid until adj_down(). */
+struct adj_session {
+	bool ibgp, as4, ext_msg, refresh;
+	bool gr;	   /* the peer sent the capability, and we too */
+	unsigned families; /* negotiated */
+	unsigned ext_next_hop;
+	uint32_t local_as, peer_as;
+	uint32_t local_id, peer_id; /* host order */
+	struct addr local, remote;
+	unsigned ifindex; /* of the link, when remote is link-local or directly connected, else 0 */
+	/* Our own address for routes of each family ("next hop self"); NONE: we have none. */
+	struct addr self[BGP_NR_FAMILIES];
+	struct addr self_ll; /* our link-local on a shared link, for RFC 2545 3, or NONE */
+};
+
+/* None of these may call back into adj_*(): queue, and act later. */
+struct adj_ops {
+	/* Queue a block for the wire; the callee takes a reference of its own. */
+	void (*send)(void *arg, struct bgp_block *);
+	/* How many more bytes the session would like to queue now; 0: call adj_more() later. */
+	size_t (*room)(void *arg);
+	/* End-of-RIB of a family came in. */
+	void (*eor)(void *arg, enum bgp_family);
+	void *arg;
+};
+
+struct adj *adj_new(struct rib *, const char *name, const struct adj_ops *);
+void adj_free(struct adj *); /* paths go with it */
+
+/* Policy, audience, limits, allow_as_in: copied; a change acts softly on both directions.
+ * Returns families (mask) whose routes must be asked for again (route refresh), mostly 0 since
+ * what was received is kept. */
+unsigned adj_conf(struct adj *, const struct bgp_peer_conf *);
+
+/* Established: joins its export groups; the table, then End-of-RIB, is sent from adj_more(), which
+ * the RIB side also calls by itself at the end of the turn. */
+void adj_up(struct adj *, const struct adj_session *);
+/* The session is over.  Paths of @keep families become stale (RFC 4724 4.2: what was stale before
+ * goes), the others go at once. */
+void adj_down(struct adj *, unsigned keep);
+/* Forget the stale paths of these families: restart timer, or the peer's new OPEN has no F bit. */
+void adj_purge_stale(struct adj *, unsigned families);
+unsigned adj_stale_families(const struct adj *);
+
+/*
+ * An UPDATE body.  0, or -EBADMSG and the NOTIFICATION to send (RFC 7606 reset, maximum prefixes).
+ */
+int adj_update(struct adj *, struct wire_rd body, struct bgp_fault *)
+    __attribute__((warn_unused_result));
+/* The peer asks for (RFC 2918), or marks the bounds of (RFC 7313), a family's routes. */
+void adj_refresh(struct adj *, enum bgp_family, uint8_t subtype);
+/* The socket has room again. */
+void adj_more(struct adj *);
+
+struct adj_counts {
+	uint32_t received, accepted, advertised;
+	uint64_t updates_in, updates_out, withdraws_as_error, attrs_discarded;
+	bool eor_in, eor_out;
+};
+void adj_counts(const struct adj *, enum bgp_family, struct adj_counts *);
+
+/* ---- the table ---- */
+/* One per instance. @local_as etc. may change with rib_conf(). */
+struct rib *rib_new(struct loop *, const struct bgp_ops *, const char *instance);
+void rib_free(struct rib *); /* after its adjs */
+void rib_conf(struct rib *, uint32_t local_as, uint32_t router_id, unsigned max_paths);
+int rib_originate(struct rib *, const char *owner, const struct bgp_announce *, size_t nr)
+    __attribute__((warn_unused_result));
+/* End-of-RIB may be sent from now on. */
+void rib_ready(struct rib *);
+/* Tell bgp_ops.learned everything again. */
+void rib_learned_tell(const struct rib *);
+/* Appended to the array / for tests. */
+int rib_show_routes(const struct rib *, const struct bgp_show_filter *, json_t *array);
+int rib_show_policies(const struct rib *, json_t *array);
+
+#endif

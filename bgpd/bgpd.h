@@ -1,0 +1,250 @@
+/*
+ * bgpd/bgpd.h: a complete BGP-4 speaker as an engine: it is given everything it should be, and
+ * makes the difference to what it is.  Knows nothing of Kubernetes, YAML or kernel routes.
+ *
+ * Two inputs: the configuration (bgp_apply: instances, peers, policies, always the whole of it)
+ * and the routes that we originate (bgp_originate: always all routes of one owner).  Both copy
+ * what they are given, and giving the same twice changes nothing on any wire.
+ * One output beside the wire: what was learned, through bgp_ops.
+ *
+ * RFCs: 1997, 2385, 2545, 2918, 4271, 4360, 4456 (receive rules), 4486, 4724, 4760, 5082, 5492,
+ * 6286, 6608, 6793, 7313 (receive), 7606, 7607, 8092, 8212, 8538, 8654, 9003, 9072, 9687.
+ */
+#ifndef HERALD_BGPD_BGPD_H
+#define HERALD_BGPD_BGPD_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/addr.h"
+
+struct bgp;
+struct loop;
+
+enum bgp_family { BGP_IPV4_UNICAST, BGP_IPV6_UNICAST, BGP_NR_FAMILIES };
+#define BGP_FAMILY_MASK(f) (1u << (f))
+
+/* RFC 4271 8.2.2, in the order in which a session goes through them. */
+enum bgp_state {
+	BGP_IDLE,
+	BGP_CONNECT,
+	BGP_ACTIVE,
+	BGP_OPENSENT,
+	BGP_OPENCONFIRM,
+	BGP_ESTABLISHED,
+	BGP_NR_STATES
+};
+
+/* Where a path comes from; what policies call match.origin. */
+enum bgp_source { BGP_SRC_PODCIDR, BGP_SRC_SERVICE, BGP_SRC_LEARNED, BGP_NR_SOURCES };
+
+/* RFC 8092: host order. */
+struct bgp_large {
+	uint32_t global, data1, data2;
+};
+
+/* Communities of all three kinds, host order; any order, duplicates are dropped. */
+struct bgp_communities {
+	const uint32_t *std; /* RFC 1997 */
+	const uint64_t *ext; /* RFC 4360 */
+	const struct bgp_large *large;
+	size_t nr_std, nr_ext, nr_large;
+};
+
+/* ---- policy ---- */
+
+/* A prefix and those inside it: matches lengths ge..le; ge = le = its own length is exact. */
+struct bgp_prefix_match {
+	struct prefix prefix;
+	uint8_t ge, le;
+};
+
+struct bgp_match { /* an empty list or zero mask matches everything */
+	const struct bgp_prefix_match *prefixes;
+	size_t nr_prefixes;
+	struct bgp_communities communities; /* any of them */
+	const char *as_path;		    /* POSIX extended regex over "65000 65001"; NULL: any */
+	unsigned families;		    /* BGP_FAMILY_MASK bits */
+	unsigned sources;		    /* 1 << enum bgp_source */
+};
+
+enum bgp_next_hop_action { BGP_NH_KEEP, BGP_NH_SELF, BGP_NH_ADDR };
+
+struct bgp_set {
+	bool has_local_pref, has_med;
+	uint32_t local_pref, med;
+	struct bgp_communities add, remove;
+	uint8_t prepend; /* our own AS, this many times more */
+	enum bgp_next_hop_action next_hop;
+	struct addr next_hop_addr;
+};
+
+struct bgp_rule {
+	struct bgp_match match;
+	bool accept;
+	struct bgp_set set;
+};
+
+/* Ordered; the first match decides.  No match: imports are rejected (RFC 8212); exports go out
+ * when they are originated for the peer's audience, and stay here when learned. */
+struct bgp_policy {
+	const struct bgp_rule *rules;
+	size_t nr_rules;
+};
+
+/* ---- configuration ---- */
+
+struct bgp_family_conf {
+	bool enabled;
+	uint32_t max_prefixes; /* accepted or not; 0: no limit */
+	const char *audience;  /* which originated routes are for this peer; NULL: none */
+};
+
+struct bgp_peer_conf {
+	const char *name; /* unique in the instance */
+	struct addr addr;
+	unsigned ifindex;	/* scope of a link-local addr, else 0 */
+	uint16_t port;		/* theirs; 0: 179 */
+	struct addr local_addr; /* to bind; ADDR_NONE: the kernel chooses */
+	uint32_t peer_as;	/* 0: whatever AS the OPEN carries */
+	uint16_t hold_s;	/* 0, or 3 and more */
+	uint16_t keepalive_s;	/* upper limit; hold/3 when shorter */
+	uint32_t connect_retry_s;
+	uint8_t ttl;	   /* eBGP: TTL of what we send (multihop); 0: 1.  iBGP: ignored, 255 */
+	uint8_t gtsm_hops; /* RFC 5082: at most this many hops away; 0: off */
+	bool passive;
+	bool ext_msg; /* RFC 8654 */
+	bool gr;
+	uint16_t gr_time_s; /* 1..4095 */
+	uint8_t allow_as_in;
+	const char *md5_key;   /* RFC 2385, at most 80 bytes; NULL: none */
+	const char *held_down; /* why this peer must stay in Idle, for people; NULL: let it run */
+	struct bgp_family_conf family[BGP_NR_FAMILIES];
+	struct bgp_policy import, export;
+};
+
+struct bgp_instance_conf {
+	const char *name; /* unique */
+	uint32_t local_as;
+	uint32_t router_id; /* host order, not 0 (RFC 6286) */
+	uint16_t
+	    local_port;	   /* an own listening port on the wildcard addresses; 0: bgp_conf.listen */
+	uint8_t max_paths; /* multipath; 0: 8 */
+	const struct bgp_peer_conf *peers;
+	size_t nr_peers;
+};
+
+struct bgp_listen {
+	struct addr addr; /* may be unspecified */
+	uint16_t port;
+};
+
+struct bgp_conf {
+	const char *host_name; /* FQDN capability; NULL: not sent */
+	const struct bgp_listen *listen;
+	size_t nr_listen;
+	const struct bgp_instance_conf *instances;
+	size_t nr_instances;
+};
+
+/* A path that was chosen, towards the kernel. */
+struct bgp_hop {
+	struct addr next_hop;
+	unsigned ifindex; /* for link-local next hops, else 0 */
+	const char *peer;
+};
+
+struct bgp_ops {
+	/*
+	 * The best paths of a prefix changed, and none of them is our own.  @hops borrowed;
+	 * nr == 0: there is none any more.  Called in a batch at the end of a turn of the loop.
+	 */
+	void (*learned)(void *arg, const char *instance, const struct prefix *, unsigned nr,
+	    const struct bgp_hop *hops);
+	/* A session came up or went down, or its families' End-of-RIB came in.  May be NULL. */
+	void (*peer_changed)(void *arg, const char *instance, const char *peer, enum bgp_state);
+	void *arg;
+};
+
+/*
+ * @restarted: this process follows one that announced the same on this boot of the node, so that
+ * forwarding state is still there (R and F bits of RFC 4724).
+ */
+struct bgp *bgp_new(struct loop *, const struct bgp_ops *, bool restarted);
+
+/*
+ * The end of the process.  @graceful: peers with graceful restart only see TCP close and keep our
+ * routes (RFC 4724); others get Cease.  Otherwise everyone gets Cease/Administrative Shutdown
+ * (RFC 9003) with @why (may be NULL).  What can be written is written; nothing blocks.
+ */
+void bgp_stop(struct bgp *, bool graceful, const char *why);
+void bgp_free(struct bgp *);
+
+/*
+ * Take on a whole configuration.  A peer whose session parameters did not change keeps its
+ * session; policies, audiences and families' limits change softly.  Errors (a port that is taken,
+ * out of memory) are per object, logged and shown, and tried again; there is nothing to undo.
+ * Returns 0, or -EADDRINUSE and the like when some listener could not be opened.
+ */
+int bgp_apply(struct bgp *, const struct bgp_conf *);
+
+/* ---- what we originate ---- */
+
+struct bgp_announce {
+	struct prefix prefix;
+	enum bgp_source source;
+	const char *audience; /* who is told: peers' bgp_family_conf.audience */
+	const char *policy;   /* the name that `bgp route-policies` shows */
+	uint32_t local_pref;  /* with has_local_pref; iBGP peers only */
+	uint32_t med;
+	bool has_local_pref, has_med;
+	bool incomplete; /* ORIGIN incomplete, else IGP */
+	uint8_t prepend;
+	struct bgp_communities communities;
+};
+
+/*
+ * All that @owner ("service default/web", "podcidr") wants announced on @instance, in place of what
+ * it wanted before; nr == 0 forgets the owner.  Two owners may want the same prefix for the same
+ * audience: communities are united, the highest local preference wins, else the first owner by
+ * name.  Costs the routes of this owner, whatever else there is.  Peers hear of it at the end of
+ * the turn, withdrawals first.  -ENOENT: no such instance.  -ENOMEM.
+ */
+int bgp_originate(struct bgp *, const char *instance, const char *owner,
+    const struct bgp_announce *, size_t nr) __attribute__((warn_unused_result));
+
+/* The first full set has been given: from now on End-of-RIB may be sent. */
+void bgp_routes_ready(struct bgp *);
+
+/* ---- operations; @peer is a name or an address; -ENOENT: no such peer ---- */
+enum bgp_clear { BGP_CLEAR_HARD, BGP_CLEAR_SOFT_IN, BGP_CLEAR_SOFT_OUT };
+int bgp_peer_clear(struct bgp *, const char *peer, enum bgp_clear);
+int bgp_peer_shutdown(struct bgp *, const char *peer, const char *message);
+int bgp_peer_enable(struct bgp *, const char *peer);
+
+/* Call bgp_ops.learned for every prefix that it was told of and that still stands, now: for a
+ * listener that did not keep them. */
+void bgp_learned_tell(const struct bgp *);
+
+/*
+ * Has everybody told us what he has?  Peers with graceful restart by their End-of-RIBs, others by
+ * having been up for ten seconds; who has not come up since the start has not, so that the caller
+ * needs a deadline.
+ */
+bool bgp_learned_complete(const struct bgp *);
+
+/* ---- showing; the caller owns the result; shapes as in doc/control-protocol.md ---- */
+enum bgp_show_table { BGP_SHOW_AVAILABLE, BGP_SHOW_RECEIVED, BGP_SHOW_ADVERTISED };
+struct bgp_show_filter {
+	enum bgp_show_table table;
+	int family;		     /* enum bgp_family or -1 */
+	const char *peer;	     /* NULL: all */
+	const struct prefix *prefix; /* NULL: all */
+};
+json_t *bgp_show_peers(const struct bgp *);
+json_t *bgp_show_routes(const struct bgp *, const struct bgp_show_filter *);
+json_t *bgp_show_policies(const struct bgp *);
+
+#endif

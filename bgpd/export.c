@@ -1,0 +1,236 @@
+/*
+ * bgpd/export.c: a route as an export group is told of it: which path, whether at all, and with
+ * which attributes (RFC 4271 5.1, 9.1.3, 9.2; RFC 1997; RFC 4456).  Between the decision and out.c.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "bgpd/msg.h"
+#include "bgpd/out.h"
+#include "lib/log.h"
+
+#define NO_EXPORT 0xffffff01u
+#define NO_ADVERTISE 0xffffff02u
+#define NO_EXPORT_SUBCONFED 0xffffff03u
+
+/* Sets up to this size fit any message with room to spare. */
+#define SMALL_SET 1500
+
+/* A path on its way out. */
+struct outgoing {
+	uint32_t set;
+	enum bgp_source source;
+	uint8_t prepend;
+	uint16_t src;
+};
+
+void
+export_forget(struct out_group *g)
+{
+	for (unsigned i = 0; i < OUT_CACHE; i++) {
+		attrset_unref(&g->rib->sets, g->memo[i].base);
+		attrset_unref(&g->rib->sets, g->memo[i].set);
+	}
+	memset(g->memo, 0, sizeof(g->memo));
+	policy_forget(g->policy);
+}
+
+/* RFC 1997: what was learned with these goes no further. */
+static bool
+is_kept_back(const struct out_group *g, const struct bgp_attrs *a)
+{
+	if (!a->communities.len)
+		return false;
+	if (attrset_has_community(a->communities, NO_ADVERTISE))
+		return true;
+	return !g->ibgp &&
+	    (attrset_has_community(a->communities, NO_EXPORT) ||
+		attrset_has_community(a->communities, NO_EXPORT_SUBCONFED));
+}
+
+/* Which path of the node this group may hear of; set 0: none. */
+static struct outgoing
+path_choose(const struct out_group *g, const struct node *n)
+{
+	const struct rib *r = g->rib;
+	struct outgoing o = { 0 };
+
+	if (n->flags & NODE_LOCAL) {
+		uint32_t i = g->audience ? originate_path(r, n, g->audience) : 0;
+
+		if (i && rib_path(r, i)->set) {
+			const struct claim *c = rib_claim(r, rib_path(r, i)->in);
+
+			o.set = rib_path(r, i)->set;
+			o.source = (enum bgp_source)c->source;
+			o.prepend = c->prepend;
+		}
+		return o;
+	}
+	if (!g->relay)
+		return o;
+	for (uint32_t i = n->paths; i; i = rib_path(r, i)->next) {
+		const struct path *p = rib_path(r, i);
+
+		if (!(p->flags & PATH_BEST))
+			continue;
+		/* RFC 4271 9.2: what an internal peer told is not told to internal peers. */
+		if (g->ibgp && r->adjs[p->adj]->session.ibgp)
+			break;
+		o = (struct outgoing){ .set = p->set, .source = BGP_SRC_LEARNED, .src = p->adj };
+		break;
+	}
+	return o;
+}
+
+static void
+set_next_hop(const struct out_group *g, const struct outgoing *o, const struct bgp_set *s,
+    struct bgp_attrs *a)
+{
+	bool self = !g->ibgp || o->source != BGP_SRC_LEARNED;
+
+	if (s && s->next_hop == BGP_NH_ADDR && s->next_hop_addr.family == g->self.family) {
+		a->next_hop = s->next_hop_addr;
+		a->next_hop_ll = (struct addr){ 0 };
+		return;
+	}
+	/* RFC 4271 5.1.3: ourselves for external peers and for what we originate; what is passed
+	 * on to internal peers keeps its next hop unless told otherwise. */
+	if (self || (s && s->next_hop == BGP_NH_SELF)) {
+		a->next_hop = g->self;
+		a->next_hop_ll = g->self.family == ADDR_V6 ? g->self_ll : (struct addr){ 0 };
+	}
+}
+
+static int
+set_as_path(const struct out_group *g, unsigned more, struct bgp_attrs *a)
+{
+	struct policy_room *room = &g->rib->room;
+	struct wire_wr w = wire_wr_init(room->bytes + room->used, POLICY_ROOM - room->used);
+
+	/* RFC 4271 5.1.2: unchanged to internal peers, our own AS in front to external ones. */
+	if (g->ibgp)
+		return 0;
+	if (bgp_as_path_prepend(a->as_path, g->local_as, 1 + more, &w) < 0)
+		return -ENOSPC;
+	room->used += w.len;
+	a->as_path = (struct bgp_span){ .p = w.start, .len = (uint32_t)w.len };
+	return 0;
+}
+
+/* Would an UPDATE with these and one prefix fit the largest message? */
+static bool
+fits_message(const struct out_group *g, const struct bgp_attrs *a)
+{
+	struct policy_room *room = &g->rib->room;
+	size_t max = (g->ext_msg ? BGP_MAX_EXT_LEN : BGP_MAX_LEN) - BGP_HEADER_LEN - 4 - 17 - 64;
+	struct wire_wr w = wire_wr_init(room->bytes + room->used, POLICY_ROOM - room->used);
+
+	if (w.max > max)
+		w.max = max;
+	bgp_attrs_encode(&w, a, g->family, g->as4);
+	return !w.full;
+}
+
+/* The attributes on the wire.  0: fine; -ENOENT: they cannot go out. */
+static int
+attrs_transform(const struct out_group *g, const struct outgoing *o, const struct bgp_rule *rule,
+    struct bgp_attrs *a)
+{
+	const struct bgp_set *s = rule ? &rule->set : NULL;
+	bool learned = o->source == BGP_SRC_LEARNED;
+
+	if (!g->ibgp) {
+		/* RFC 4271 5.1.5: LOCAL_PREF never goes to external peers; 5.1.4: nor does a MED
+		 * that some other AS set; RFC 4456 8: nor do these. */
+		a->has_local_pref = false;
+		a->local_pref = 0;
+		if (learned) {
+			a->has_med = false;
+			a->med = 0;
+		}
+	} else if (!a->has_local_pref) {
+		/* RFC 4271 5.1.5: internal peers always get one. */
+		a->has_local_pref = true;
+		a->local_pref = 100;
+	}
+	a->has_originator_id = false;
+	a->originator_id = 0;
+	a->cluster_list = (struct bgp_span){ 0 };
+	if (rule && policy_set(rule, a, &g->rib->room) < 0)
+		return -ENOENT;
+	if (!g->ibgp) {
+		a->has_local_pref = false; /* nor one that a rule set */
+		a->local_pref = 0;
+	}
+	if (set_as_path(g, o->prepend + (s ? s->prepend : 0u), a) < 0)
+		return -ENOENT;
+	set_next_hop(g, o, s, a);
+	/* An IPv4 next hop cannot carry IPv6, and the other way round only when agreed (RFC 8950). */
+	if (!addr_is_set(&a->next_hop) ||
+	    (g->family == BGP_IPV6_UNICAST && a->next_hop.family == ADDR_V4) ||
+	    (g->family == BGP_IPV4_UNICAST && a->next_hop.family == ADDR_V6 && !g->ext_next_hop))
+		return -ENOENT;
+	return 0;
+}
+
+static int
+transform(struct out_group *g, const struct outgoing *o, int rule, uint32_t *out)
+{
+	struct rib *r = g->rib;
+	struct bgp_attrs a;
+
+	*out = 0;
+	attrset_view(&r->sets, o->set, &a);
+	if (o->source == BGP_SRC_LEARNED && is_kept_back(g, &a))
+		return 0;
+	r->room.used = 0;
+	if (attrs_transform(g, o, rule < 0 ? NULL : policy_rule(g->policy, (size_t)rule), &a) < 0)
+		return 0;
+	*out = attrset_intern(&r->sets, &a);
+	if (!*out)
+		return -ENOMEM;
+	if (attrset_at(&r->sets, *out)->len > SMALL_SET && !fits_message(g, &a)) {
+		/* RFC 8654 4: too large for this peer's messages: not sent. */
+		attrset_unref(&r->sets, *out);
+		*out = 0;
+		log_warn("route-too-large", LOG_S("instance", r->instance));
+	}
+	return 0;
+}
+
+int
+export_node(struct out_group *g, uint32_t id, struct exported *e)
+{
+	struct rib *r = g->rib;
+	struct outgoing o = path_choose(g, ptab_node(&r->tab[g->family], id));
+	struct export_memo *m;
+	struct prefix p;
+	uint32_t how;
+	int rule;
+
+	*e = (struct exported){ 0 };
+	if (!o.set)
+		return 0;
+	ptab_prefix(&r->tab[g->family], id, &p);
+	rule = policy_match(g->policy, &r->sets, o.set, &p, o.source);
+	if (rule >= 0 ? !policy_rule(g->policy, (size_t)rule)->accept : o.source == BGP_SRC_LEARNED)
+		return 0;
+	how = (uint32_t)(rule + 1) << 10 | (uint32_t)o.prepend << 2 |
+	    (o.source == BGP_SRC_LEARNED ? 3 : 1);
+	m = &g->memo[(o.set ^ how) % OUT_CACHE];
+	if (m->base != o.set || m->how != how) {
+		uint32_t set;
+
+		if (transform(g, &o, rule, &set) < 0)
+			return -ENOMEM;
+		attrset_unref(&r->sets, m->set);
+		attrset_unref(&r->sets, m->base);
+		*m = (struct export_memo){
+			.base = attrset_ref(&r->sets, o.set), .how = how, .set = set
+		};
+	}
+	e->set = attrset_ref(&r->sets, m->set);
+	e->src = e->set ? o.src : 0;
+	return 0;
+}

@@ -1,0 +1,289 @@
+/*
+ * bgpd/listen.c: listening sockets, and whom a new connection belongs to.  Between the kernel and
+ * peer.c.  A connection from an address that is nobody's is closed at once, without a word.
+ */
+#include "bgpd/listen.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bgpd/peer.h"
+#include "lib/mem.h"
+
+#define RETRY_MS 1000
+#define ACCEPTS_A_TURN 1024
+#define LOGS_A_MINUTE 10
+
+struct key {
+	struct addr peer;
+	char *text;
+	bool wanted;
+};
+
+struct listener {
+	struct listener *next;
+	struct bgp *bgp;
+	struct bgp_listen at;
+	int fd;
+	struct loop_fd *watch;
+	struct key *keys;
+	size_t nr_keys, cap_keys;
+	uint8_t min_ttl;
+	bool wanted;
+};
+
+bool
+listen_serves(const struct bgp *b, const struct instance *in, uint16_t port)
+{
+	if (in->local_port)
+		return in->local_port == port;
+	for (size_t i = 0; i < b->nr_listen; i++) {
+		if (b->listen[i].port == port)
+			return true;
+	}
+	return false;
+}
+
+/* ---- connections ---- */
+
+static void
+connection_place(struct bgp *b, int fd, uint8_t ttl)
+{
+	struct transport_names names;
+	struct peer *p;
+	unsigned suppressed = 0;
+
+	if (transport_names(fd, &names) < 0) {
+		close(fd); /* it is gone already */
+		return;
+	}
+	p = bgp_peer_at(b, &names.remote, names.ifindex, names.local_port);
+	if (p) {
+		peer_accept(p, fd, &names, ttl);
+		return;
+	}
+	close(fd);
+	b->nr_refused++;
+	if (log_allow(&b->noise, loop_now_ms(b->loop), LOGS_A_MINUTE, &suppressed))
+		log_info("connection-refused", LOG_S("address", addr_str(&names.remote)),
+		    LOG_S("reason", "not a configured peer"), LOG_U("suppressed", suppressed));
+}
+
+static void
+listener_ready(void *arg, int fd, unsigned what)
+{
+	struct listener *l = arg;
+	struct bgp *b = l->bgp;
+
+	(void)what;
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		uint8_t ttl;
+		int conn, err = transport_accept(fd, &conn, &ttl);
+
+		/* One that was reset while it waited is not the end of the queue. */
+		if (err == -ECONNABORTED || err == -EINTR)
+			continue;
+		if (err < 0)
+			return;
+		connection_place(b, conn, ttl);
+	}
+}
+
+/* ---- keys ---- */
+
+static void
+key_remove(struct listener *l, size_t i)
+{
+	(void)transport_md5(l->fd, &l->keys[i].peer, NULL);
+	mem_wipe(l->keys[i].text, strlen(l->keys[i].text));
+	mem_free(l->keys[i].text);
+	l->keys[i] = l->keys[--l->nr_keys];
+}
+
+static int
+key_put(struct listener *l, const struct addr *peer, const char *text)
+{
+	size_t i = 0;
+	int err;
+
+	while (i < l->nr_keys && !addr_eq(&l->keys[i].peer, peer))
+		i++;
+	if (i < l->nr_keys && strcmp(l->keys[i].text, text) == 0) {
+		l->keys[i].wanted = true;
+		return 0;
+	}
+	if (i < l->nr_keys)
+		key_remove(l, i);
+	err = mem_grow((void **)&l->keys, &l->cap_keys, l->nr_keys, sizeof(*l->keys), 0);
+	if (err == 0)
+		err = transport_md5(l->fd, peer, text);
+	if (err < 0)
+		return err;
+	l->keys[l->nr_keys++] =
+	    (struct key){ .peer = *peer, .text = xstrdup(text), .wanted = true };
+	return 0;
+}
+
+static bool
+listener_is_for(const struct listener *l, const struct peer *p)
+{
+	return l->at.addr.family == p->conf->addr.family &&
+	    listen_serves(l->bgp, p->instance, l->at.port);
+}
+
+/* RFC 5082 3: the least that any of the peers here may come with; 0 when one does without. */
+static int
+peers_sync(struct listener *l)
+{
+	uint8_t least = 255;
+	unsigned nr = 0;
+	int first = 0;
+
+	for (size_t i = 0; i < l->nr_keys; i++)
+		l->keys[i].wanted = false;
+	for (const struct instance *in = l->bgp->instances; in; in = in->next) {
+		for (const struct peer *p = in->peers; p; p = p->next) {
+			uint8_t ttl = peer_transport(p).min_ttl;
+			int err = 0;
+
+			if (!listener_is_for(l, p))
+				continue;
+			nr++;
+			least = ttl < least ? ttl : least;
+			if (p->conf->md5_key)
+				err = key_put(l, &p->conf->addr, p->conf->md5_key);
+			if (err < 0)
+				log_error(
+				    "md5-key-failed", LOG_S("peer", p->conf->name), LOG_ERR(-err));
+			first = first ? first : err;
+		}
+	}
+	for (size_t i = l->nr_keys; i-- > 0;) {
+		if (!l->keys[i].wanted)
+			key_remove(l, i);
+	}
+	if (!nr)
+		least = 0;
+	if (least != l->min_ttl && transport_listen_min_ttl(l->fd, &l->at.addr, least) == 0)
+		l->min_ttl = least;
+	return first;
+}
+
+/* ---- listeners ---- */
+
+static void
+listener_free(struct listener *l)
+{
+	while (l->nr_keys)
+		key_remove(l, l->nr_keys - 1);
+	mem_free(l->keys);
+	loop_fd_free(l->watch);
+	close(l->fd);
+	mem_free(l);
+}
+
+static int
+listener_want(struct bgp *b, const struct bgp_listen *at)
+{
+	struct listener *l = b->listeners;
+	int fd, err;
+
+	while (l && (l->at.port != at->port || !addr_eq(&l->at.addr, &at->addr)))
+		l = l->next;
+	if (l) {
+		l->wanted = true;
+		return 0;
+	}
+	err = transport_listen(&at->addr, at->port, &fd);
+	if (err < 0) {
+		log_error("listen-failed", LOG_S("address", addr_str(&at->addr)),
+		    LOG_U("port", at->port), LOG_ERR(-err));
+		return err;
+	}
+	l = xnew(struct listener);
+	l->bgp = b;
+	l->at = *at;
+	l->fd = fd;
+	l->wanted = true;
+	l->watch = loop_fd_new(b->loop, fd, LOOP_READ, listener_ready, l);
+	if (!l->watch) {
+		close(fd);
+		mem_free(l);
+		return -ENOMEM;
+	}
+	l->next = b->listeners;
+	b->listeners = l;
+	return 0;
+}
+
+/* A port of an instance of its own: on the wildcard addresses of both families. */
+static int
+instance_want(struct bgp *b, uint16_t port)
+{
+	struct bgp_listen at = { .addr.family = ADDR_V4, .port = port };
+	int err = listener_want(b, &at), err6;
+
+	at.addr.family = ADDR_V6;
+	err6 = listener_want(b, &at);
+	/* A kernel without IPv6 is no fault. */
+	if (err6 == -EAFNOSUPPORT)
+		err6 = 0;
+	return err ? err : err6;
+}
+
+int
+listen_sync(struct bgp *b)
+{
+	struct listener **at = &b->listeners, *l;
+	int first = 0, err;
+
+	for (l = b->listeners; l; l = l->next)
+		l->wanted = false;
+	/* The old ones go first: a new one may want their port. */
+	for (l = b->listeners; l; l = l->next) {
+		for (size_t i = 0; i < b->nr_listen; i++)
+			l->wanted |= l->at.port == b->listen[i].port &&
+			    addr_eq(&l->at.addr, &b->listen[i].addr);
+		for (const struct instance *in = b->instances; in; in = in->next)
+			l->wanted |= in->local_port && l->at.port == in->local_port &&
+			    addr_is_unspecified(&l->at.addr);
+	}
+	while ((l = *at)) {
+		if (l->wanted) {
+			at = &l->next;
+			continue;
+		}
+		*at = l->next;
+		listener_free(l);
+	}
+	for (size_t i = 0; i < b->nr_listen; i++) {
+		err = listener_want(b, &b->listen[i]);
+		first = first ? first : err;
+	}
+	for (const struct instance *in = b->instances; in; in = in->next) {
+		err = in->local_port ? instance_want(b, in->local_port) : 0;
+		first = first ? first : err;
+	}
+	for (l = b->listeners; l; l = l->next) {
+		err = peers_sync(l);
+		first = first ? first : err;
+	}
+	if (first)
+		timer_set(&b->listen_retry, RETRY_MS);
+	else
+		timer_stop(&b->listen_retry);
+	return first;
+}
+
+void
+listen_close(struct bgp *b)
+{
+	timer_stop(&b->listen_retry);
+	while (b->listeners) {
+		struct listener *l = b->listeners;
+
+		b->listeners = l->next;
+		listener_free(l);
+	}
+}

@@ -1,0 +1,171 @@
+/*
+ * bgpd/out.h: what peers are sent.  Between the decision (rib.c) and the sessions' queues; the
+ * inside is shared by out.c (groups and their flush), export.c (a route as a group is told of it),
+ * emit.c (bytes) and member.c (what one peer still has to be told).
+ *
+ * An export group is all peers that are sent the same bytes for the same route.  It remembers for
+ * each node the attribute set that was sent.  A change is encoded once, and the block is queued to
+ * every member that is up to date.  A member that is not (it is new, asks for a refresh, or does
+ * not read) gets one bit a prefix instead, however often that changes, and is told the outcome
+ * when it has room.  New members share one dump: blocks that are kept while sessions come up.
+ */
+#ifndef HERALD_BGPD_OUT_H
+#define HERALD_BGPD_OUT_H
+
+#include "bgpd/rib.h"
+
+#define OUT_BLOCK_LEN 65536u /* never smaller than the largest message */
+#define OUT_WINDOW 8192u     /* nodes that are sorted by attributes together */
+#define OUT_CACHE 64
+#define OUT_DUMP_IDLE_MS 2000
+
+struct dump_block {
+	struct bgp_block *block;
+	uint16_t src, nh; /* members that are left out, see struct emit */
+};
+
+/* The table of a group as blocks; a change of what is in it ends its being joined. */
+struct dump {
+	unsigned refs;
+	bool done;
+	uint32_t cursor; /* nodes below are in */
+	struct dump_block *blocks;
+	size_t nr, cap;
+};
+
+struct export_memo { /* 0: empty */
+	uint32_t base, how, set;
+};
+
+struct out_group {
+	struct out_group *next;
+	struct rib *rib;
+	enum bgp_family family;
+	/* The key: everything that bytes depend on. */
+	struct name *audience; /* NULL: nothing of our own is for it */
+	struct policy *policy;
+	bool ibgp, as4, ext_msg, ext_next_hop;
+	uint32_t local_as;
+	struct addr self, self_ll;
+	/* Learned routes may go out, so that members have to be told apart. */
+	bool relay;
+	bool behind;	      /* during a flush: not every member is direct */
+	uint32_t built;	      /* nodes below have been looked at; UINT32_MAX: all */
+	struct umap out, src; /* node -> attribute set sent; who it was learned from (relay) */
+	uint32_t nr_out;
+	struct member *members;
+	struct dump *dump; /* that a new member may join; NULL: none */
+	struct export_memo memo[OUT_CACHE];
+};
+
+enum member_state {
+	MEMBER_WAIT, /* has nothing; the group is not built yet */
+	MEMBER_DUMP,
+	MEMBER_LIVE,
+};
+
+struct member {
+	struct member *next; /* in the group */
+	struct adj *adj;
+	struct out_group *group;
+	enum member_state state;
+	struct dump *dump;
+	size_t dump_pos;
+	bool fresh; /* this dump is its first: what is not in it yet, it does not have */
+	bool eor_due;
+	bool refresh_due;	 /* memory was short when the peer asked */
+	bool direct;		 /* during a flush: is up to date and has room */
+	uint32_t nr_told;	 /* routes that it has when nothing is pending; not while waiting */
+	struct bitset pend, had; /* to be told of; has something for it (valid with pend) */
+};
+
+/* A route as a group is told of it. */
+struct exported {
+	uint32_t set; /* with a reference; 0: nothing */
+	uint16_t src; /* the peer that it was learned from, 0: our own */
+};
+
+/* Of one node.  src, nh: the members that it is kept from, as it came from the one, and the other's
+ * address is the next hop; 0: nobody. */
+struct change {
+	uint32_t node, set, old;
+	uint16_t src, nh, old_src, old_nh;
+	bool quiet; /* same bytes, other source: only these four may have to be told */
+};
+
+/* Who does not get the bytes: a withdrawal is for those who had the route. */
+static inline uint16_t
+change_src(const struct change *c)
+{
+	return c->set ? c->src : c->old_src;
+}
+
+static inline uint16_t
+change_nh(const struct change *c)
+{
+	return c->set ? c->nh : c->old_nh;
+}
+
+/* ---- out.c ---- */
+void out_init(struct rib *);
+void out_fini(struct rib *);
+/* Compare these decided nodes with what was sent, in every group. */
+void out_flush(struct rib *, enum bgp_family, const uint32_t *nodes, size_t nr);
+/* Build groups, serve members.  True: there is more to do at once. */
+bool out_work(struct rib *);
+/* Put an up peer's families in the groups where they belong now. */
+void out_regroup(struct adj *);
+void out_leave(struct adj *, enum bgp_family);
+void out_refresh(struct adj *, enum bgp_family);
+uint32_t out_advertised(const struct adj *, enum bgp_family);
+/* By attributes, withdrawals first, else in node order. */
+void changes_sort(struct change *, size_t nr);
+/* The member of the group whose own address is the set's next hop; 0: none. */
+uint16_t group_nh_member(const struct out_group *, uint32_t set);
+
+/* ---- export.c ---- */
+/* -ENOMEM */
+int export_node(struct out_group *, uint32_t node, struct exported *);
+void export_forget(struct out_group *);
+
+/* ---- emit.c ---- */
+typedef void emit_fn(void *arg, struct bgp_block *, uint16_t not_src, uint16_t not_nh);
+
+/* Changes becoming blocks.  A block is for all members but two, so it ends when those change. */
+struct emit {
+	struct out_group *group;
+	emit_fn *fn; /* is lent the block */
+	void *arg;
+	struct bgp_block *block;
+	bool open;
+	struct bgp_pack pack;
+	struct bgp_attrs attrs;
+	uint32_t set;
+	uint16_t not_src, not_nh;
+};
+void emit_begin(struct emit *, struct out_group *, emit_fn *, void *arg);
+/* @set 0: a withdrawal.  -ENOMEM: not added, what came before is fine. */
+int emit_add(struct emit *, uint32_t node, uint32_t set, uint16_t not_src, uint16_t not_nh);
+void emit_end(struct emit *);
+
+/* ---- member.c ---- */
+/* What the member would be told in this group: the group's @set but for its own routes. */
+uint32_t member_view(const struct member *, const struct out_group *, uint32_t set, uint16_t src);
+/* The node has to be told again; room was reserved by member_reserve(). */
+void member_pend(struct member *, uint32_t node, bool had);
+int member_reserve(struct member *);
+bool member_is_synced(const struct member *);
+/* Is the change of this node news to the member at this point of its dump? */
+bool member_follows(const struct member *, uint32_t node);
+void member_send(struct member *, struct bgp_block *);
+/* Send what there is room for.  True: more can be done at once. */
+bool member_kick(struct member *);
+void member_dump_start(struct member *, bool fresh);
+void member_count(struct member *); /* nr_told, from scratch */
+void member_reset(struct member *); /* as if nothing was to be told */
+void dump_unref(struct dump *);
+
+/* ---- rib.c, for members ---- */
+void rib_reap(struct rib *, enum bgp_family, uint32_t node);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * bgpd/peer_open.c: what a peer is told in our OPEN, and what of its own OPEN the configuration
+ * allows.  Between the configuration, msg.c (bytes) and session.c.
+ */
+#include <string.h>
+
+#include "bgpd/conf.h"
+#include "bgpd/peer.h"
+
+struct transport
+peer_transport(const struct peer *p)
+{
+	return transport_of(p->conf, p->instance->local_as);
+}
+
+static void
+caps_gr(const struct peer *p, struct bgp_caps *caps)
+{
+	caps->gr = p->conf->gr;
+	if (!caps->gr)
+		return;
+	caps->gr_time_s = p->conf->gr_time_s;
+	caps->gr_notification = true; /* RFC 8538 2 */
+	caps->gr_restarting = p->restarting;
+	caps->gr_families = caps->families;
+	/* RFC 4724 3: what was announced before is still forwarded: by the kernel when this
+	 * process follows another, by ourselves when only the session was gone. */
+	if (p->restarting || p->was_up)
+		caps->gr_forwarding = caps->families;
+}
+
+void
+peer_open(const struct peer *p, struct bgp_open *o)
+{
+	const struct instance *in = p->instance;
+	const char *host = in->bgp->host_name;
+	struct bgp_caps *caps = &o->caps;
+	size_t len;
+
+	memset(o, 0, sizeof(*o));
+	o->version = 4;
+	o->as = in->local_as;
+	o->as2 = (uint16_t)(in->local_as > UINT16_MAX ? BGP_AS_TRANS : in->local_as);
+	o->hold_s = p->conf->hold_s;
+	o->id = in->router_id;
+	caps->families = conf_families(p->conf);
+	caps->mp = true;
+	caps->refresh = true;
+	caps->as4 = true;
+	caps->as4_number = in->local_as;
+	caps->ext_msg = p->conf->ext_msg;
+	caps_gr(p, caps);
+	if (host) {
+		len = strcspn(host, ".");
+		if (len >= sizeof(caps->host))
+			len = sizeof(caps->host) - 1;
+		memcpy(caps->host, host, len);
+	}
+}
+
+/* RFC 5492 3: the data of Unsupported Capability are the capabilities that we miss. */
+static int
+fault_families(const struct peer *p, struct bgp_fault *f)
+{
+	uint8_t data[6 * BGP_NR_FAMILIES];
+	struct wire_wr w = wire_wr_init(data, sizeof(data));
+	unsigned wanted = conf_families(p->conf);
+
+	for (int i = 0; i < BGP_NR_FAMILIES; i++) {
+		if (!(wanted & BGP_FAMILY_MASK(i)))
+			continue;
+		wire_put_u16(&w, 1 << 8 | 4); /* multiprotocol, its length */
+		wire_put_u16(&w, bgp_family_afi((enum bgp_family)i));
+		wire_put_u16(&w, 1); /* reserved; SAFI unicast */
+	}
+	return bgp_fault_set(
+	    f, BGP_ERR_OPEN, BGP_OPEN_CAPABILITY, w.start, w.len, "no address family in common");
+}
+
+int
+peer_open_check(const struct peer *p, const struct bgp_open *o, struct bgp_fault *f)
+{
+	const struct instance *in = p->instance;
+
+	if (p->conf->peer_as && o->as != p->conf->peer_as)
+		return bgp_fault_set(
+		    f, BGP_ERR_OPEN, BGP_OPEN_PEER_AS, NULL, 0, "not the AS expected");
+	/* RFC 6286 2.2: the same identifier is wrong only within an AS. */
+	if (o->id == in->router_id && o->as == in->local_as)
+		return bgp_fault_set(
+		    f, BGP_ERR_OPEN, BGP_OPEN_ID, NULL, 0, "the identifier is our own");
+	if (!(o->caps.families & conf_families(p->conf)))
+		return fault_families(p, f);
+	return 0;
+}

@@ -1,0 +1,197 @@
+/*
+ * bgpd/ptab.c: the prefixes of one family: an open-addressing hash of numbered nodes, below the RIB.
+ */
+#include "bgpd/ptab.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/hash.h"
+#include "lib/mem.h"
+
+#define ID_BITS 26
+#define ID_MASK ((1u << ID_BITS) - 1)
+
+static size_t
+key_len(const struct ptab *t)
+{
+	return t->family == BGP_IPV4_UNICAST ? 4 : 16;
+}
+
+void
+ptab_init(struct ptab *t, enum bgp_family family)
+{
+	*t = (struct ptab){ .family = family };
+	slab_init(&t->nodes, sizeof(struct node) + key_len(t));
+}
+
+void
+ptab_fini(struct ptab *t)
+{
+	slab_fini(&t->nodes);
+	mem_free(t->slots);
+	t->slots = NULL;
+	t->nr_slots = 0;
+}
+
+static uint64_t
+key_hash(const struct ptab *t, const uint8_t *key, uint8_t len)
+{
+	uint64_t hi, lo;
+	uint32_t v4;
+
+	if (t->family == BGP_IPV4_UNICAST) {
+		memcpy(&v4, key, sizeof(v4));
+		return hash_mix(((uint64_t)v4 << 8 | len) ^ hash_secret());
+	}
+	memcpy(&hi, key, sizeof(hi));
+	memcpy(&lo, key + sizeof(hi), sizeof(lo));
+	return hash_mix(hash_mix(hi ^ hash_secret()) + lo + len);
+}
+
+uint64_t
+ptab_hash(const struct ptab *t, const struct prefix *p)
+{
+	return key_hash(t, p->addr.b, p->len);
+}
+
+/*
+ * A slot: how far it is from where its hash points (FAR: that far or more), three more bits of the
+ * hash, the node's number.  The distance tells most strangers apart in a search, and where an entry
+ * may move in a removal, both without a look at the node.
+ */
+#define FAR 7u
+
+static uint32_t
+slot_mark(uint64_t hash, uint32_t distance)
+{
+	uint32_t d = distance < FAR ? distance : FAR;
+
+	return d << 29 | (uint32_t)(hash >> 61) << ID_BITS;
+}
+
+/* The slot where @p is, or the empty one where it belongs. */
+static uint32_t
+slot_search(const struct ptab *t, const struct prefix *p, uint64_t hash)
+{
+	uint32_t mask = t->nr_slots - 1, home = (uint32_t)hash & mask, at = home;
+	size_t len = key_len(t);
+
+	for (; t->slots[at]; at = (at + 1) & mask) {
+		const struct node *n;
+
+		if ((t->slots[at] & ~ID_MASK) != slot_mark(hash, (at - home) & mask))
+			continue;
+		n = ptab_node(t, t->slots[at] & ID_MASK);
+		if (n->len == p->len && memcmp(n->key, p->addr.b, len) == 0)
+			break;
+	}
+	return at;
+}
+
+static int
+slots_grow(struct ptab *t)
+{
+	uint32_t nr = t->nr_slots ? t->nr_slots * 2 : 64, *slots;
+
+	if (nr > 1u << (ID_BITS + 1))
+		return -ENOMEM;
+	slots = mem_calloc(nr, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	for (uint32_t i = 1; i < t->nodes.end; i++) {
+		const struct node *n = ptab_node(t, i);
+		uint32_t at, home;
+		uint64_t hash;
+
+		if (n->len == NODE_FREE)
+			continue;
+		hash = key_hash(t, n->key, n->len);
+		home = (uint32_t)hash & (nr - 1);
+		for (at = home; slots[at]; at = (at + 1) & (nr - 1))
+			;
+		slots[at] = slot_mark(hash, (at - home) & (nr - 1)) | i;
+	}
+	mem_free(t->slots);
+	t->slots = slots;
+	t->nr_slots = nr;
+	return 0;
+}
+
+uint32_t
+ptab_find(const struct ptab *t, const struct prefix *p, uint64_t hash)
+{
+	return t->nr_slots ? t->slots[slot_search(t, p, hash)] & ID_MASK : 0;
+}
+
+uint32_t
+ptab_get(struct ptab *t, const struct prefix *p, uint64_t hash)
+{
+	struct node *n;
+	uint32_t at, id, mask;
+
+	if ((t->nodes.nr + 1) * 8ull > t->nr_slots * 7ull && slots_grow(t) < 0)
+		return 0;
+	at = slot_search(t, p, hash);
+	if (t->slots[at])
+		return t->slots[at] & ID_MASK;
+	if (!t->nodes.free && t->nodes.end > ID_MASK)
+		return 0;
+	id = slab_take(&t->nodes);
+	if (!id)
+		return 0;
+	n = ptab_node(t, id);
+	n->len = p->len;
+	memcpy(n->key, p->addr.b, key_len(t));
+	mask = t->nr_slots - 1;
+	t->slots[at] = slot_mark(hash, (at - (uint32_t)hash) & mask) | id;
+	return id;
+}
+
+/* How far the entry in this slot is from where its hash points. */
+static uint32_t
+slot_distance(const struct ptab *t, uint32_t at)
+{
+	uint32_t d = t->slots[at] >> 29;
+	const struct node *n;
+
+	if (d < FAR)
+		return d;
+	n = ptab_node(t, t->slots[at] & ID_MASK);
+	return (at - (uint32_t)key_hash(t, n->key, n->len)) & (t->nr_slots - 1);
+}
+
+void
+ptab_remove(struct ptab *t, uint32_t id)
+{
+	uint32_t mask = t->nr_slots - 1, at, next;
+	struct node *n = ptab_node(t, id);
+
+	at = (uint32_t)key_hash(t, n->key, n->len) & mask;
+	while ((t->slots[at] & ID_MASK) != id)
+		at = (at + 1) & mask;
+	/* Close the gap, so that no search is cut short. */
+	for (next = (at + 1) & mask; t->slots[next]; next = (next + 1) & mask) {
+		uint32_t d = slot_distance(t, next), gap = (next - at) & mask;
+
+		if (d < gap)
+			continue;
+		d = d - gap < FAR ? d - gap : FAR;
+		t->slots[at] = (t->slots[next] & ~(FAR << 29)) | d << 29;
+		at = next;
+	}
+	t->slots[at] = 0;
+	n->len = NODE_FREE;
+	slab_give(&t->nodes, id);
+}
+
+void
+ptab_prefix(const struct ptab *t, uint32_t id, struct prefix *p)
+{
+	const struct node *n = ptab_node(t, id);
+
+	memset(p, 0, sizeof(*p));
+	p->addr.family = t->family == BGP_IPV4_UNICAST ? ADDR_V4 : ADDR_V6;
+	memcpy(p->addr.b, n->key, key_len(t));
+	p->len = n->len;
+}

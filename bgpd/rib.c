@@ -1,0 +1,454 @@
+/*
+ * bgpd/rib.c: the table and the decision.  Between what peers and owners want (adj.c, originate.c)
+ * and what is told (hops.c) and sent (out.c).
+ *
+ * Whoever changes a path touches its node.  At the end of the turn of the loop every touched node
+ * is decided once, however often it changed; a long list is worked off in slices.  Whatever fails
+ * for want of memory leaves its node dirty and is tried again by a timer, so that a result is late
+ * but never wrong.
+ */
+#include "bgpd/rib.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#include "bgpd/out.h"
+#include "lib/mem.h"
+
+struct name {
+	unsigned refs;
+	UT_hash_handle hh;
+	char text[];
+};
+
+/* ---- names ---- */
+
+struct name *
+name_get(struct rib *r, const char *text)
+{
+	size_t len = strlen(text);
+	struct name *n;
+
+	HASH_FIND(hh, r->names, text, len, n);
+	if (!n) {
+		n = mem_calloc(1, sizeof(*n) + len + 1);
+		if (!n)
+			return NULL;
+		memcpy(n->text, text, len);
+		HASH_ADD_KEYPTR(hh, r->names, n->text, len, n);
+	}
+	n->refs++;
+	return n;
+}
+
+void
+name_put(struct rib *r, struct name *n)
+{
+	if (!n || --n->refs)
+		return;
+	HASH_DEL(r->names, n);
+	mem_free(n);
+}
+
+const char *
+name_text(const struct name *n)
+{
+	return n->text;
+}
+
+/* ---- dirty nodes ---- */
+
+void
+rib_touch(struct rib *r, enum bgp_family f, uint32_t id)
+{
+	struct node *n = ptab_node(&r->tab[f], id);
+	struct rib_dirty *d = &r->dirty[f];
+
+	if (n->flags & NODE_DIRTY)
+		return;
+	n->flags |= NODE_DIRTY;
+	if (mem_grow((void **)&d->nodes, &d->cap, d->nr, sizeof(*d->nodes), 0) < 0)
+		d->scan = true;
+	else
+		d->nodes[d->nr++] = id;
+	work_post(&r->work);
+}
+
+void
+rib_hold(struct rib *r)
+{
+	r->hold = true;
+	if (!timer_is_running(&r->retry))
+		timer_set(&r->retry, RIB_RETRY_MS);
+}
+
+void
+rib_redo(struct rib *r, enum bgp_family f, uint32_t id)
+{
+	ptab_node(&r->tab[f], id)->flags |= NODE_DIRTY;
+	r->dirty[f].scan = true;
+	rib_hold(r);
+}
+
+bool
+rib_is_dirty(const struct rib *r, enum bgp_family f)
+{
+	const struct rib_dirty *d = &r->dirty[f];
+
+	return d->done < d->nr || d->scan;
+}
+
+/* The next dirty nodes, to r->batch. */
+static size_t
+dirty_take(struct rib *r, enum bgp_family f)
+{
+	struct rib_dirty *d = &r->dirty[f];
+	size_t nr = d->nr - d->done;
+
+	if (nr > RIB_SLICE)
+		nr = RIB_SLICE;
+	if (nr) {
+		memcpy(r->batch, d->nodes + d->done, nr * sizeof(*r->batch));
+		d->done += nr;
+	}
+	if (d->done < d->nr)
+		return nr;
+	d->nr = d->done = 0;
+	if (d->cap > RIB_SLICE) {
+		mem_free(d->nodes);
+		d->nodes = NULL;
+		d->cap = 0;
+	}
+	if (nr || !d->scan || r->hold)
+		return nr;
+	for (uint32_t id = 1; id < ptab_end(&r->tab[f]); id++) {
+		const struct node *n = ptab_node(&r->tab[f], id);
+
+		if (n->len == NODE_FREE || !(n->flags & NODE_DIRTY))
+			continue;
+		if (nr == RIB_SLICE)
+			return nr;
+		r->batch[nr++] = id;
+	}
+	d->scan = false;
+	return nr;
+}
+
+/* ---- decision ---- */
+
+static void
+candidate_fill(const struct rib *r, struct best_path *c, struct path *p)
+{
+	const struct attrset *set = attrset_at(&r->sets, p->set);
+	const struct adj *adj = r->adjs[p->adj];
+	struct bgp_attrs a;
+
+	attrset_view(&r->sets, p->set, &a);
+	*c = (struct best_path){
+		.ebgp = !adj->session.ibgp,
+		.origin = a.origin,
+		.local_pref = a.has_local_pref ? a.local_pref : 100,
+		.path_len = set->path_len,
+		.neighbour_as = set->neighbour_as,
+		.med = a.has_med ? a.med : 0,
+		.router_id = a.has_originator_id ? a.originator_id : adj->session.peer_id,
+		.cluster_len = a.cluster_list.len / 4,
+		.peer = adj->session.remote,
+		.ref = p,
+	};
+}
+
+static void
+path_mark(struct path *p, bool best, bool multi)
+{
+	p->flags &= (uint8_t) ~(PATH_BEST | PATH_MULTI);
+	if (best)
+		p->flags |= PATH_BEST;
+	if (multi)
+		p->flags |= PATH_MULTI;
+}
+
+/* Mark the best of a node's paths.  Our own win whatever else there is, each for its audience. */
+static void
+node_decide(struct rib *r, const struct node *n)
+{
+	bool local = n->flags & NODE_LOCAL;
+	size_t nr = 0, best;
+
+	for (uint32_t i = n->paths; i; i = rib_path(r, i)->next) {
+		struct path *p = rib_path(r, i);
+
+		path_mark(p, local && !p->adj, local && !p->adj);
+		if (local || !p->set)
+			continue;
+		if (i == n->paths && !p->next) {
+			path_mark(p, true, true); /* alone */
+			return;
+		}
+		assert(nr < r->nr_candidates);
+		candidate_fill(r, &r->candidates[nr++], p);
+	}
+	best = best_choose(r->candidates, nr, r->max_paths, r->relax);
+	for (size_t i = 0; i < nr; i++)
+		path_mark(r->candidates[i].ref, i == best, r->candidates[i].multipath);
+}
+
+/* Nobody refers to it any more. */
+void
+rib_reap(struct rib *r, enum bgp_family f, uint32_t id)
+{
+	const struct node *n = ptab_node(&r->tab[f], id);
+
+	if (!n->paths && !n->pins && !(n->flags & NODE_DIRTY))
+		ptab_remove(&r->tab[f], id);
+}
+
+/* Decide, tell and send one slice.  True: there is more. */
+static bool
+flush_slice(struct rib *r, enum bgp_family f)
+{
+	size_t nr = dirty_take(r, f);
+
+	if (!nr)
+		return false;
+	hops_cache_clear(r);
+	for (size_t i = 0; i < nr; i++) {
+		struct node *n = ptab_node(&r->tab[f], r->batch[i]);
+
+		n->flags &= (uint8_t)~NODE_DIRTY;
+		node_decide(r, n);
+		if (hops_tell(r, f, r->batch[i]) < 0)
+			rib_redo(r, f, r->batch[i]);
+	}
+	hops_cache_clear(r);
+	out_flush(r, f, r->batch, nr);
+	for (size_t i = 0; i < nr; i++)
+		rib_reap(r, f, r->batch[i]);
+	return rib_is_dirty(r, f) && (!r->hold || r->dirty[f].nr);
+}
+
+void
+rib_flush_all(struct rib *r)
+{
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		while (flush_slice(r, (enum bgp_family)f))
+			;
+	}
+}
+
+/* Numbers of peers that are gone are free again once nothing can refer to them. */
+static void
+zombies_bury(struct rib *r)
+{
+	if (!r->nr_zombies)
+		return;
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		if (rib_is_dirty(r, (enum bgp_family)f))
+			return;
+	}
+	for (uint32_t i = 1; i < r->nr_adjs; i++) {
+		struct adj *adj = r->adjs[i];
+
+		if (adj && !adj->rib) {
+			mem_free(adj);
+			r->adjs[i] = NULL;
+		}
+	}
+	r->nr_zombies = 0;
+}
+
+static void
+rib_work(void *arg)
+{
+	struct rib *r = arg;
+	bool more = false;
+
+	for (int f = 0; f < BGP_NR_FAMILIES; f++)
+		more |= flush_slice(r, (enum bgp_family)f);
+	more |= out_work(r);
+	zombies_bury(r);
+	if (more)
+		work_post(&r->work);
+}
+
+/* Memory was short some time ago: try everything that was left. */
+static void
+rib_retry(void *arg)
+{
+	struct rib *r = arg;
+
+	r->hold = false;
+	if (r->redo_merge)
+		originate_retry(r);
+	for (uint32_t i = 1; i < r->nr_adjs; i++) {
+		struct adj *adj = r->adjs[i];
+
+		if (!adj || !adj->rib)
+			continue;
+		if (adj->redo_import && adj_reimport(adj) < 0)
+			rib_hold(r);
+		if (adj->redo_groups)
+			out_regroup(adj);
+	}
+	work_post(&r->work);
+}
+
+/* ---- paths ---- */
+
+uint32_t
+rib_path_of(const struct rib *r, const struct node *n, uint16_t adj_id)
+{
+	uint32_t i = n->paths;
+
+	while (i && rib_path(r, i)->adj != adj_id)
+		i = rib_path(r, i)->next;
+	return i;
+}
+
+uint32_t
+rib_path_add(struct rib *r, struct node *n, uint16_t adj_id)
+{
+	uint32_t i = slab_take(&r->paths);
+	struct path *p;
+
+	if (!i)
+		return 0;
+	p = rib_path(r, i);
+	p->adj = adj_id;
+	p->since = rib_now_s(r);
+	p->next = n->paths;
+	n->paths = i;
+	return i;
+}
+
+void
+rib_path_drop(struct rib *r, struct node *n, uint32_t path)
+{
+	struct path *p = rib_path(r, path);
+	uint32_t *at = &n->paths;
+
+	while (*at != path)
+		at = &rib_path(r, *at)->next;
+	*at = p->next;
+	slab_give(&r->paths, path);
+}
+
+/* ---- peers ---- */
+
+struct adj *
+rib_adj_add(struct rib *r)
+{
+	struct adj *adj = xnew(struct adj);
+	uint32_t id = 1;
+
+	while (id < r->nr_adjs && r->adjs[id])
+		id++;
+	assert(id <= UINT16_MAX);
+	if (id >= r->nr_adjs) {
+		uint32_t nr = r->nr_adjs ? r->nr_adjs * 2 : 8;
+
+		r->adjs = xrealloc(r->adjs, nr, sizeof(struct adj *));
+		memset(r->adjs + r->nr_adjs, 0, (nr - r->nr_adjs) * sizeof(struct adj *));
+		r->nr_adjs = nr;
+		r->candidates = xrealloc(r->candidates, nr, sizeof(*r->candidates));
+		r->nr_candidates = nr;
+	}
+	adj->rib = r;
+	adj->id = (uint16_t)id;
+	r->adjs[id] = adj;
+	return adj;
+}
+
+void
+rib_adj_drop(struct rib *r, struct adj *adj)
+{
+	adj->rib = NULL;
+	r->nr_zombies++;
+	work_post(&r->work);
+}
+
+/* ---- the whole ---- */
+
+struct rib *
+rib_new(struct loop *loop, const struct bgp_ops *ops, const char *instance)
+{
+	struct rib *r = xnew(struct rib);
+
+	r->loop = loop;
+	if (ops)
+		r->ops = *ops;
+	r->instance = xstrdup(instance);
+	r->max_paths = 8;
+	r->relax = true;
+	r->born_ms = loop_now_ms(loop);
+	attrset_table_init(&r->sets);
+	for (int f = 0; f < BGP_NR_FAMILIES; f++)
+		ptab_init(&r->tab[f], (enum bgp_family)f);
+	slab_init(&r->paths, sizeof(struct path));
+	slab_init(&r->claims, sizeof(struct claim));
+	slab_init(&r->hopset_numbers, sizeof(struct hopset *));
+	r->batch = xcalloc(RIB_SLICE, sizeof(*r->batch));
+	r->room.bytes = xcalloc(1, POLICY_ROOM);
+	work_init(&r->work, loop, rib_work, r);
+	timer_init(&r->retry, loop, rib_retry, r);
+	out_init(r);
+	return r;
+}
+
+void
+rib_free(struct rib *r)
+{
+	if (!r)
+		return;
+	work_cancel(&r->work);
+	timer_stop(&r->retry);
+	out_fini(r);
+	originate_fini(r);
+	hops_fini(r);
+	for (uint32_t i = 1; i < r->nr_adjs; i++)
+		mem_free(r->adjs[i]);
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		ptab_fini(&r->tab[f]);
+		mem_free(r->dirty[f].nodes);
+	}
+	slab_fini(&r->paths);
+	slab_fini(&r->claims);
+	attrset_table_fini(&r->sets);
+	assert(!r->names);
+	mem_free(r->adjs);
+	mem_free(r->candidates);
+	mem_free(r->batch);
+	mem_free(r->room.bytes);
+	mem_free(r->instance);
+	mem_free(r);
+}
+
+void
+rib_conf(struct rib *r, uint32_t local_as, uint32_t router_id, unsigned max_paths)
+{
+	unsigned paths = max_paths ? max_paths : 8;
+
+	r->local_as = local_as;
+	r->router_id = router_id;
+	if (r->max_paths == paths)
+		return;
+	r->max_paths = paths;
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		const struct ptab *t = &r->tab[f];
+
+		for (uint32_t id = 1; id < ptab_end(t); id++) {
+			if (ptab_node(t, id)->len != NODE_FREE)
+				rib_touch(r, (enum bgp_family)f, id);
+		}
+	}
+}
+
+void
+rib_ready(struct rib *r)
+{
+	r->ready = true;
+	work_post(&r->work);
+}

@@ -1,0 +1,447 @@
+/*
+ * bgpd/rib_show.c: the table as JSON, for people and scripts.  Reads, changes nothing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bgpd/msg.h"
+#include "bgpd/out.h"
+#include "lib/buf.h"
+#include "lib/mem.h"
+
+#define TEXT_MAX (1u << 20)
+
+/* ---- attributes ---- */
+
+static json_t *
+path_json(struct bgp_span path)
+{
+	json_t *list = json_array();
+	struct wire_rd r = wire_rd_init(path.p, path.len);
+
+	while (wire_more(&r)) {
+		uint8_t type = wire_u8(&r), nr = wire_u8(&r);
+		json_t *to = list;
+
+		if (type != BGP_AS_SEQUENCE) {
+			to = json_array(); /* a set stands as a list in the list */
+			json_array_append_new(list, to);
+		}
+		for (unsigned i = 0; i < nr; i++) {
+			uint32_t as = wire_u32(&r);
+
+			if (!r.bad)
+				json_array_append_new(to, json_integer(as));
+		}
+	}
+	return list;
+}
+
+static json_t *
+communities_json(struct bgp_span s)
+{
+	json_t *list = json_array();
+	struct wire_rd r = wire_rd_init(s.p, s.len);
+
+	while (wire_more(&r)) {
+		uint16_t as = wire_u16(&r), value = wire_u16(&r);
+
+		json_array_append_new(list, json_sprintf("%u:%u", as, value));
+	}
+	return list;
+}
+
+static json_t *
+ext_json(struct bgp_span s)
+{
+	json_t *list = json_array();
+	struct wire_rd r = wire_rd_init(s.p, s.len);
+
+	while (wire_more(&r)) {
+		uint32_t hi = wire_u32(&r), lo = wire_u32(&r);
+
+		json_array_append_new(list, json_sprintf("0x%08x%08x", hi, lo));
+	}
+	return list;
+}
+
+static json_t *
+large_json(struct bgp_span s)
+{
+	json_t *list = json_array();
+	struct wire_rd r = wire_rd_init(s.p, s.len);
+
+	while (wire_more(&r)) {
+		uint32_t g = wire_u32(&r), d1 = wire_u32(&r), d2 = wire_u32(&r);
+
+		json_array_append_new(list, json_sprintf("%u:%u:%u", g, d1, d2));
+	}
+	return list;
+}
+
+static void
+attrs_json(const struct bgp_attrs *a, json_t *o)
+{
+	static const char *const origins[] = { "igp", "egp", "incomplete" };
+	char text[ADDR_STRLEN];
+	struct buf path;
+
+	json_object_set_new(o, "nextHop",
+	    addr_is_set(&a->next_hop) ? json_string(addr_format(&a->next_hop, text, sizeof(text)))
+				      : json_string("self"));
+	json_object_set_new(o, "origin", json_string(origins[a->origin < 3 ? a->origin : 2]));
+	json_object_set_new(o, "asPath", path_json(a->as_path));
+	buf_init(&path, TEXT_MAX);
+	bgp_as_path_format(a->as_path, &path);
+	json_object_set_new(o, "asPathText", json_string(buf_text(&path)));
+	buf_fini(&path);
+	json_object_set_new(o, "med", a->has_med ? json_integer(a->med) : json_null());
+	json_object_set_new(
+	    o, "localPreference", a->has_local_pref ? json_integer(a->local_pref) : json_null());
+	json_object_set_new(o, "communities", communities_json(a->communities));
+	json_object_set_new(o, "extendedCommunities", ext_json(a->ext_communities));
+	json_object_set_new(o, "largeCommunities", large_json(a->large_communities));
+}
+
+/* ---- routes ---- */
+
+struct show {
+	const struct rib *r;
+	const struct bgp_show_filter *filter;
+	json_t *out;
+	enum bgp_family family;
+	uint32_t node;
+	struct prefix prefix;
+};
+
+static json_t *
+route_new(struct show *s, uint32_t set, const char *peer, uint32_t since)
+{
+	json_t *o = json_object();
+	char text[PREFIX_STRLEN];
+	struct bgp_attrs a;
+
+	attrset_view(&s->r->sets, set, &a);
+	json_object_set_new(o, "instance", json_string(s->r->instance));
+	json_object_set_new(o, "localASN", json_integer(s->r->local_as));
+	json_object_set_new(
+	    o, "prefix", json_string(prefix_format(&s->prefix, text, sizeof(text))));
+	json_object_set_new(o, "family", json_string(bgp_family_name(s->family)));
+	json_object_set_new(o, "peer", json_string(peer ? peer : ""));
+	json_object_set_new(o, "ageSeconds", json_integer(rib_now_s(s->r) - since));
+	attrs_json(&a, o);
+	json_array_append_new(s->out, o);
+	return o;
+}
+
+static void
+marks(json_t *o, bool best, bool multi, bool stale)
+{
+	json_object_set_new(o, "best", json_boolean(best));
+	json_object_set_new(o, "multipath", json_boolean(multi));
+	json_object_set_new(o, "stale", json_boolean(stale));
+}
+
+static bool
+peer_matches(const struct show *s, const struct adj *adj)
+{
+	char text[ADDR_STRLEN];
+
+	return !s->filter->peer || strcmp(s->filter->peer, adj->name) == 0 ||
+	    strcmp(s->filter->peer, addr_format(&adj->session.remote, text, sizeof(text))) == 0;
+}
+
+static const char *
+why_name(unsigned why)
+{
+	static const char *const names[PATH_NR_WHY] = {
+		[PATH_OK] = "accepted",
+		[PATH_NO_RULE] = "no-import-rule",
+		[PATH_REJECTED] = "rejected-by-policy",
+		[PATH_AS_LOOP] = "as-path-loop",
+		[PATH_ORIGINATOR] = "own-originator-id",
+		[PATH_CLUSTER] = "own-cluster-id",
+		[PATH_OWN_HOP] = "next-hop-is-self",
+	};
+
+	return why < PATH_NR_WHY ? names[why] : "?";
+}
+
+/* A path of our own: who wants it, and for whom. */
+static void
+show_own(struct show *s, const struct path *p)
+{
+	static const char *const sources[BGP_NR_SOURCES] = { "podCIDR", "service", "learned" };
+	const struct claim *c = rib_claim(s->r, p->in);
+	json_t *o;
+
+	if (!p->set || s->filter->peer)
+		return;
+	o = route_new(s, p->set, NULL, p->since);
+	marks(o, p->flags & PATH_BEST, p->flags & PATH_MULTI, false);
+	json_object_set_new(o, "source", json_string(sources[c->source % BGP_NR_SOURCES]));
+	json_object_set_new(o, "audience", json_string(name_text(c->audience)));
+	json_object_set_new(o, "policy", json_string(name_text(c->policy)));
+}
+
+static void
+show_table(struct show *s, const struct node *n)
+{
+	bool received = s->filter->table == BGP_SHOW_RECEIVED;
+
+	for (uint32_t i = n->paths; i; i = rib_path(s->r, i)->next) {
+		const struct path *p = rib_path(s->r, i);
+		const struct adj *adj = s->r->adjs[p->adj];
+		json_t *o;
+
+		if (!p->adj) {
+			if (!received)
+				show_own(s, p);
+			continue;
+		}
+		if (!peer_matches(s, adj) || (!received && !p->set))
+			continue;
+		o = route_new(s, received ? p->in : p->set, adj->name, p->since);
+		marks(o, p->flags & PATH_BEST, p->flags & PATH_MULTI, p->flags & PATH_STALE);
+		json_object_set_new(o, "source", json_string("learned"));
+		json_object_set_new(o, "accepted", json_boolean(p->why == PATH_OK));
+		if (p->why != PATH_OK)
+			json_object_set_new(o, "rejected", json_string(why_name(p->why)));
+	}
+}
+
+static void
+show_advertised(struct show *s)
+{
+	for (uint32_t i = 1; i < s->r->nr_adjs; i++) {
+		const struct adj *adj = s->r->adjs[i];
+		const struct member *m;
+		uint32_t set;
+
+		if (!adj || !adj->rib || !(m = adj->member[s->family]) || !peer_matches(s, adj))
+			continue;
+		set = member_view(m, m->group, umap_get(&m->group->out, s->node),
+		    (uint16_t)umap_get(&m->group->src, s->node));
+		if (set)
+			marks(route_new(s, set, adj->name, rib_now_s(s->r)), true, false, false);
+	}
+}
+
+static void
+show_node(struct show *s, uint32_t id)
+{
+	s->node = id;
+	ptab_prefix(&s->r->tab[s->family], id, &s->prefix);
+	if (s->filter->table == BGP_SHOW_ADVERTISED)
+		show_advertised(s);
+	else
+		show_table(s, ptab_node(&s->r->tab[s->family], id));
+}
+
+struct sorted {
+	struct prefix prefix;
+	uint32_t id;
+};
+
+static int
+sorted_cmp(const void *a, const void *b)
+{
+	const struct sorted *x = a, *y = b;
+
+	return prefix_cmp(&x->prefix, &y->prefix);
+}
+
+static int
+show_family(struct show *s)
+{
+	const struct ptab *t = &s->r->tab[s->family];
+	struct sorted *all;
+	size_t nr = 0;
+
+	all = mem_calloc(t->nodes.nr + 1, sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	for (uint32_t id = 1; id < ptab_end(t); id++) {
+		if (ptab_node(t, id)->len == NODE_FREE)
+			continue;
+		ptab_prefix(t, id, &all[nr].prefix);
+		all[nr++].id = id;
+	}
+	qsort(all, nr, sizeof(*all), sorted_cmp);
+	for (size_t i = 0; i < nr; i++)
+		show_node(s, all[i].id);
+	mem_free(all);
+	return 0;
+}
+
+int
+rib_show_routes(const struct rib *r, const struct bgp_show_filter *filter, json_t *array)
+{
+	struct show s = { .r = r, .filter = filter, .out = array };
+
+	if (filter->prefix) {
+		uint32_t id;
+
+		s.family =
+		    filter->prefix->addr.family == ADDR_V4 ? BGP_IPV4_UNICAST : BGP_IPV6_UNICAST;
+		id = ptab_find(&r->tab[s.family], filter->prefix,
+		    ptab_hash(&r->tab[s.family], filter->prefix));
+		if (id && (filter->family < 0 || filter->family == (int)s.family))
+			show_node(&s, id);
+		return 0;
+	}
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		s.family = (enum bgp_family)f;
+		if ((filter->family < 0 || filter->family == f) && show_family(&s) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* ---- policies ---- */
+
+static json_t *
+policy_json(const struct rib *r, const char *name, const char *type, bool accept, json_t *out)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "instance", json_string(r->instance));
+	json_object_set_new(o, "localASN", json_integer(r->local_as));
+	json_object_set_new(o, "name", json_string(name));
+	json_object_set_new(o, "type", json_string(type));
+	json_object_set_new(o, "peers", json_array());
+	json_object_set_new(o, "families", json_array());
+	json_object_set_new(o, "prefixes", json_array());
+	json_object_set_new(o, "action", json_string(accept ? "accept" : "reject"));
+	json_array_append_new(out, o);
+	return o;
+}
+
+static void
+set_json(const struct bgp_set *s, json_t *o)
+{
+	json_t *set = json_object();
+	char text[ADDR_STRLEN];
+
+	if (s->has_local_pref)
+		json_object_set_new(set, "localPreference", json_integer(s->local_pref));
+	if (s->has_med)
+		json_object_set_new(set, "med", json_integer(s->med));
+	if (s->prepend)
+		json_object_set_new(set, "prepend", json_integer(s->prepend));
+	if (s->next_hop == BGP_NH_SELF)
+		json_object_set_new(set, "nextHop", json_string("self"));
+	if (s->next_hop == BGP_NH_ADDR)
+		json_object_set_new(set, "nextHop",
+		    json_string(addr_format(&s->next_hop_addr, text, sizeof(text))));
+	if (s->add.nr_std + s->add.nr_ext + s->add.nr_large)
+		json_object_set_new(set, "communitiesAdded",
+		    json_integer((json_int_t)(s->add.nr_std + s->add.nr_ext + s->add.nr_large)));
+	json_object_set_new(o, "set", set);
+}
+
+/* The configured rules of one peer. */
+static void
+show_rules(const struct rib *r, const struct adj *adj, const struct policy *p, const char *type,
+    json_t *out)
+{
+	for (size_t i = 0; p && i < policy_nr_rules(p); i++) {
+		const struct bgp_rule *rule = policy_rule(p, i);
+		const struct bgp_match *m = &rule->match;
+		char name[256], text[PREFIX_STRLEN];
+		json_t *o;
+
+		snprintf(name, sizeof(name), "%s-%s-%zu", adj->name, type, i);
+		o = policy_json(r, name, type, rule->accept, out);
+		json_array_append_new(json_object_get(o, "peers"), json_string(adj->name));
+		for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+			if (!m->families || m->families & BGP_FAMILY_MASK(f))
+				json_array_append_new(json_object_get(o, "families"),
+				    json_string(bgp_family_name((enum bgp_family)f)));
+		}
+		for (size_t k = 0; k < m->nr_prefixes; k++)
+			json_array_append_new(json_object_get(o, "prefixes"),
+			    json_sprintf("%s ge %u le %u",
+				prefix_format(&m->prefixes[k].prefix, text, sizeof(text)),
+				m->prefixes[k].ge, m->prefixes[k].le));
+		set_json(&rule->set, o);
+	}
+}
+
+/* Put @text in a list of strings once. */
+static void
+list_add(json_t *list, const char *text)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+	{
+		if (strcmp(json_string_value(v), text) == 0)
+			return;
+	}
+	json_array_append_new(list, json_string(text));
+}
+
+/* One advertised policy is everything that was announced under its name. */
+static void
+show_claim(const struct rib *r, const struct claim *c, json_t *by_name, json_t *out)
+{
+	enum bgp_family f = (enum bgp_family)c->family;
+	json_t *o = json_object_get(by_name, name_text(c->policy));
+	char text[PREFIX_STRLEN];
+	const json_t *last;
+	struct prefix p;
+	json_t *list;
+
+	if (!o) {
+		o = policy_json(r, name_text(c->policy), "export", true, out);
+		json_object_set(by_name, name_text(c->policy), o);
+	}
+	ptab_prefix(&r->tab[f], c->node, &p);
+	prefix_format(&p, text, sizeof(text));
+	/* Claims come prefix by prefix, so that a look at the last one is enough. */
+	list = json_object_get(o, "prefixes");
+	last = json_array_get(list, json_array_size(list) - 1);
+	if (!last || strcmp(json_string_value(last), text) != 0)
+		json_array_append_new(list, json_string(text));
+	list_add(json_object_get(o, "families"), bgp_family_name(f));
+	for (uint32_t i = 1; i < r->nr_adjs; i++) {
+		const struct adj *adj = r->adjs[i];
+
+		if (adj && adj->rib && adj->audience[f] == c->audience)
+			list_add(json_object_get(o, "peers"), adj->name);
+	}
+}
+
+int
+rib_show_policies(const struct rib *r, json_t *array)
+{
+	json_t *by_name = json_object();
+
+	for (uint32_t i = 1; i < r->nr_adjs; i++) {
+		const struct adj *adj = r->adjs[i];
+
+		if (!adj || !adj->rib)
+			continue;
+		show_rules(r, adj, adj->import, "import", array);
+		show_rules(r, adj, adj->export, "export", array);
+	}
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		for (uint32_t id = 1; id < ptab_end(&r->tab[f]); id++) {
+			const struct node *n = ptab_node(&r->tab[f], id);
+
+			if (n->len == NODE_FREE || !(n->flags & NODE_LOCAL))
+				continue;
+			for (uint32_t i = n->paths; i; i = rib_path(r, i)->next) {
+				if (rib_path(r, i)->adj)
+					continue;
+				for (uint32_t c = rib_path(r, i)->in; c; c = rib_claim(r, c)->next)
+					show_claim(r, rib_claim(r, c), by_name, array);
+			}
+		}
+	}
+	json_decref(by_name);
+	return 0;
+}

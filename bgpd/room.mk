@@ -1,0 +1,5 @@
+# bgpd/: the BGP speaker.
+ROOMS += bgpd
+bgpd_SRC := $(wildcard bgpd/*.c)
+bgpd_USES = lib
+bgpd_LIBS = $(JANSSON_LIBS)

@@ -1,0 +1,177 @@
+/*
+ * tests/unit/bgpd/test_rfc_session.c: duties of a session that a whole speaker has to fulfil, and
+ * that no test of a single part shows.  One speaker, a peer by hand, a fake clock.
+ */
+#include <string.h>
+
+#include "tests/unit/bgpd/speakerkit.h"
+#include "tests/unit/unit.h"
+
+#define US "127.0.0.1"
+#define THEM "127.0.0.2"
+
+static struct kit k;
+static struct raw r;
+static uint16_t port;
+static const struct raw_open plain = { .as = 65002, .id = 9, .hold = 90, .families = 1 };
+
+static struct bgp_peer_conf *
+begin(void)
+{
+	port = kit_port();
+	kit_init(&k, NULL, US, port, 65001);
+	r.fd = r.listener = -1;
+	return kit_peer(&k, "p", THEM, port, 65002);
+}
+
+static void
+dialled(void)
+{
+	raw_listen(&r, &k, THEM, port);
+	kit_apply(&k);
+	raw_accept(&r);
+}
+
+static void
+end(void)
+{
+	raw_fini(&r);
+	kit_fini(&k);
+}
+
+/* 90 is ours: less and more than that. */
+START_TEST(rfc4271_4_2_the_smaller_hold_time_counts)
+{
+	struct raw_open o = plain;
+
+	o.hold = _i ? 180 : 30;
+	begin();
+	dialled();
+	raw_establish(&r, &o);
+	ck_assert_int_eq(kit_number(&k, 0, "holdTimeSeconds"), _i ? 90 : 30);
+	loop_advance(k.loop, _i ? 89000 : 29000);
+	ck_assert_str_eq(kit_state(&k, 0), "established");
+	loop_advance(k.loop, 1100);
+	raw_expect_note(&r, 4, 0);
+	end();
+}
+END_TEST
+
+START_TEST(rfc5492_5_unsupported_capability_lists_what_is_missing)
+{
+	struct bgp_peer_conf *c = begin();
+	const uint8_t *b;
+	size_t len;
+
+	c->family[0].enabled = false;
+	c->family[1].enabled = true;
+	dialled();
+	raw_expect(&r, 1, NULL);
+	raw_send_open(&r, &plain);
+	b = raw_expect(&r, 3, &len);
+	ck_assert_uint_eq(len, 2 + 6);
+	ck_assert_mem_eq(b, "\x02\x07\x01\x04\x00\x02\x00\x01", len);
+	end();
+}
+END_TEST
+
+START_TEST(rfc4486_4_too_many_prefixes_end_the_session_with_6_1)
+{
+	struct bgp_peer_conf *c = begin();
+	const uint8_t *b;
+	size_t len;
+
+	c->family[0].max_prefixes = 2;
+	dialled();
+	raw_establish(&r, &plain);
+	raw_announce(&r, "10.7.0.0/24", 65002);
+	raw_announce(&r, "10.8.0.0/24", 65002);
+	raw_expect_quiet(&r);
+	raw_announce(&r, "10.9.0.0/24", 65002);
+	b = raw_expect(&r, 3, &len);
+	ck_assert_uint_eq(len, 2 + 7);
+	ck_assert_mem_eq(b, "\x06\x01\x00\x01\x01\x00\x00\x00\x02", len);
+	raw_expect_close(&r);
+	ck_assert_int_eq(kit_family_number(&k, 0, "received"), 0);
+	end();
+}
+END_TEST
+
+/* RFC 4271 6.3 as RFC 7606 leaves it: what cannot be read ends the session, by its subcode. */
+START_TEST(rfc7606_3_j_an_update_that_cannot_be_read_ends_the_session)
+{
+	begin();
+	dialled();
+	raw_establish(&r, &plain);
+	raw_send_type(&r, 2, "\0\1\x21\0\0", 5); /* withdraws a prefix of 33 bits */
+	raw_expect_note(&r, 3, 10);
+	end();
+}
+END_TEST
+
+/* ORIGIN 9: the route goes, the session stays. */
+START_TEST(rfc7606_2_treat_as_withdraw_keeps_the_session)
+{
+	static const uint8_t bad[] = { 0, 0, 0, 20, 0x40, 1, 1, 9, 0x40, 2, 6, 2, 1, 0, 0, 0xfd,
+		0xea, 0x40, 3, 4, 127, 0, 0, 2, 24, 10, 7, 0 };
+
+	begin();
+	dialled();
+	raw_establish(&r, &plain);
+	raw_announce(&r, "10.7.0.0/24", 65002);
+	raw_announce(&r, "10.8.0.0/24", 65002);
+	loop_advance(k.loop, 10);
+	ck_assert_int_eq(kit_family_number(&k, 0, "received"), 2);
+	raw_send_type(&r, 2, bad, sizeof(bad));
+	raw_expect_quiet(&r);
+	ck_assert_str_eq(kit_state(&k, 0), "established");
+	ck_assert_int_eq(kit_family_number(&k, 0, "received"), 1);
+	end();
+}
+END_TEST
+
+/* Both families are spoken again, but graceful restart of IPv6 alone. */
+START_TEST(rfc4724_4_2_a_family_that_the_new_capability_leaves_out_goes)
+{
+	static const char again[] = "\x04\xfd\xea\x00\x5a\0\0\0\x09\x1c\x02\x1a"
+				    "\x01\x04\0\x01\0\x01\x01\x04\0\x02\0\x01"
+				    "\x41\x04\0\0\xfd\xea\x40\x06\0\x3c\0\x02\x01\x80";
+	struct raw_open o = plain;
+	struct bgp_peer_conf *c = begin();
+
+	o.gr = true;
+	o.gr_time = 60;
+	o.families = 3;
+	c->gr = true;
+	c->family[1].enabled = true;
+	dialled();
+	raw_establish(&r, &o);
+	raw_announce(&r, "10.7.0.0/24", 65002);
+	loop_advance(k.loop, 10);
+	raw_close(&r);
+	loop_advance(k.loop, 200);
+	ck_assert_int_eq(kit_family_number(&k, 0, "received"), 1);
+	raw_accept(&r);
+	raw_send_type(&r, 1, again, sizeof(again) - 1);
+	raw_expect(&r, 4, NULL);
+	raw_keepalive(&r);
+	kit_until(&k, 0, "established");
+	ck_assert_int_eq(kit_family_number(&k, 0, "received"), 0);
+	end();
+}
+END_TEST
+
+static void
+add_tests(Suite *s)
+{
+	TCase *tc = tcase_create("rfc");
+
+	tcase_add_loop_test(tc, rfc4271_4_2_the_smaller_hold_time_counts, 0, 2);
+	tcase_add_test(tc, rfc5492_5_unsupported_capability_lists_what_is_missing);
+	tcase_add_test(tc, rfc4486_4_too_many_prefixes_end_the_session_with_6_1);
+	tcase_add_test(tc, rfc7606_3_j_an_update_that_cannot_be_read_ends_the_session);
+	tcase_add_test(tc, rfc7606_2_treat_as_withdraw_keeps_the_session);
+	tcase_add_test(tc, rfc4724_4_2_a_family_that_the_new_capability_leaves_out_goes);
+	suite_add_tcase(s, tc);
+}
+UNIT_MAIN("bgpd/rfc_session", add_tests)

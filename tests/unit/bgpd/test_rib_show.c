@@ -1,0 +1,127 @@
+/*
+ * tests/unit/bgpd/test_rib_show.c: the table and the policies as people are shown them.
+ */
+#include "bgpd/rib.h"
+
+#include <string.h>
+
+#include "tests/unit/bgpd/ribkit.h"
+#include "tests/unit/unit.h"
+
+#define P1 "172.20.1.0/24"
+
+static struct kit *k;
+
+static void
+setup(void)
+{
+	k = kit_new();
+}
+
+static void
+teardown(void)
+{
+	kit_free(k);
+}
+
+/* A peer that is also told what was learned. */
+static void
+add_relay(unsigned peer, bool ibgp)
+{
+	struct kit_conf c;
+
+	kit_conf_init(&c, peer);
+	c.export[0].accept = true;
+	c.conf.export.nr_rules = 1;
+	kit_conf(k, peer, &c);
+	kit_up(k, peer, ibgp);
+	kit_run(k);
+}
+
+static void
+announce(unsigned peer, const char *prefix, struct kit_route route)
+{
+	ck_assert_int_eq(kit_announce(k, peer, prefix, &route, NULL), 0);
+	kit_run(k);
+}
+
+static void
+own(const struct bgp_announce *a, size_t nr)
+{
+	ck_assert_int_eq(rib_originate(k->rib, "owner", a, nr), 0);
+	kit_run(k);
+}
+
+static json_t *
+show(enum bgp_show_table table, const char *peer, const struct prefix *prefix)
+{
+	struct bgp_show_filter f = { .table = table, .family = -1, .peer = peer, .prefix = prefix };
+	json_t *list = json_array();
+
+	ck_assert_int_eq(rib_show_routes(k->rib, &f, list), 0);
+	return list;
+}
+
+static const char *
+field(const json_t *list, size_t i, const char *name)
+{
+	const char *s = json_string_value(json_object_get(json_array_get(list, i), name));
+
+	return s ? s : "";
+}
+
+START_TEST(tables_are_shown)
+{
+	struct bgp_announce a = kit_own("10.99.0.0/24");
+	struct prefix p = a.prefix;
+	struct kit_conf c;
+	json_t *list;
+
+	add_relay(0, false);
+	kit_conf_init(&c, 1);
+	c.conf.import.nr_rules = 0;
+	kit_conf(k, 1, &c);
+	kit_up(k, 1, false);
+	announce(0, P1, (struct kit_route){ .path = { 65001, 7 }, .med = 3 });
+	announce(1, P1, (struct kit_route){ .path = { 65002 } });
+	own(&a, 1);
+
+	list = show(BGP_SHOW_AVAILABLE, NULL, NULL);
+	ck_assert_uint_eq(json_array_size(list), 2);
+	ck_assert_str_eq(field(list, 0, "prefix"), "10.99.0.0/24");
+	ck_assert_str_eq(field(list, 0, "nextHop"), "self");
+	ck_assert_str_eq(field(list, 1, "peer"), "p0");
+	ck_assert_str_eq(field(list, 1, "asPathText"), "65001 7");
+	ck_assert(json_is_true(json_object_get(json_array_get(list, 1), "best")));
+	json_decref(list);
+
+	list = show(BGP_SHOW_RECEIVED, "p1", NULL);
+	ck_assert_uint_eq(json_array_size(list), 1);
+	ck_assert_str_eq(field(list, 0, "rejected"), "no-import-rule");
+	json_decref(list);
+
+	list = show(BGP_SHOW_ADVERTISED, "10.0.0.1", &p);
+	ck_assert_uint_eq(json_array_size(list), 1);
+	ck_assert_str_eq(field(list, 0, "nextHop"), "10.0.0.100");
+	json_decref(list);
+
+	list = json_array();
+	ck_assert_int_eq(rib_show_policies(k->rib, list), 0);
+	/* p0's import and export rule, p1 has none, and what is originated as "test". */
+	ck_assert_uint_eq(json_array_size(list), 3);
+	ck_assert_str_eq(field(list, 2, "name"), "test");
+	ck_assert_uint_eq(json_array_size(json_object_get(json_array_get(list, 2), "peers")), 2);
+	json_decref(list);
+}
+END_TEST
+
+static void
+add_tests(Suite *s)
+{
+	TCase *tc = tcase_create("rib-show");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, tables_are_shown);
+	suite_add_tcase(s, tc);
+}
+UNIT_MAIN("rib-show", add_tests)
