@@ -1,0 +1,104 @@
+/*
+ * daemon/app.h: the whole daemon: one store, the engines, and what is carried between them.
+ * Decisions are in *_wanted.c; here stands in which order they are made and who is told.
+ */
+#ifndef HERALD_DAEMON_APP_H
+#define HERALD_DAEMON_APP_H
+
+#include "bgpd/bgpd.h"
+#include "daemon/arena.h"
+#include "daemon/bgp_wanted.h"
+#include "daemon/control.h"
+#include "fib/fib.h"
+#include "ipam/ipam.h"
+#include "lib/loop.h"
+#include "resource/resource.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct frontend_id;
+struct learned;
+
+struct app {
+	/* ---- as started ---- */
+	const char *const *paths;
+	size_t nr_paths;
+	const char *node_option; /* -n, or NULL */
+	bool verbose;
+
+	/* ---- running ---- */
+	char *node; /* our name */
+	char *state_dir, *socket_path;
+	uint64_t started_ms;
+	struct loop *loop;
+	struct store *store;
+	struct files *files;
+	struct ipam *ipam;
+	struct bgp *bgp;
+	struct fib *fib; /* NULL: netlink could not be opened */
+	struct control *control;
+	struct bgp_plan *plan;
+	struct learned *learned; /* what bgpd wants in the kernel, while that is asked for */
+	char **learned_from;	 /* instances by number */
+	uint16_t nr_learned_from;
+	bool install_learned; /* as now in force */
+	bool adopted_done;
+	struct loop_timer adoption; /* looks whether adopted routes may go */
+	struct loop_timer save;	    /* stateDir is behind */
+	struct loop_timer stop_timer;
+	uint64_t nr_changes; /* objects that changed, since the start */
+	uint64_t nr_good;    /* readings of the files that were taken on */
+	struct frontend_id *frontends;
+	uint32_t next_frontend_id;
+	bool unsaved;  /* allocations changed since allocations.json was written */
+	bool running;  /* app_init() is through */
+	bool sweeping; /* every Service will be announced: no need to do it one by one before */
+	bool stopping;
+	int exit_status;
+};
+
+/* Bring everything up; returns 0, or the exit status with the reason logged.  app_fini() in both
+ * cases. */
+int app_init(struct app *);
+void app_fini(struct app *);
+
+/* End the process: gracefully (SIGTERM), or withdrawing everything (`heraldctl shutdown`). */
+void app_stop(struct app *, bool graceful);
+
+/* Read the files again.  0, or -EINVAL with *error (the caller's) listing every fault.  *changed:
+ * how many objects did. */
+int app_reload(struct app *, size_t *changed, char **error);
+
+/* The LoadBalancer addresses of a Service: those that ipam holds for it, else what its status says.
+ * In @arena. */
+size_t app_service_addrs(
+    struct app *, const struct res_service *, struct arena *, const struct addr **out);
+
+/*
+ * The @i-th thing that the HeraldConfig asks for and this version does not do, or NULL: words for
+ * people.
+ */
+const char *app_config_notice(const struct res_herald_config *, unsigned i);
+
+/* What @owner has changed: into the log of stateDir at once, all of it saved soon, when the disk may
+ * be waited for. */
+void app_owner_changed(struct app *, const char *owner);
+
+/* daemon/reconcile.c: make all engines follow the store; the second touches one Service only. */
+void reconcile_all(struct app *);
+void reconcile_changes(void *app, const struct store_change *, size_t nr);
+void reconcile_ipam_changed(void *app, const char *owner, unsigned what);
+
+/* daemon/fib_wanted.c: routes to other nodes, and what was learned. */
+void fib_wanted_nodes(struct app *);
+void fib_wanted_learned(
+    void *app, const char *instance, const struct prefix *, unsigned nr, const struct bgp_hop *);
+void fib_wanted_resync(struct app *); /* after installLearned, table or PodCIDRs changed */
+void fib_wanted_fini(struct app *);
+
+/* daemon/commands.c: what the control socket answers. */
+extern const struct control_cmd app_commands[];
+
+#endif

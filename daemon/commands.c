@@ -1,0 +1,292 @@
+/*
+ * daemon/commands.c: what the control socket answers: a table of commands, most of them showing one
+ * engine.  Shapes as in doc/control-protocol.md.
+ */
+#include "daemon/app.h"
+
+#include "config.h"
+#include "daemon/show.h"
+#include "lib/buf.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int
+usage_error(char **error, const char *text)
+{
+	*error = xstrdup(text);
+	return -EINVAL;
+}
+
+/* ---- bgp ---- */
+
+static int
+cmd_bgp_peers(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	struct app *app = arg;
+
+	(void)req;
+	(void)error;
+	*data = bgp_show_peers(app->bgp);
+	return 0;
+}
+
+/* A peer that is not there is answered with those that are. */
+static int
+peer_result(struct app *app, const char *what, const char *peer, int err, char **error)
+{
+	json_t *peers, *p;
+	struct buf names;
+	size_t i;
+
+	if (err != -ENOENT) {
+		if (err < 0)
+			*error = xasprintf("%s %s: %s", what, peer, strerror(-err));
+		return err;
+	}
+	buf_init(&names, 65536);
+	peers = bgp_show_peers(app->bgp);
+	json_array_foreach(json_object_get(peers, "peers"), i, p) buf_printf(
+	    &names, "%s%s", i ? ", " : "", json_string_value(json_object_get(p, "name")));
+	json_decref(peers);
+	*error = xasprintf("%s: no peer is called \"%s\"; there %s: %s", what, peer,
+	    i == 1 ? "is" : "are", i ? buf_text(&names) : "none");
+	buf_fini(&names);
+	return err;
+}
+
+/* Is there a peer of this name or address? */
+static bool
+peer_is_known(const struct app *app, const char *peer)
+{
+	json_t *peers = bgp_show_peers(app->bgp), *p;
+	bool found = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(peers, "peers"), i, p)
+	{
+		const char *name = json_string_value(json_object_get(p, "name"));
+		const char *addr = json_string_value(json_object_get(p, "peerAddress"));
+
+		found |= (name && strcmp(name, peer) == 0) || (addr && strcmp(addr, peer) == 0);
+	}
+	json_decref(peers);
+	return found;
+}
+
+/* What may stand behind `bgp routes`, in any order; false: a word that is not understood. */
+static bool
+parse_routes_word(
+    const char *word, bool *want_peer, struct bgp_show_filter *f, struct prefix *prefix)
+{
+	static const struct {
+		const char *word;
+		enum bgp_show_table table;
+	} tables[] = { { "available", BGP_SHOW_AVAILABLE }, { "received", BGP_SHOW_RECEIVED },
+		{ "advertised", BGP_SHOW_ADVERTISED } };
+
+	if (*want_peer) {
+		f->peer = word;
+		*want_peer = false;
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (strcmp(word, tables[i].word) == 0) {
+			f->table = tables[i].table;
+			return true;
+		}
+	if (strcmp(word, "ipv4") == 0)
+		f->family = BGP_IPV4_UNICAST;
+	else if (strcmp(word, "ipv6") == 0)
+		f->family = BGP_IPV6_UNICAST;
+	else if (strcmp(word, "--peer") == 0)
+		*want_peer = true;
+	else if (strcmp(word, "unicast") == 0)
+		return true;
+	else if (prefix_parse(word, prefix, NULL) == 0)
+		f->prefix = prefix;
+	else
+		return false;
+	return true;
+}
+
+static int
+cmd_bgp_routes(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	struct bgp_show_filter filter = { .table = BGP_SHOW_AVAILABLE, .family = -1 };
+	struct app *app = arg;
+	struct prefix prefix;
+	bool want_peer = false;
+
+	for (size_t i = 0; i < req->argc; i++)
+		if (!parse_routes_word(req->argv[i], &want_peer, &filter, &prefix)) {
+			*error =
+			    xasprintf("bgp routes: \"%s\" is neither available, received or "
+				      "advertised, nor a family (ipv4, ipv6), --peer NAME or a "
+				      "prefix",
+				req->argv[i]);
+			return -EINVAL;
+		}
+	if (want_peer)
+		return usage_error(
+		    error, "bgp routes: --peer wants a name or an address behind it");
+	if (filter.peer && !peer_is_known(app, filter.peer))
+		return peer_result(app, "bgp routes", filter.peer, -ENOENT, error);
+	*data = bgp_show_routes(app->bgp, &filter);
+	return 0;
+}
+
+static int
+cmd_bgp_policies(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	struct app *app = arg;
+
+	(void)req;
+	(void)error;
+	*data = bgp_show_policies(app->bgp);
+	return 0;
+}
+
+static int
+cmd_bgp_clear(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	enum bgp_clear how = BGP_CLEAR_HARD;
+	struct app *app = arg;
+
+	(void)data;
+	if (req->argc != 1 && req->argc != 3)
+		return usage_error(error, "usage: bgp clear PEER [soft in|soft out]");
+	if (req->argc == 3) {
+		if (strcmp(req->argv[1], "soft") != 0)
+			return usage_error(error, "usage: bgp clear PEER [soft in|soft out]");
+		if (strcmp(req->argv[2], "in") == 0)
+			how = BGP_CLEAR_SOFT_IN;
+		else if (strcmp(req->argv[2], "out") == 0)
+			how = BGP_CLEAR_SOFT_OUT;
+		else
+			return usage_error(error, "usage: bgp clear PEER [soft in|soft out]");
+	}
+	return peer_result(
+	    app, "bgp clear", req->argv[0], bgp_peer_clear(app->bgp, req->argv[0], how), error);
+}
+
+static int
+cmd_bgp_shutdown(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	struct app *app = arg;
+	struct buf message;
+	int err;
+
+	(void)data;
+	if (req->argc < 1)
+		return usage_error(error, "usage: bgp shutdown PEER [MESSAGE]");
+	buf_init(&message, 4096);
+	for (size_t i = 1; i < req->argc; i++)
+		buf_printf(&message, "%s%s", i > 1 ? " " : "", req->argv[i]);
+	err = bgp_peer_shutdown(app->bgp, req->argv[0], req->argc > 1 ? buf_text(&message) : NULL);
+	buf_fini(&message);
+	return peer_result(app, "bgp shutdown", req->argv[0], err, error);
+}
+
+static int
+cmd_bgp_enable(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	struct app *app = arg;
+
+	(void)data;
+	if (req->argc != 1)
+		return usage_error(error, "usage: bgp enable PEER");
+	return peer_result(
+	    app, "bgp enable", req->argv[0], bgp_peer_enable(app->bgp, req->argv[0]), error);
+}
+
+/* ---- the rest ---- */
+
+static int
+cmd_reload(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	struct app *app = arg;
+	size_t changed = 0;
+	char *text;
+	int err = app_reload(app, &changed, error);
+
+	(void)req;
+	if (err < 0)
+		return err;
+	text = changed
+	    ? xasprintf("reloaded, %zu object%s changed", changed, changed == 1 ? "" : "s")
+	    : xstrdup("reloaded, nothing changed");
+	*data = json_pack("{s:s}", "message", text);
+	free(text);
+	return 0;
+}
+
+static int
+cmd_config_show(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	struct app *app = arg;
+	json_t *list = json_array();
+	struct res_object *o;
+
+	(void)req;
+	(void)error;
+	if (store_nr(app->store, RES_HERALD_CONFIG) == 0) /* all defaults, and worth seeing */
+		json_array_append_new(list, res_show(&store_config(app->store)->obj));
+	for (int k = 0; k < RES_NR_KINDS; k++)
+		store_for_each(app->store, (enum res_kind)k, o)
+		    json_array_append_new(list, res_show(o));
+	*data = json_pack("{s:o}", "documents", list);
+	return 0;
+}
+
+static int
+cmd_shutdown(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	struct app *app = arg;
+
+	(void)req;
+	(void)error;
+	log_info("stopping", LOG_S("by", "heraldctl shutdown"));
+	app_stop(app, false);
+	*data = json_pack("{s:s}", "message", "everything is withdrawn; herald ends");
+	return 0;
+}
+
+#define SHOW(name)                                                                                 \
+	static int cmd_##name(                                                                     \
+	    void *arg, const struct control_req *req, json_t **data, char **error)                 \
+	{                                                                                          \
+		(void)req;                                                                         \
+		(void)error;                                                                       \
+		*data = show_##name(arg);                                                          \
+		return 0;                                                                          \
+	}
+SHOW(status)
+SHOW(pools)
+SHOW(ipam)
+SHOW(services)
+SHOW(routes)
+#undef SHOW
+
+/* clang-format off */
+const struct control_cmd app_commands[] = {
+	{ { "status" },                 cmd_status },
+	{ { "bgp", "peers" },           cmd_bgp_peers },
+	{ { "bgp", "routes" },          cmd_bgp_routes },
+	{ { "bgp", "route-policies" },  cmd_bgp_policies },
+	{ { "bgp", "clear" },           cmd_bgp_clear },
+	{ { "bgp", "shutdown" },        cmd_bgp_shutdown },
+	{ { "bgp", "enable" },          cmd_bgp_enable },
+	{ { "ippools" },                cmd_pools },
+	{ { "ipam" },                   cmd_ipam },
+	{ { "service", "list" },        cmd_services },
+	{ { "routes" },                 cmd_routes },
+	{ { "reload" },                 cmd_reload },
+	{ { "config", "show" },         cmd_config_show },
+	{ { "shutdown" },               cmd_shutdown },
+	{ { NULL },                     NULL },
+};
+/* clang-format on */

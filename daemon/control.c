@@ -1,0 +1,378 @@
+/*
+ * daemon/control.c: see control.h.  Clients are small state machines of the loop: read a line, run
+ * the command, write the answer, close.  A client that dawdles holds up nobody.
+ */
+#include "daemon/control.h"
+
+#include "lib/buf.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/mem.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define REQUEST_MAX 65536
+#define CLIENTS_MAX 64
+#define CLIENT_MS 30000 /* to send a request and take the answer */
+#define ARGS_MAX 64
+
+struct client {
+	struct client *next, **prev;
+	struct control *control;
+	struct loop_fd *watch;
+	struct loop_timer deadline;
+	int fd;
+	struct buf in;
+	char *out;
+	size_t out_len, out_done;
+};
+
+struct control {
+	struct loop *loop;
+	const struct control_cmd *cmds;
+	void *arg;
+	char *path;
+	int fd;
+	struct loop_fd *watch;
+	struct client *clients;
+	unsigned nr_clients;
+	dev_t dev; /* of the socket file that we made */
+	ino_t ino;
+};
+
+static void
+client_free(struct client *c)
+{
+	*c->prev = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	c->control->nr_clients--;
+	timer_stop(&c->deadline);
+	loop_fd_free(c->watch);
+	close(c->fd);
+	buf_fini(&c->in);
+	free(c->out);
+	free(c);
+}
+
+static void
+client_late(void *arg)
+{
+	client_free(arg);
+}
+
+/* How many words of @cmd the request begins with; 0 when it is another command. */
+static size_t
+cmd_match(const struct control_cmd *cmd, const struct control_req *req)
+{
+	size_t n;
+
+	for (n = 0; n < 3 && cmd->words[n]; n++)
+		if (n >= req->argc || strcmp(cmd->words[n], req->argv[n]) != 0)
+			return 0;
+	return n;
+}
+
+static json_t *
+run_command(const struct control *control, const struct control_req *req)
+{
+	const struct control_cmd *cmd, *best = NULL;
+	size_t n, best_n = 0;
+	json_t *data = NULL, *answer;
+	char *error = NULL;
+	int err;
+
+	for (cmd = control->cmds; cmd->words[0]; cmd++) {
+		n = cmd_match(cmd, req);
+		if (n > best_n) {
+			best = cmd;
+			best_n = n;
+		}
+	}
+	if (!best)
+		return json_pack("{s:b, s:s, s:s}", "ok", 0, "code", "unknown-command", "error",
+		    "this daemon does not know that command; is heraldctl newer than herald?");
+
+	const struct control_req rest = { .argv = req->argv + best_n, .argc = req->argc - best_n };
+
+	err = best->fn(control->arg, &rest, &data, &error);
+	if (err < 0) {
+		json_decref(data);
+		answer = json_pack("{s:b, s:s, s:s}", "ok", 0, "code", strerrorname_np(-err),
+		    "error", error ? error : strerror(-err));
+	} else {
+		answer = json_pack("{s:b, s:o}", "ok", 1, "data", data ? data : json_object());
+	}
+	free(error);
+	return answer;
+}
+
+static json_t *
+answer_line(const struct control *control, const char *line, size_t len)
+{
+	const char *argv[ARGS_MAX];
+	struct control_req req = { .argv = argv };
+	json_error_t bad;
+	json_t *root, *words, *answer, *w;
+	size_t i;
+
+	root = json_loadb(line, len, 0, &bad);
+	words = json_object_get(root, "argv");
+	if (!json_is_array(words) || json_array_size(words) == 0 ||
+	    json_array_size(words) > ARGS_MAX)
+		goto malformed;
+	json_array_foreach(words, i, w)
+	{
+		if (!json_is_string(w))
+			goto malformed;
+		argv[req.argc++] = json_string_value(w);
+	}
+	answer = run_command(control, &req);
+	json_decref(root);
+	return answer;
+
+malformed:
+	json_decref(root);
+	return json_pack("{s:b, s:s, s:s}", "ok", 0, "code", "malformed-request", "error",
+	    "the request is not a line of JSON of the form {\"argv\":[\"status\"]}");
+}
+
+static void
+client_write(struct client *c)
+{
+	ssize_t n;
+
+	while (c->out_done < c->out_len) {
+		n = send(c->fd, c->out + c->out_done, c->out_len - c->out_done, MSG_NOSIGNAL);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			loop_fd_set(c->watch, LOOP_WRITE);
+			return;
+		}
+		if (n < 0)
+			break;
+		c->out_done += (size_t)n;
+	}
+	client_free(c);
+}
+
+static void
+client_answer(struct client *c, size_t line_len)
+{
+	json_t *answer = answer_line(c->control, c->in.data, line_len);
+	char *text = json_dumps(answer, JSON_COMPACT);
+	size_t len;
+
+	json_decref(answer);
+	if (!text) {
+		log_error("control-answer-failed", LOG_ERR(ENOMEM));
+		client_free(c);
+		return;
+	}
+	len = strlen(text);
+	text[len] = '\n'; /* in the place of the NUL: from here on it is bytes */
+	c->out = text;
+	c->out_len = len + 1;
+	client_write(c);
+}
+
+static void
+client_read(struct client *c)
+{
+	char chunk[4096];
+	const char *end;
+	ssize_t n;
+
+	for (;;) {
+		n = recv(c->fd, chunk, sizeof(chunk), 0);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			client_free(c);
+			return;
+		}
+		buf_add(&c->in, chunk, (size_t)n);
+		if (c->in.failed) {
+			client_free(c);
+			return;
+		}
+		end = memchr(c->in.data, '\n', c->in.len);
+		if (end) {
+			loop_fd_set(c->watch, 0);
+			client_answer(c, (size_t)(end - c->in.data));
+			return;
+		}
+	}
+}
+
+static void
+client_ready(void *arg, int fd, unsigned what)
+{
+	struct client *c = arg;
+
+	(void)fd;
+	if (what & LOOP_WRITE)
+		client_write(c);
+	else
+		client_read(c);
+}
+
+static void
+client_new(struct control *control, int fd)
+{
+	struct client *c = xnew(struct client);
+
+	c->control = control;
+	c->fd = fd;
+	buf_init(&c->in, REQUEST_MAX);
+	c->watch = loop_fd_new(control->loop, fd, LOOP_READ, client_ready, c);
+	c->next = control->clients;
+	c->prev = &control->clients;
+	if (c->next)
+		c->next->prev = &c->next;
+	control->clients = c;
+	control->nr_clients++;
+	timer_init(&c->deadline, control->loop, client_late, c);
+	timer_set(&c->deadline, CLIENT_MS);
+	if (!c->watch)
+		client_free(c);
+}
+
+static void
+accept_clients(void *arg, int listen_fd, unsigned what)
+{
+	struct control *control = arg;
+	int fd;
+
+	(void)what;
+	for (;;) {
+		fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0)
+			return;
+		if (control->nr_clients >= CLIENTS_MAX)
+			close(fd);
+		else
+			client_new(control, fd);
+	}
+}
+
+/* Is somebody listening on the socket file? */
+static bool
+socket_is_live(const struct sockaddr_un *sun)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool live;
+
+	if (fd < 0)
+		return true;
+	live = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0;
+	close(fd);
+	return live;
+}
+
+static int
+listen_on(const char *path, char **error)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	size_t len = strlen(path);
+	mode_t mask;
+	int err, fd;
+
+	if (len >= sizeof(sun.sun_path)) {
+		*error = xasprintf("control socket %s: the path is longer than %zu bytes; choose a "
+				   "shorter control.socket",
+		    path, sizeof(sun.sun_path) - 1);
+		return -ENAMETOOLONG;
+	}
+	memcpy(sun.sun_path, path, len + 1);
+	if (access(path, F_OK) == 0 && socket_is_live(&sun)) {
+		*error =
+		    xasprintf("control socket %s: another herald is listening there; stop it or "
+			      "set control.socket",
+			path);
+		return -EADDRINUSE;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		goto fail;
+	unlink(path);
+	mask = umask(0117);
+	err = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
+	umask(mask);
+	if (err == 0 && listen(fd, CLIENTS_MAX) == 0)
+		return fd;
+fail:
+	err = -errno;
+	*error = xasprintf("control socket %s: %s", path, strerror(-err));
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* The folder of the socket, one level: /run is empty after a boot. */
+static void
+make_folder(const char *path)
+{
+	char *folder = xstrdup(path);
+	char *slash = strrchr(folder, '/');
+
+	if (slash && slash != folder) {
+		*slash = '\0';
+		(void)mkdir(folder, 0755); /* bind() will tell when it is not there */
+	}
+	free(folder);
+}
+
+int
+control_new(struct control **out, struct loop *loop, const char *path,
+    const struct control_cmd *cmds, void *arg, char **error)
+{
+	struct control *control;
+	struct stat st;
+	int fd;
+
+	make_folder(path);
+	fd = listen_on(path, error);
+	if (fd < 0)
+		return fd;
+	control = xnew(struct control);
+	control->loop = loop;
+	control->cmds = cmds;
+	control->arg = arg;
+	control->path = xstrdup(path);
+	control->fd = fd;
+	if (stat(path, &st) == 0) {
+		control->dev = st.st_dev;
+		control->ino = st.st_ino;
+	}
+	control->watch = loop_fd_new(loop, fd, LOOP_READ, accept_clients, control);
+	if (!control->watch) {
+		*error = xasprintf("control socket %s: %s", path, strerror(ENOMEM));
+		control_free(control);
+		return -ENOMEM;
+	}
+	*out = control;
+	return 0;
+}
+
+void
+control_free(struct control *control)
+{
+	struct stat st;
+
+	if (!control)
+		return;
+	while (control->clients)
+		client_free(control->clients);
+	loop_fd_free(control->watch);
+	close(control->fd);
+	/* Only our own: a successor may have put its socket there already. */
+	if (stat(control->path, &st) == 0 && st.st_dev == control->dev && st.st_ino == control->ino)
+		unlink(control->path);
+	free(control->path);
+	free(control);
+}

@@ -1,0 +1,335 @@
+/*
+ * daemon/reconcile.c: makes the engines follow the store.  A changed Service or EndpointSlice costs
+ * that Service; a changed configuration makes a new plan and goes through everything; both are the
+ * same functions, and running them twice changes nothing.
+ */
+#include "daemon/app.h"
+
+#include "daemon/ipam_wanted.h"
+#include "daemon/service.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- addresses of our links, for sourceInterface ---- */
+
+static int
+link_addr(void *arg, const char *link, enum addr_family family, struct addr *out)
+{
+	struct ifaddrs *list, *i;
+	struct addr a;
+	unsigned nr = 0;
+
+	(void)arg;
+	if (if_nametoindex(link) == 0)
+		return -ENODEV;
+	if (getifaddrs(&list) < 0)
+		return -errno;
+	for (i = list; i; i = i->ifa_next) {
+		if (!i->ifa_addr || strcmp(i->ifa_name, link) != 0 ||
+		    addr_from_sockaddr(i->ifa_addr, &a, NULL) < 0)
+			continue;
+		if (a.family != family || addr_is_linklocal(&a))
+			continue;
+		*out = a;
+		nr++;
+	}
+	freeifaddrs(list);
+	return nr == 0 ? -ENOENT : nr > 1 ? -E2BIG : 0;
+}
+
+/* ---- addresses of Services ---- */
+
+static void
+claim_service(struct app *app, const char *ns, const char *name)
+{
+	const struct res_service *svc = store_service(app->store, ns, name);
+	struct arena arena = { 0 };
+	struct ipam_claim claim;
+	size_t bad = 0;
+	char *key;
+
+	if (svc && ipam_wanted_claim(app->store, svc, &arena, &claim, &bad)) {
+		if (ipam_claim_set(app->ipam, &claim) < 0)
+			log_error("claim-failed", LOG_S("service", claim.owner), LOG_ERR(ENOMEM));
+	} else {
+		key = service_key(ns, name);
+		ipam_claim_del(app->ipam, key);
+		free(key);
+	}
+	if (bad > 0)
+		log_warn("requested-addresses-unreadable", LOG_S("namespace", ns),
+		    LOG_S("service", name), LOG_U("count", bad));
+	arena_fini(&arena);
+}
+
+static void
+set_pools(struct app *app)
+{
+	struct arena arena = { 0 };
+	struct ipam_pool *pools;
+	size_t nr = ipam_wanted_pools(app->store, &arena, &pools);
+	int err = ipam_pools_set(app->ipam, pools, nr);
+
+	if (err < 0)
+		log_error("pools-failed", LOG_ERR(err));
+	arena_fini(&arena);
+}
+
+/* A Service came from elsewhere with an address: it keeps it (before the start only; what stateDir
+ * says counts first). */
+static void
+adopt_ingress(struct app *app, const struct res_service *svc)
+{
+	char *key = service_key(svc->obj.meta.ns, svc->obj.meta.name);
+
+	for (size_t i = 0; i < svc->ingress.nr; i++) {
+		const struct addr *ip = &svc->ingress.v[i].ip;
+
+		if (!addr_is_set(ip) || ipam_owner_of(app->ipam, ip))
+			continue;
+		if (ipam_restore(app->ipam, key, ip, NULL) < 0)
+			log_warn("ingress-not-adopted", LOG_S("service", key),
+			    LOG_S("address", addr_str(ip)));
+	}
+	free(key);
+}
+
+static void
+reconcile_addresses(struct app *app)
+{
+	const struct res_service *svc;
+	struct res_object *o;
+
+	set_pools(app);
+	ipam_claims_begin(app->ipam);
+	store_for_each(app->store, RES_SERVICE, o)
+	{
+		svc = (const struct res_service *)o;
+		if (!ipam_is_started(app->ipam) && svc->ingress.nr > 0)
+			adopt_ingress(app, svc);
+		claim_service(app, o->meta.ns, o->meta.name);
+	}
+	ipam_claims_end(app->ipam);
+	if (!ipam_is_started(app->ipam) && store_is_synced(app->store))
+		ipam_start(app->ipam);
+	else
+		ipam_settle(app->ipam);
+}
+
+size_t
+app_service_addrs(
+    struct app *app, const struct res_service *svc, struct arena *a, const struct addr **out)
+{
+	const char *key = arena_printf(a, "%s/%s", svc->obj.meta.ns, svc->obj.meta.name);
+	struct ipam_claim_info info = { 0 };
+	struct ipam_alloc want;
+	struct addr *list;
+	size_t nr = 0;
+
+	*out = NULL;
+	if (!service_is_managed(svc, store_config(app->store)->kubernetes.load_balancer_class))
+		return 0;
+	if (ipam_claim_get(app->ipam, key, &info) < 0)
+		info.nr_wanted = 0;
+	list = arena_new_n(a, struct addr, info.nr_wanted + svc->ingress.nr);
+	*out = list;
+	for (size_t i = 0; i < info.nr_wanted; i++)
+		if (ipam_claim_want(app->ipam, key, i, &want) == 0 && addr_is_set(&want.addr))
+			list[nr++] = want.addr;
+	/* Another allocator's work, where no pool of ours is concerned. */
+	if (nr == 0 && store_nr(app->store, RES_LB_IP_POOL) == 0)
+		for (size_t i = 0; i < svc->ingress.nr; i++)
+			if (addr_is_set(&svc->ingress.v[i].ip))
+				list[nr++] = svc->ingress.v[i].ip;
+	return nr;
+}
+
+/* ---- routes ---- */
+
+static void
+originate(struct app *app, const char *instance, const char *owner, const struct bgp_announce *list,
+    size_t nr)
+{
+	int err = bgp_originate(app->bgp, instance, owner, list, nr);
+
+	if (err < 0)
+		log_error("announce-failed", LOG_S("instance", instance), LOG_S("owner", owner),
+		    LOG_ERR(err));
+}
+
+static void
+announce_service(struct app *app, const char *ns, const char *name)
+{
+	const struct res_service *svc = store_service(app->store, ns, name);
+	struct arena arena = { 0 };
+	const char *owner = arena_printf(&arena, "service %s/%s", ns, name);
+	const struct addr *lb = NULL;
+	size_t nr_lb = svc ? app_service_addrs(app, svc, &arena, &lb) : 0;
+
+	for (size_t i = 0; i < app->plan->nr_instances; i++) {
+		const struct bgp_plan_instance *inst = &app->plan->instances[i];
+		struct bgp_announce *list = NULL;
+		size_t nr = 0;
+
+		if (svc)
+			nr = bgp_wanted_service(
+			    inst, app->store, app->node, svc, lb, nr_lb, &arena, &list);
+		originate(app, inst->name, owner, list, nr);
+	}
+	arena_fini(&arena);
+}
+
+static void
+announce_node(struct app *app)
+{
+	const struct res_node *node = store_node(app->store, app->node);
+	struct arena arena = { 0 };
+
+	for (size_t i = 0; i < app->plan->nr_instances; i++) {
+		const struct bgp_plan_instance *inst = &app->plan->instances[i];
+		struct bgp_announce *list = NULL;
+		size_t nr = node ? bgp_wanted_node(inst, node, &arena, &list) : 0;
+
+		originate(app, inst->name, "node", list, nr);
+	}
+	arena_fini(&arena);
+}
+
+/* ---- the whole ---- */
+
+static void
+log_notices(const struct bgp_plan *old, const struct bgp_plan *plan)
+{
+	for (const struct notice *n = plan->notices; n; n = n->next) {
+		const struct notice *o = old ? old->notices : NULL;
+
+		while (o && (strcmp(o->message, n->message) != 0 || strcmp(o->name, n->name) != 0))
+			o = o->next;
+		if (!o)
+			log_warn("configuration-notice", LOG_S("kind", n->kind),
+			    LOG_S("name", n->name), LOG_S("reason", reason_name(n->reason)),
+			    LOG_S("message", n->message));
+	}
+}
+
+static void
+reconcile_sessions(struct app *app)
+{
+	struct bgp_plan *old = app->plan;
+	int err;
+
+	app->plan = bgp_plan_new(app->store, app->node, link_addr, NULL);
+	log_notices(old, app->plan);
+	err = bgp_apply(app->bgp, &app->plan->conf);
+	if (err < 0)
+		log_error("bgp-listen-failed", LOG_ERR(err));
+	bgp_plan_free(old);
+}
+
+/* Sessions first: their packets are under way while addresses and routes are worked out.  Nothing is
+ * sent on them before the end of this turn. */
+void
+reconcile_all(struct app *app)
+{
+	struct res_object *o;
+
+	reconcile_sessions(app);
+	app->sweeping = true;
+	reconcile_addresses(app);
+	app->sweeping = false;
+	announce_node(app);
+	store_for_each(app->store, RES_SERVICE, o) announce_service(app, o->meta.ns, o->meta.name);
+	if (store_is_synced(app->store))
+		bgp_routes_ready(app->bgp);
+	fib_wanted_resync(app);
+}
+
+/* ---- changes ---- */
+
+static bool
+is_configuration(const struct app *app, const struct store_change *c)
+{
+	switch (c->kind) {
+	case RES_SERVICE:
+	case RES_ENDPOINT_SLICE:
+	case RES_L2_POLICY:
+		return false;
+	case RES_NODE:
+		return strcmp(c->name, app->node) == 0;
+	default:
+		return true;
+	}
+}
+
+/* The Service that a slice belonged or belongs to: it may have moved from one to another. */
+static void
+announce_slice(struct app *app, const struct store_change *c)
+{
+	const struct res_endpoint_slice *old = (const struct res_endpoint_slice *)c->old;
+	const struct res_endpoint_slice *new = (const struct res_endpoint_slice *)c->new;
+
+	if (old && *old->service_name)
+		announce_service(app, c->ns, old->service_name);
+	if (new &&*new->service_name && (!old || strcmp(old->service_name, new->service_name) != 0))
+		announce_service(app, c->ns, new->service_name);
+}
+
+void
+reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
+{
+	struct app *app = arg;
+	bool all = nr == 0, nodes = false, claims = false;
+
+	app->nr_changes += nr;
+	if (app->stopping || !app->bgp)
+		return;
+	for (size_t i = 0; i < nr; i++) {
+		all = all || is_configuration(app, &changes[i]);
+		nodes = nodes || changes[i].kind == RES_NODE;
+		if (changes[i].kind != RES_SERVICE)
+			continue;
+		if (!changes[i].new) {
+			/* What is gone is in nobody's list any more. */
+			announce_service(app, changes[i].ns, changes[i].name);
+		}
+		claim_service(app, changes[i].ns, changes[i].name);
+		claims = true;
+	}
+	if (all) {
+		reconcile_all(app);
+		return;
+	}
+	if (claims)
+		ipam_settle(app->ipam);
+	for (size_t i = 0; i < nr; i++) {
+		if (changes[i].kind == RES_SERVICE)
+			announce_service(app, changes[i].ns, changes[i].name);
+		else if (changes[i].kind == RES_ENDPOINT_SLICE)
+			announce_slice(app, &changes[i]);
+	}
+	if (nodes)
+		fib_wanted_nodes(app);
+}
+
+/* From within ipam_settle(): addresses of an owner changed, maybe of one that nobody touched. */
+void
+reconcile_ipam_changed(void *arg, const char *owner, unsigned what)
+{
+	struct app *app = arg;
+	const char *slash = strchr(owner, '/');
+	char *ns;
+
+	if (what & (IPAM_CHANGED_ADDRS | IPAM_CHANGED_GONE))
+		app_owner_changed(app, owner);
+	if (!(what & IPAM_CHANGED_ADDRS) || !slash || !app->plan || app->sweeping)
+		return;
+	ns = xstrndup(owner, (size_t)(slash - owner));
+	announce_service(app, ns, slash + 1);
+	free(ns);
+}

@@ -1,0 +1,44 @@
+/*
+ * daemon/service.h: what decisions ask of one Service: is it ours to give an address, which
+ * addresses does it want, which of its endpoints can take traffic, and where.  Pure functions of
+ * the objects.
+ */
+#ifndef HERALD_DAEMON_SERVICE_H
+#define HERALD_DAEMON_SERVICE_H
+
+#include "lib/addr.h"
+#include "resource/resource.h"
+
+#include <stdbool.h>
+
+/* "namespace/name", the owner of addresses and routes. */
+char *service_key(const char *ns, const char *name); /* for free() */
+
+/*
+ * Is the Service of type LoadBalancer and of a class that we serve?  None, ours, Cilium's two, and
+ * the one of the configuration (@own_class, "" when there is none).
+ */
+bool service_is_managed(const struct res_service *, const char *own_class);
+
+/* The first of the annotations @keys (NULL-terminated) that is there, or NULL. */
+const char *service_annotation(const struct res_service *, const char *const *keys);
+
+/*
+ * The addresses that it asks for by annotation (any spelling) and spec.loadBalancerIP, without
+ * duplicates, in order.  What cannot be read is skipped and counted in *bad.  *out for free().
+ */
+size_t service_requested(const struct res_service *, struct addr **out, size_t *bad);
+
+/* Families wanted when no address is asked for (ipFamilyPolicy, ipFamilies; the ClusterIPs when
+ * those are absent); IPv4 before IPv6. */
+size_t service_families(const struct res_service *, enum addr_family out[2]);
+
+/* Endpoints of one family that take new connections: ready and not terminating. */
+struct service_backends {
+	size_t active;	     /* anywhere */
+	size_t active_local; /* on the node in question */
+};
+struct service_backends service_backends(
+    const struct store *, const struct res_service *, const char *node, enum addr_family);
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * daemon/show_services.c: `service list`: every frontend of every Service with its backends, as
+ * `cilium-dbg service list` shows them.
+ */
+#include "daemon/show.h"
+
+#include "daemon/app.h"
+#include "daemon/service.h"
+#include "lib/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+/* A number for a frontend, for as long as the daemon runs. */
+struct frontend_id {
+	UT_hash_handle hh;
+	uint32_t id;
+	char key[];
+};
+
+static uint32_t
+frontend_id(struct app *app, const char *key)
+{
+	const size_t len = strlen(key);
+	struct frontend_id *f;
+
+	HASH_FIND_STR(app->frontends, key, f);
+	if (!f) {
+		f = xcalloc(1, sizeof(*f) + len + 1);
+		memcpy(f->key, key, len);
+		f->id = ++app->next_frontend_id;
+		HASH_ADD_KEYPTR(hh, app->frontends, f->key, len, f);
+	}
+	return f->id;
+}
+
+void
+show_fini(struct app *app)
+{
+	struct frontend_id *f, *next;
+
+	HASH_ITER(hh, app->frontends, f, next)
+	{
+		HASH_DEL(app->frontends, f);
+		free(f);
+	}
+}
+
+static const char *
+protocol_name(enum res_protocol p)
+{
+	return p == RES_UDP ? "UDP" : p == RES_SCTP ? "SCTP" : "TCP";
+}
+
+static const char *
+state_name(const struct res_endpoint *e)
+{
+	if (e->terminating)
+		return "terminating";
+	return e->ready ? "active" : "not-ready";
+}
+
+/* The port of a slice that goes with a port of the Service: by name, and protocol. */
+static uint16_t
+backend_port(const struct res_endpoint_slice *slice, const struct res_service_port *port)
+{
+	for (size_t i = 0; i < slice->ports.nr; i++) {
+		const struct res_endpoint_port *p = &slice->ports.v[i];
+
+		if (strcmp(p->name, port->name) == 0 && p->protocol == port->protocol)
+			return p->has_port ? p->port : port->port;
+	}
+	return 0;
+}
+
+static void
+add_backends(json_t *list, const struct res_endpoint_slice *slice,
+    const struct res_service_port *port, enum addr_family family)
+{
+	const uint16_t number = backend_port(slice, port);
+	char text[ADDR_STRLEN];
+
+	if (number == 0)
+		return;
+	for (size_t i = 0; i < slice->endpoints.nr; i++) {
+		const struct res_endpoint *e = &slice->endpoints.v[i];
+
+		for (size_t j = 0; j < e->addresses.nr; j++) {
+			if (e->addresses.v[j].family != family)
+				continue;
+			json_array_append_new(list,
+			    json_pack("{s:s, s:i, s:s, s:s, s:b}", "ip",
+				addr_format(&e->addresses.v[j], text, sizeof(text)), "port",
+				(int)number, "state", state_name(e), "node", e->node_name, "ready",
+				e->ready && !e->terminating));
+		}
+	}
+}
+
+static json_t *
+backends(const struct store *store, const struct res_service *svc,
+    const struct res_service_port *port, enum addr_family family)
+{
+	struct res_endpoint_slice *const *slices;
+	size_t nr = store_slices(store, svc->obj.meta.ns, svc->obj.meta.name, &slices);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < nr; i++)
+		add_backends(list, slices[i], port, family);
+	return list;
+}
+
+static const char *
+policy_name(enum res_traffic_policy p)
+{
+	return p == RES_POLICY_LOCAL ? "Local" : "Cluster";
+}
+
+static void
+add_frontend(struct app *app, json_t *list, const struct res_service *svc, const char *type,
+    const struct addr *addr, const struct res_service_port *port)
+{
+	char text[ADDR_STRLEN];
+	char *key;
+
+	addr_format(addr, text, sizeof(text));
+	key = xasprintf("%s|%u|%s|%s", text, port->port, protocol_name(port->protocol), type);
+	json_array_append_new(list,
+	    json_pack("{s:I, s:{s:s, s:i, s:s}, s:s, s:s, s:s, s:o, s:s, s:s}", "id",
+		(json_int_t)frontend_id(app, key), "frontend", "ip", text, "port", (int)port->port,
+		"protocol", protocol_name(port->protocol), "type", type, "namespace",
+		svc->obj.meta.ns, "name", svc->obj.meta.name, "backends",
+		backends(app->store, svc, port, (enum addr_family)addr->family),
+		"externalTrafficPolicy", policy_name(svc->external_policy), "internalTrafficPolicy",
+		policy_name(svc->internal_policy)));
+	free(key);
+}
+
+static void
+add_service(struct app *app, json_t *list, const struct res_service *svc)
+{
+	const struct addr unspecified[] = { { .family = ADDR_V4 } };
+	struct arena arena = { 0 };
+	const struct addr *lb;
+	size_t nr_lb;
+
+	nr_lb = app_service_addrs(app, svc, &arena, &lb);
+	for (size_t p = 0; p < svc->ports.nr; p++) {
+		const struct res_service_port *port = &svc->ports.v[p];
+		struct res_service_port node_port = *port;
+
+		for (size_t i = 0; i < svc->cluster_ips.nr; i++)
+			add_frontend(app, list, svc, "ClusterIP", &svc->cluster_ips.v[i], port);
+		for (size_t i = 0; i < nr_lb; i++)
+			add_frontend(app, list, svc, "LoadBalancer", &lb[i], port);
+		for (size_t i = 0; i < svc->external_ips.nr; i++)
+			add_frontend(app, list, svc, "ExternalIPs", &svc->external_ips.v[i], port);
+		node_port.port = port->node_port;
+		if (port->node_port)
+			add_frontend(app, list, svc, "NodePort", unspecified, &node_port);
+	}
+	arena_fini(&arena);
+}
+
+json_t *
+show_services(struct app *app)
+{
+	json_t *list = json_array();
+	struct res_object *o;
+
+	store_for_each(app->store, RES_SERVICE, o)
+	    add_service(app, list, (const struct res_service *)o);
+	return json_pack("{s:o}", "services", list);
+}

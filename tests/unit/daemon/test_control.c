@@ -1,0 +1,271 @@
+/*
+ * tests/unit/daemon/test_control.c: the control socket answers each request on a line of its own,
+ * whatever its clients do.
+ */
+#include "daemon/control.h"
+
+#include "lib/loop.h"
+#include "lib/mem.h"
+
+#include "tests/unit/unit.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static char dir[64], path[80];
+static struct loop *loop;
+static struct control *control;
+
+static int
+say_words(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	(void)arg;
+	(void)error;
+	*data = json_object();
+	for (size_t i = 0; i < req->argc; i++)
+		json_object_set_new(*data, req->argv[i], json_true());
+	return 0;
+}
+
+static int
+say_short(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	(void)error;
+	(void)req;
+	*data = json_pack("{s:s}", "short", (const char *)arg);
+	return 0;
+}
+
+static int
+say_no(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	(void)arg;
+	(void)req;
+	(void)data;
+	*error = xasprintf("peer tor: there is none");
+	return -ENOENT;
+}
+
+static const struct control_cmd cmds[] = {
+	{ { "bgp" }, say_short },
+	{ { "bgp", "peers" }, say_words },
+	{ { "no" }, say_no },
+	{ { NULL }, NULL },
+};
+
+static void
+setup(void)
+{
+	static char arg[] = "yes";
+	char *error = NULL;
+
+	snprintf(dir, sizeof(dir), "/tmp/herald-control-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/sock", dir);
+	loop = loop_new();
+	ck_assert_int_eq(control_new(&control, loop, path, cmds, arg, &error), 0);
+}
+
+static void
+teardown(void)
+{
+	control_free(control);
+	control = NULL;
+	loop_free(loop);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	rmdir(dir);
+}
+
+static int
+dial(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	return fd;
+}
+
+/* Turn the loop until the server closed, and give what it said. */
+static json_t *
+hear(int fd)
+{
+	static char text[65536];
+	size_t len = 0;
+	ssize_t n;
+
+	for (int turn = 0; turn < 1000; turn++) {
+		loop_turn(loop, 10);
+		n = recv(fd, text + len, sizeof(text) - 1 - len, 0);
+		if (n == 0)
+			break;
+		if (n > 0)
+			len += (size_t)n;
+	}
+	close(fd);
+	if (len == 0)
+		return NULL;
+	ck_assert_int_eq(text[len - 1], '\n');
+	text[len] = '\0';
+	return json_loads(text, 0, NULL);
+}
+
+static json_t *
+ask(const char *line)
+{
+	int fd = dial();
+
+	ck_assert_int_eq(send(fd, line, strlen(line), 0), (ssize_t)strlen(line));
+	return hear(fd);
+}
+
+START_TEST(the_longest_command_wins)
+{
+	json_t *a = ask("{\"argv\":[\"bgp\",\"peers\",\"x\"]}\n");
+
+	ck_assert(json_is_true(json_object_get(a, "ok")));
+	ck_assert(json_is_true(json_object_get(json_object_get(a, "data"), "x")));
+	json_decref(a);
+	a = ask("{\"argv\":[\"bgp\",\"routes\"]}\n");
+	ck_assert_str_eq(
+	    json_string_value(json_object_get(json_object_get(a, "data"), "short")), "yes");
+	json_decref(a);
+}
+END_TEST
+
+START_TEST(a_no_carries_its_reason)
+{
+	json_t *a = ask("{\"argv\":[\"no\"]}\n");
+
+	ck_assert(json_is_false(json_object_get(a, "ok")));
+	ck_assert_str_eq(json_string_value(json_object_get(a, "error")), "peer tor: there is none");
+	ck_assert_str_eq(json_string_value(json_object_get(a, "code")), "ENOENT");
+	json_decref(a);
+}
+END_TEST
+
+START_TEST(what_is_not_a_request_is_answered)
+{
+	static const char *const lines[] = { "\n", "status\n", "{}\n", "{\"argv\":[]}\n",
+		"{\"argv\":[1]}\n", "{\"argv\":\"status\"}\n" };
+	json_t *a = ask(lines[_i]);
+
+	ck_assert_str_eq(json_string_value(json_object_get(a, "code")), "malformed-request");
+	json_decref(a);
+}
+END_TEST
+
+START_TEST(an_unknown_command_is_named_so)
+{
+	json_t *a = ask("{\"argv\":[\"dance\"]}\n");
+
+	ck_assert_str_eq(json_string_value(json_object_get(a, "code")), "unknown-command");
+	json_decref(a);
+}
+END_TEST
+
+START_TEST(a_request_may_come_in_pieces)
+{
+	static const char line[] = "{\"argv\":[\"bgp\",\"peers\"]}\n";
+	int fd = dial();
+	json_t *a;
+
+	for (size_t i = 0; i < sizeof(line) - 1; i++) {
+		ck_assert_int_eq(send(fd, line + i, 1, 0), 1);
+		loop_turn(loop, 10);
+	}
+	a = hear(fd);
+	ck_assert(json_is_true(json_object_get(a, "ok")));
+	json_decref(a);
+}
+END_TEST
+
+START_TEST(a_silent_client_holds_up_nobody)
+{
+	int silent = dial();
+	json_t *a = ask("{\"argv\":[\"bgp\"]}\n");
+
+	ck_assert(json_is_true(json_object_get(a, "ok")));
+	json_decref(a);
+	close(silent);
+}
+END_TEST
+
+START_TEST(an_endless_request_is_cut_off)
+{
+	static char much[200000];
+	int fd = dial();
+
+	memset(much, 'x', sizeof(much));
+	for (size_t sent = 0; sent < sizeof(much);) {
+		ssize_t n = send(fd, much + sent, sizeof(much) - sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EAGAIN)
+			break;
+		if (n > 0)
+			sent += (size_t)n;
+		loop_turn(loop, 0);
+	}
+	ck_assert_ptr_null(hear(fd));
+}
+END_TEST
+
+START_TEST(a_live_socket_is_not_taken_over_a_dead_one_is)
+{
+	struct control *other = NULL;
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	char *error = NULL;
+	int fd;
+
+	ck_assert_int_eq(control_new(&other, loop, path, cmds, NULL, &error), -EADDRINUSE);
+	ck_assert_ptr_nonnull(strstr(error, path));
+	free(error);
+
+	/* What a killed daemon leaves: a file, and nobody behind it. */
+	snprintf(path, sizeof(path), "%s/dead", dir);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	close(fd);
+	ck_assert_int_eq(control_new(&other, loop, path, cmds, NULL, &error), 0);
+	control_free(other);
+}
+END_TEST
+
+START_TEST(only_the_group_may_ask)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0660);
+}
+END_TEST
+
+static void
+add_tests(Suite *s)
+{
+	TCase *t = tcase_create("control");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, the_longest_command_wins);
+	tcase_add_test(t, a_no_carries_its_reason);
+	tcase_add_loop_test(t, what_is_not_a_request_is_answered, 0, 6);
+	tcase_add_test(t, an_unknown_command_is_named_so);
+	tcase_add_test(t, a_request_may_come_in_pieces);
+	tcase_add_test(t, a_silent_client_holds_up_nobody);
+	tcase_add_test(t, an_endless_request_is_cut_off);
+	tcase_add_test(t, a_live_socket_is_not_taken_over_a_dead_one_is);
+	tcase_add_test(t, only_the_group_may_ask);
+	suite_add_tcase(s, t);
+}
+
+UNIT_MAIN("daemon/control", add_tests)

@@ -1,0 +1,21 @@
+/*
+ * tools/heraldctl/client.h: one question to the daemon and its answer; doc/control-protocol.md.
+ */
+#ifndef HERALD_TOOLS_HERALDCTL_CLIENT_H
+#define HERALD_TOOLS_HERALDCTL_CLIENT_H
+
+#include <jansson.h>
+
+#define CLIENT_SOCKET "/run/herald/herald.sock"
+
+/* The exit statuses, which are part of the contract. */
+enum { CTL_OK, CTL_REFUSED, CTL_USAGE, CTL_NO_DAEMON };
+
+/*
+ * Ask @argv (@argc words) of the daemon behind the socket @path.  CTL_OK: *data is its answer, the
+ * caller's to json_decref().  Else *error is a line for people, the caller's to free().
+ */
+int client_ask(const char *path, int argc, const char *const *argv, const char *output,
+    json_t **data, char **error) __attribute__((warn_unused_result));
+
+#endif

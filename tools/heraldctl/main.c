@@ -1,0 +1,319 @@
+/*
+ * tools/heraldctl/main.c: the command line for a running daemon.  Reads the options, finds the
+ * command in the table, asks, and prints the answer.
+ */
+#include "config.h"
+#include "lib/buf.h"
+#include "lib/mem.h"
+#include "tools/heraldctl/client.h"
+#include "tools/heraldctl/command.h"
+#include "tools/heraldctl/render.h"
+#include "tools/heraldctl/yaml.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OUTPUT_MAX ((size_t)1 << 31)
+
+struct options {
+	const char *socket;
+	const char *output;
+	bool help, version;
+	const char **argv; /* what is left: command and arguments */
+	int argc;
+};
+
+static int
+usage_error(const char *what)
+{
+	fprintf(stderr, "heraldctl: %s\nTry 'heraldctl --help'.\n", what);
+	return CTL_USAGE;
+}
+
+/* The value of an option given as "-s VALUE", "-sVALUE", "--socket VALUE" or "--socket=VALUE".
+ * 1: it is that option, 0: it is not, -1: it is, but the value is missing. */
+static int
+option_value(char **argv, int *i, char letter, const char *word, const char **value)
+{
+	const char *arg = argv[*i];
+	size_t len = strlen(word);
+
+	if (arg[1] == letter && arg[2]) {
+		*value = arg + 2;
+		return 1;
+	}
+	if (arg[1] == '-' && strncmp(arg + 2, word, len) == 0 && arg[2 + len] == '=') {
+		*value = arg + 3 + len;
+		return 1;
+	}
+	if ((arg[1] == letter && !arg[2]) || (arg[1] == '-' && strcmp(arg + 2, word) == 0)) {
+		if (!argv[*i + 1])
+			return -1;
+		*value = argv[++*i];
+		return 1;
+	}
+	return 0;
+}
+
+/* Our options may stand anywhere; what we do not know belongs to the command. */
+static int
+options_read(struct options *o, int argc, char **argv)
+{
+	bool literal = false;
+	int is;
+
+	for (int i = 1; i < argc; i++) {
+		const char *arg = argv[i];
+
+		if (literal || arg[0] != '-' || !arg[1]) {
+			o->argv[o->argc++] = arg;
+			continue;
+		}
+		if (strcmp(arg, "--") == 0) {
+			literal = true;
+			continue;
+		}
+		if (strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0) {
+			o->help = true;
+			continue;
+		}
+		if (strcmp(arg, "-V") == 0 || strcmp(arg, "--version") == 0) {
+			o->version = true;
+			continue;
+		}
+		is = option_value(argv, &i, 's', "socket", &o->socket);
+		if (is == 0)
+			is = option_value(argv, &i, 'o', "output", &o->output);
+		if (is < 0) {
+			fprintf(stderr, "heraldctl: %s wants a value\n", arg);
+			return CTL_USAGE;
+		}
+		if (is == 0)
+			o->argv[o->argc++] = arg;
+	}
+	if (strcmp(o->output, "table") != 0 && strcmp(o->output, "json") != 0 &&
+	    strcmp(o->output, "yaml") != 0) {
+		fprintf(stderr, "heraldctl: -o %s: must be table, json or yaml\n", o->output);
+		return CTL_USAGE;
+	}
+	return CTL_OK;
+}
+
+/* ---- config check ---- */
+
+/* The herald that was built or installed beside this program; else NULL. */
+static char *
+herald_beside(void)
+{
+	char self[4096], *slash, *path;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n <= 0)
+		return NULL;
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (!slash)
+		return NULL;
+	*slash = '\0';
+	path = xasprintf("%s/herald", self);
+	if (access(path, X_OK) == 0)
+		return path;
+	free(path);
+	/* An installed herald is in sbin, this program in bin. */
+	slash = strrchr(self, '/');
+	if (!slash || strcmp(slash, "/bin") != 0)
+		return NULL;
+	*slash = '\0';
+	path = xasprintf("%s/sbin/herald", self);
+	if (access(path, X_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+/* Becomes `herald -t -c PATH ...`, which has the checks and the exit statuses. */
+static int
+run_check(int argc, const char *const *argv)
+{
+	char **args = xnew_n(char *, (size_t)argc + 4), *path = herald_beside();
+	int n = 0, err;
+
+	args[n++] = xstrdup("herald");
+	args[n++] = xstrdup("-t");
+	for (int i = 0; i < argc; i++) {
+		if (strncmp(argv[i], "-f", 2) != 0 && strcmp(argv[i], "--file") != 0)
+			return usage_error(
+			    "config check: usage: heraldctl config check [-f PATH]...");
+		if (argv[i][1] == 'f' && argv[i][2]) {
+			args[n++] = xasprintf("-c%s", argv[i] + 2);
+			continue;
+		}
+		if (i + 1 == argc)
+			return usage_error("config check: -f wants a path");
+		args[n++] = xstrdup("-c");
+		args[n++] = xstrdup(argv[++i]);
+	}
+	if (path)
+		execv(path, args);
+	else
+		execvp("herald", args);
+	err = errno;
+	fprintf(stderr, "heraldctl: config check: cannot run %s -t: %s; is herald installed?\n",
+	    path ? path : "herald", strerror(err));
+	return CTL_NO_DAEMON;
+}
+
+/* ---- showing ---- */
+
+static int
+show_documents(const json_t *data, struct buf *out)
+{
+	const json_t *list = json_object_get(data, "documents"), *v;
+	const json_t **docs = xnew_n(const json_t *, json_array_size(list) + 1);
+	size_t i;
+	int err;
+
+	json_array_foreach(list, i, v) docs[i] = v;
+	err = yaml_print(docs, json_array_size(list), out);
+	free(docs);
+	return err;
+}
+
+static int
+show(const struct command *c, const char *output, const json_t *data, struct buf *out)
+{
+	char *text;
+	int err = 0;
+
+	if (strcmp(output, "json") == 0) {
+		text = json_dumps(data, JSON_INDENT(2));
+		if (!text)
+			return -ENOMEM;
+		buf_printf(out, "%s\n", text);
+		free(text);
+	} else if (c->kind == COMMAND_DOCUMENTS) {
+		err = show_documents(data, out);
+	} else if (strcmp(output, "yaml") == 0) {
+		err = yaml_print(&data, 1, out);
+	} else if (c->render) {
+		c->render(data, out);
+	} else {
+		render_message(data, out);
+	}
+	return out->failed ? -EMSGSIZE : err;
+}
+
+static int
+print(const struct buf *out, FILE *to)
+{
+	if (out->len > 0 && fwrite(out->data, 1, out->len, to) != out->len)
+		return CTL_REFUSED;
+	return fflush(to) == 0 ? CTL_OK : CTL_REFUSED;
+}
+
+static int
+ask(const struct command *c, const struct options *o)
+{
+	char *error = NULL;
+	json_t *data = NULL;
+	struct buf out;
+	int status;
+
+	status = client_ask(o->socket, o->argc, o->argv, o->output, &data, &error);
+	if (status != CTL_OK) {
+		fprintf(stderr, "heraldctl: %s\n", error);
+		free(error);
+		return status;
+	}
+	buf_init(&out, OUTPUT_MAX);
+	if (show(c, o->output, data, &out) < 0) {
+		fprintf(stderr, "heraldctl: the answer is too large to be shown; try -o json\n");
+		status = CTL_REFUSED;
+	} else {
+		status = print(&out, stdout);
+	}
+	buf_fini(&out);
+	json_decref(data);
+	return status;
+}
+
+/* No such command: the group's commands when help was asked for, else the nearest word. */
+static int
+no_command(const struct options *o, char *why)
+{
+	struct buf out;
+	int status;
+
+	if (o->help && o->argc == 1) {
+		buf_init(&out, 65536);
+		command_group_usage(o->argv[0], &out);
+		status = print(&out, stdout);
+		buf_fini(&out);
+	} else {
+		status = usage_error(why);
+	}
+	free(why);
+	return status;
+}
+
+static int
+run(struct options *o)
+{
+	const struct command *c;
+	char *why = NULL;
+	struct buf out;
+	int words, status;
+
+	buf_init(&out, 65536);
+	if (o->argc > 0 && strcmp(o->argv[0], "help") == 0) {
+		o->help = true;
+		o->argv++;
+		o->argc--;
+	}
+	if (o->argc == 0) {
+		command_usage(&out);
+		status = print(&out, o->help ? stdout : stderr);
+		buf_fini(&out);
+		return o->help ? status : CTL_USAGE;
+	}
+	c = command_find(o->argc, o->argv, &words, &why);
+	if (!c)
+		return no_command(o, why);
+	if (o->help) {
+		command_help(c, &out);
+		status = print(&out, stdout);
+		buf_fini(&out);
+		return status;
+	}
+	why = command_check_args(c, o->argc - words, o->argv + words);
+	if (why) {
+		status = usage_error(why);
+		free(why);
+		return status;
+	}
+	if (c->kind == COMMAND_CHECK)
+		return run_check(o->argc - words, o->argv + words);
+	return ask(c, o);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *env = getenv("HERALD_SOCKET");
+	struct options o = { .socket = env && *env ? env : CLIENT_SOCKET, .output = "table" };
+	const char **words = xnew_n(const char *, (size_t)argc + 1);
+	int status;
+
+	o.argv = words;
+	status = options_read(&o, argc, argv);
+	if (status == CTL_OK && o.version)
+		printf("heraldctl %s\n", HERALD_VERSION);
+	else if (status == CTL_OK)
+		status = run(&o);
+	free(words);
+	return status;
+}

@@ -1,0 +1,579 @@
+/*
+ * tools/heraldctl/render.c: one function a command, from the answer's JSON to text.
+ */
+#include "tools/heraldctl/render.h"
+
+#include "lib/buf.h"
+#include "lib/text.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* ---- reading answers that may lack anything ---- */
+
+static const char *
+str_of(const json_t *obj, const char *key)
+{
+	const char *s = json_string_value(json_object_get(obj, key));
+
+	return s ? s : "";
+}
+
+static json_int_t
+int_of(const json_t *obj, const char *key)
+{
+	return json_integer_value(json_object_get(obj, key));
+}
+
+static bool
+is_true(const json_t *obj, const char *key)
+{
+	return json_is_true(json_object_get(obj, key));
+}
+
+static const char *
+yes_no(const json_t *obj, const char *key)
+{
+	return is_true(obj, key) ? "true" : "false";
+}
+
+/* Seconds as kubectl shows them; "" when the field is not there. */
+static const char *
+age_of(const json_t *obj, const char *key, char *text, size_t size)
+{
+	const json_t *v = json_object_get(obj, key);
+	json_int_t s = json_integer_value(v);
+
+	if (!json_is_integer(v))
+		return "";
+	return text_duration(s > 0 ? (uint64_t)s : 0, text, size);
+}
+
+/* A list's elements, texts and numbers alike. */
+static void
+put_list(struct buf *out, const json_t *list, const char *between)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+	{
+		if (i > 0)
+			buf_puts(out, between);
+		if (json_is_integer(v))
+			buf_printf(out, "%lld", (long long)json_integer_value(v));
+		else if (json_is_string(v))
+			buf_puts(out, json_string_value(v));
+	}
+}
+
+static void
+cell_list(struct text_table *t, const json_t *list)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 24);
+	put_list(&b, list, ", ");
+	text_cell(t, buf_text(&b));
+	buf_fini(&b);
+}
+
+static void
+cell_int(struct text_table *t, const json_t *obj, const char *key)
+{
+	const json_t *v = json_object_get(obj, key);
+
+	if (json_is_integer(v))
+		text_cellf(t, "%lld", (long long)json_integer_value(v));
+	else
+		text_cell(t, "");
+}
+
+static void
+print_free(struct text_table *t, struct buf *out)
+{
+	text_table_print(t, out);
+	text_table_free(t);
+}
+
+/* ---- BGP ---- */
+
+void
+render_bgp_peers(const json_t *data, struct buf *out)
+{
+	static const char *const head[] = { "Local AS", "Peer AS", "Peer Address", "Session State",
+		"Uptime", "Family", "Received", "Advertised", NULL };
+	struct text_table *t = text_table_new(head);
+	const json_t *peer, *family;
+	char age[24];
+	size_t i, j, nr;
+
+	json_array_foreach(json_object_get(data, "peers"), i, peer)
+	{
+		const json_t *families = json_object_get(peer, "families");
+
+		nr = json_array_size(families);
+		for (j = 0; j < nr || j == 0; j++) {
+			family = json_array_get(families, j);
+			cell_int(t, peer, "localASN");
+			cell_int(t, peer, "peerASN");
+			text_cell(t, str_of(peer, "peerAddress"));
+			text_cell(t, str_of(peer, "state"));
+			text_cell(t, age_of(peer, "uptimeSeconds", age, sizeof(age)));
+			if (family)
+				text_cellf(
+				    t, "%s/%s", str_of(family, "afi"), str_of(family, "safi"));
+			else
+				text_cell(t, "-");
+			text_cellf(t, "%lld", (long long)int_of(family, "received"));
+			text_cellf(t, "%lld", (long long)int_of(family, "advertised"));
+		}
+	}
+	print_free(t, out);
+	json_array_foreach(json_object_get(data, "peers"), i, peer)
+	{
+		const char *why = str_of(peer, "heldDown");
+
+		if (!*why)
+			why = str_of(peer, "lastError");
+		if (*why && strcmp(str_of(peer, "state"), "established") != 0)
+			buf_printf(out, "\n%s (%s): %s\n", str_of(peer, "name"),
+			    str_of(peer, "peerAddress"), why);
+	}
+}
+
+static void
+attr_sep(struct buf *b)
+{
+	if (b->len > 0)
+		buf_puts(b, ", ");
+}
+
+static void
+attr_list(struct buf *b, const char *label, const json_t *list)
+{
+	if (json_array_size(list) == 0)
+		return;
+	attr_sep(b);
+	buf_printf(b, "%s: ", label);
+	put_list(b, list, " ");
+}
+
+static void
+attr_str(struct buf *b, const char *label, const char *value)
+{
+	if (!*value)
+		return;
+	attr_sep(b);
+	buf_printf(b, "%s: %s", label, value);
+}
+
+static void
+attr_int(struct buf *b, const char *label, const json_t *v)
+{
+	if (!json_is_integer(v))
+		return;
+	attr_sep(b);
+	buf_printf(b, "%s: %lld", label, (long long)json_integer_value(v));
+}
+
+static void
+attr_flag(struct buf *b, const char *label, bool is_set)
+{
+	if (!is_set)
+		return;
+	attr_sep(b);
+	buf_puts(b, label);
+}
+
+static void
+cell_attrs(struct text_table *t, const json_t *r)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 20);
+	attr_flag(&b, "best", is_true(r, "best"));
+	attr_flag(&b, "multipath", is_true(r, "multipath"));
+	attr_flag(&b, "stale", is_true(r, "stale"));
+	attr_str(&b, "Rejected", str_of(r, "rejected"));
+	attr_str(&b, "Origin", str_of(r, "origin"));
+	attr_list(&b, "AsPath", json_object_get(r, "asPath"));
+	attr_int(&b, "Med", json_object_get(r, "med"));
+	attr_int(&b, "LocalPref", json_object_get(r, "localPreference"));
+	attr_list(&b, "Communities", json_object_get(r, "communities"));
+	attr_list(&b, "LargeCommunities", json_object_get(r, "largeCommunities"));
+	attr_list(&b, "ExtendedCommunities", json_object_get(r, "extendedCommunities"));
+	text_cell(t, buf_text(&b));
+	buf_fini(&b);
+}
+
+void
+render_bgp_routes(const json_t *data, struct buf *out)
+{
+	static const char *const head[] = { "VRouter", "Peer", "Prefix", "NextHop", "Age", "Attrs",
+		NULL };
+	struct text_table *t = text_table_new(head);
+	const json_t *r;
+	char age[24];
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "routes"), i, r)
+	{
+		if (json_object_get(r, "localASN"))
+			cell_int(t, r, "localASN");
+		else
+			text_cell(t, str_of(r, "instance"));
+		text_cell(t, *str_of(r, "peer") ? str_of(r, "peer") : "-");
+		text_cell(t, str_of(r, "prefix"));
+		text_cell(t, str_of(r, "nextHop"));
+		text_cell(t, age_of(r, "ageSeconds", age, sizeof(age)));
+		cell_attrs(t, r);
+	}
+	print_free(t, out);
+}
+
+/* "172.16.1.1/32" or {"prefix", "minLength", "maxLength"}. */
+static void
+put_prefixes(struct buf *b, const json_t *list)
+{
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach(list, i, p)
+	{
+		if (i > 0)
+			buf_puts(b, ", ");
+		if (json_is_string(p))
+			buf_puts(b, json_string_value(p));
+		else
+			buf_printf(b, "%s (%lld..%lld)", str_of(p, "prefix"),
+			    (long long)int_of(p, "minLength"), (long long)int_of(p, "maxLength"));
+	}
+}
+
+void
+render_bgp_policies(const json_t *data, struct buf *out)
+{
+	static const char *const head[] = { "VRouter", "Policy Name", "Type", "Match Peers",
+		"Match Families", "Match Prefixes (Min..Max Len)", "RIB Action", "Path Actions",
+		NULL };
+	struct text_table *t = text_table_new(head);
+	const json_t *p;
+	struct buf b;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "policies"), i, p)
+	{
+		if (json_object_get(p, "localASN"))
+			cell_int(t, p, "localASN");
+		else
+			text_cell(t, str_of(p, "instance"));
+		text_cell(t, str_of(p, "name"));
+		text_cell(t, str_of(p, "type"));
+		cell_list(t, json_object_get(p, "peers"));
+		cell_list(t, json_object_get(p, "families"));
+		buf_init(&b, 1 << 24);
+		put_prefixes(&b, json_object_get(p, "prefixes"));
+		text_cell(t, buf_text(&b));
+		buf_fini(&b);
+		text_cell(t, str_of(p, "action"));
+		cell_list(t, json_object_get(p, "pathActions"));
+	}
+	print_free(t, out);
+}
+
+/* ---- services and addresses ---- */
+
+static const char *
+colon_safe(const char *ip, const char **close)
+{
+	bool v6 = strchr(ip, ':') != NULL;
+
+	*close = v6 ? "]" : "";
+	return v6 ? "[" : "";
+}
+
+static void
+cell_backend(struct text_table *t, const json_t *b, size_t nr, const char *protocol)
+{
+	const char *close, *open = colon_safe(str_of(b, "ip"), &close);
+
+	text_cellf(t, "%zu => %s%s%s:%lld/%s (%s)", nr, open, str_of(b, "ip"), close,
+	    (long long)int_of(b, "port"), protocol, str_of(b, "state"));
+}
+
+/* As `cilium-dbg service list`: a line a backend, those after the first without the frontend. */
+void
+render_services(const json_t *data, struct buf *out)
+{
+	static const char *const head[] = { "ID", "Frontend", "Service Type", "Backends", NULL };
+	struct text_table *t = text_table_new(head);
+	const json_t *s;
+	size_t i, j, nr;
+
+	json_array_foreach(json_object_get(data, "services"), i, s)
+	{
+		const json_t *front = json_object_get(s, "frontend");
+		const json_t *backends = json_object_get(s, "backends");
+		const char *protocol = str_of(front, "protocol");
+		const char *close, *open = colon_safe(str_of(front, "ip"), &close);
+
+		nr = json_array_size(backends);
+		for (j = 0; j < nr || j == 0; j++) {
+			if (j == 0) {
+				cell_int(t, s, "id");
+				text_cellf(t, "%s%s%s:%lld/%s", open, str_of(front, "ip"), close,
+				    (long long)int_of(front, "port"), protocol);
+				text_cell(t, str_of(s, "type"));
+			} else {
+				text_cell(t, "");
+				text_cell(t, "");
+				text_cell(t, "");
+			}
+			if (nr == 0)
+				text_cell(t, "");
+			else
+				cell_backend(t, json_array_get(backends, j), j + 1, protocol);
+		}
+	}
+	print_free(t, out);
+}
+
+void
+render_ippools(const json_t *data, struct buf *out)
+{
+	static const char *const head[] = { "NAME", "DISABLED", "CONFLICTING", "IPS AVAILABLE",
+		"AGE", NULL };
+	struct text_table *t = text_table_new(head);
+	const json_t *p, *c;
+	char age[24];
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "pools"), i, p)
+	{
+		text_cell(t, str_of(p, "name"));
+		text_cell(t, yes_no(p, "disabled"));
+		text_cell(t, yes_no(p, "conflicting"));
+		cell_int(t, p, "available");
+		text_cell(t, age_of(p, "ageSeconds", age, sizeof(age)));
+	}
+	print_free(t, out);
+	json_array_foreach(json_object_get(data, "pools"), i, p)
+	{
+		c = json_object_get(p, "conflict");
+		if (c)
+			buf_printf(out, "\n%s: %s overlaps %s of %s\n", str_of(p, "name"),
+			    str_of(c, "range"), str_of(c, "otherRange"), str_of(c, "with"));
+	}
+}
+
+void
+render_ipam(const json_t *data, struct buf *out)
+{
+	static const char *const head[] = { "ADDRESS", "OWNER", "POOL", "NOTE", NULL };
+	static const char *const head_waiting[] = { "WAITING", "WANTS", "REASON", "MESSAGE", NULL };
+	const json_t *waiting = json_object_get(data, "waiting"), *a;
+	struct text_table *t = text_table_new(head);
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "allocations"), i, a)
+	{
+		const char *note = str_of(a, "reason");
+
+		text_cell(t, str_of(a, "address"));
+		text_cell(t, str_of(a, "owner"));
+		text_cell(t, str_of(a, "pool"));
+		text_cell(t, strcmp(note, "satisfied") == 0 ? "" : note);
+	}
+	print_free(t, out);
+	if (json_array_size(waiting) == 0)
+		return;
+	buf_puts(out, "\n");
+	t = text_table_new(head_waiting);
+	json_array_foreach(waiting, i, a)
+	{
+		const char *requested = str_of(a, "requested");
+
+		text_cell(t, str_of(a, "owner"));
+		text_cell(t, *requested ? requested : str_of(a, "family"));
+		text_cell(t, str_of(a, "reason"));
+		text_cell(t, str_of(a, "message"));
+	}
+	print_free(t, out);
+}
+
+/* "192.168.10.101 dev eth1", or only the gateways when the answer has no more. */
+static void
+cell_hops(struct text_table *t, const json_t *route)
+{
+	const json_t *hops = json_object_get(route, "hops"), *hop;
+	struct buf b;
+	size_t i;
+
+	if (!json_is_array(hops)) {
+		cell_list(t, json_object_get(route, "nexthops"));
+		return;
+	}
+	buf_init(&b, 1 << 20);
+	json_array_foreach(hops, i, hop)
+	{
+		buf_printf(&b, "%s%s", i ? ", " : "", str_of(hop, "gateway"));
+		if (*str_of(hop, "interface"))
+			buf_printf(&b, " dev %s", str_of(hop, "interface"));
+	}
+	text_cell(t, buf_text(&b));
+	buf_fini(&b);
+}
+
+void
+render_routes(const json_t *data, struct buf *out)
+{
+	static const char *const head[] = { "PREFIX", "NEXTHOPS", "ORIGIN", "STATE", NULL };
+	struct text_table *t = text_table_new(head);
+	const json_t *r;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "routes"), i, r)
+	{
+		bool absent = json_is_false(json_object_get(r, "installed"));
+
+		text_cell(t, str_of(r, "prefix"));
+		cell_hops(t, r);
+		text_cell(t, str_of(r, "origin"));
+		text_cell(t, absent ? str_of(r, "reason") : "installed");
+	}
+	print_free(t, out);
+}
+
+void
+render_message(const json_t *data, struct buf *out)
+{
+	const char *m = str_of(data, "message");
+
+	if (*m)
+		buf_printf(out, "%s\n", m);
+}
+
+/* ---- status ---- */
+
+static void
+status_sources(const json_t *data, struct buf *out)
+{
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "sources"), i, s)
+	{
+		buf_printf(out, "%-10s %s: %s", i == 0 ? "Sources:" : "", str_of(s, "name"),
+		    is_true(s, "synced") ? "in sync" : "not in sync");
+		if (json_object_get(s, "objects"))
+			buf_printf(out, ", %lld objects", (long long)int_of(s, "objects"));
+		if (*str_of(s, "error"))
+			buf_printf(out, ", %s", str_of(s, "error"));
+		buf_puts(out, "\n");
+	}
+}
+
+static void
+status_bgp(const json_t *bgp, struct buf *out)
+{
+	const json_t *routes = json_object_get(bgp, "routes"), *peer;
+	size_t i;
+
+	if (!bgp)
+		return;
+	buf_printf(out, "%-10s %lld peers, %lld established",
+	    "BGP:", (long long)int_of(bgp, "peers"), (long long)int_of(bgp, "established"));
+	if (routes)
+		buf_printf(out, "; routes: %lld received, %lld accepted, %lld our own",
+		    (long long)int_of(routes, "received"), (long long)int_of(routes, "accepted"),
+		    (long long)int_of(routes, "originated"));
+	buf_puts(out, "\n");
+	json_array_foreach(json_object_get(bgp, "down"), i, peer)
+	{
+		buf_printf(out, "%-10s %s (%s) is %s", "", str_of(peer, "name"),
+		    str_of(peer, "peerAddress"), str_of(peer, "state"));
+		if (*str_of(peer, "lastError"))
+			buf_printf(out, ": %s", str_of(peer, "lastError"));
+		buf_puts(out, "\n");
+	}
+}
+
+/* A count with its word, when the field is there. */
+static void
+status_count(struct buf *line, const json_t *obj, const char *key, const char *word)
+{
+	const json_t *v = json_object_get(obj, key);
+
+	if (json_is_integer(v))
+		buf_printf(line, "%s%lld %s", line->len ? ", " : "",
+		    (long long)json_integer_value(v), word);
+}
+
+static void
+status_counts(struct buf *out, const char *label, const json_t *obj, const char *const words[][2])
+{
+	struct buf line;
+
+	if (!obj)
+		return;
+	buf_init(&line, 4096);
+	for (size_t i = 0; words[i][0]; i++)
+		status_count(&line, obj, words[i][0], words[i][1]);
+	if (line.len)
+		buf_printf(out, "%-10s %s\n", label, buf_text(&line));
+	buf_fini(&line);
+}
+
+static void
+status_reload(const json_t *data, struct buf *out)
+{
+	const json_t *last = json_object_get(data, "lastReload");
+	const json_t *faults = json_object_get(last, "faults"), *f;
+	char age[24];
+	size_t i;
+
+	if (!last)
+		return;
+	buf_printf(out, "%-10s %s", "Reload:", is_true(last, "ok") ? "ok" : "refused");
+	if (json_object_get(last, "ageSeconds"))
+		buf_printf(out, ", %s ago", age_of(last, "ageSeconds", age, sizeof(age)));
+	if (!is_true(last, "ok"))
+		buf_puts(out, "; the configuration from before is in force");
+	buf_puts(out, "\n");
+	json_array_foreach(faults, i, f) if (json_is_string(f))
+	    buf_printf(out, "%-10s %s\n", "", json_string_value(f));
+}
+
+void
+render_status(const json_t *data, struct buf *out)
+{
+	static const char *const pools[][2] = { { "total", "pools" },
+		{ "conflicting", "conflicting" }, { "disabled", "disabled" },
+		{ "available", "addresses available" }, { NULL, NULL } };
+	static const char *const services[][2] = { { "total", "services" },
+		{ "loadBalancer", "of type LoadBalancer" }, { "waiting", "waiting for an address" },
+		{ NULL, NULL } };
+	static const char *const routes[][2] = { { "installed", "in the kernel" },
+		{ "failed", "not possible" }, { NULL, NULL } };
+	const json_t *notice;
+	char age[24];
+	size_t i;
+
+	buf_printf(out, "%-10s %s on %s, up %s\n", "Herald:", str_of(data, "version"),
+	    str_of(data, "node"), age_of(data, "uptimeSeconds", age, sizeof(age)));
+	status_sources(data, out);
+	status_reload(data, out);
+	status_bgp(json_object_get(data, "bgp"), out);
+	status_counts(out, "Pools:", json_object_get(data, "pools"), pools);
+	status_counts(out, "Services:", json_object_get(data, "services"), services);
+	status_counts(out, "Routes:", json_object_get(data, "routes"), routes);
+	if (json_object_get(data, "datapath"))
+		buf_printf(out, "%-10s %s\n",
+		    "Datapath:", str_of(json_object_get(data, "datapath"), "mode"));
+	for (i = 0; i < json_array_size(json_object_get(data, "notices")); i++) {
+		notice = json_array_get(json_object_get(data, "notices"), i);
+		buf_printf(out, "%-10s %s/%s: %s\n", i == 0 ? "Notices:" : "",
+		    str_of(notice, "kind"), str_of(notice, "name"), str_of(notice, "message"));
+	}
+}
