@@ -1,0 +1,54 @@
+"""Fixtures of the lab's tests."""
+import os
+import re
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from herald_lab import Lab  # noqa: E402
+from herald_lab.pair import Pair  # noqa: E402
+
+LOG_LINES = 25
+
+
+def pytest_collection_modifyitems(items):
+    if os.geteuid() != 0:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="needs root: network namespaces"))
+
+
+@pytest.fixture
+def lab(request):
+    with Lab(re.sub(r"\W+", "-", request.node.name)[:40]) as made:
+        request.node.stash[LABS] = made
+        yield made
+
+
+@pytest.fixture(scope="module")
+def module_lab(request):
+    with Lab(re.sub(r"\W+", "-", request.node.name)[:40]) as made:
+        request.node.stash[LABS] = made
+        yield made
+
+
+@pytest.fixture
+def pair(lab):
+    """One Herald and one machine beside it, nothing started."""
+    return Pair(lab)
+
+
+LABS = pytest.StashKey()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """The ends of all logs go into a failed test's report, while the lab still stands."""
+    report = (yield).get_result()
+    if report.failed and call.when in ("setup", "call"):
+        for node in (item, item.getparent(pytest.Module)):
+            made = node.stash.get(LABS, None) if node else None
+            for name, text in made.logs() if made else ():
+                lines = text.splitlines()[-LOG_LINES:]
+                report.sections.append((f"log {name}", "\n".join(lines)))

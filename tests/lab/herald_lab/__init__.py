@@ -1,0 +1,19 @@
+"""A laboratory of network namespaces: Herald, the BGP daemons that people run beside it, and a
+scripted speaker that can say anything.  Behind the tests of tests/lab/, `make demo` and
+tests/bench/.  Needs root, Python 3.11 and Debian packages, nothing else.
+
+    lab        Lab: owns everything of one run and takes it away again, whatever happens
+    netns      namespaces, links, addresses, routes
+    proc       processes in a namespace
+    wait       waiting for a condition with a deadline; nothing here ever sleeps a fixed time
+    herald     a Herald daemon and its documents
+    frr, bird, gobgp, openbgpd    the foreign daemons
+    bgpmsg     BGP messages as bytes, written from the RFCs
+    speaker    a BGP peer under a test's control
+    topology   the reference scenario
+"""
+from .lab import Lab
+from .netns import Netns
+from .wait import Timeout, until
+
+__all__ = ["Lab", "Netns", "Timeout", "until"]
