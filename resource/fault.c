@@ -62,6 +62,21 @@ dup(const char *s)
 	return mem_strndup(s, strlen(s));
 }
 
+/*
+ * A fault is one line for people: what a file brought into it (a value folded over lines, a quoted
+ * escape) may neither break the line nor speak to the terminal, C1 controls in UTF-8 included.
+ */
+static void
+one_line(char *s)
+{
+	for (unsigned char *c = (unsigned char *)s; c && *c; c++)
+		if (*c < ' ' || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)) {
+			if (*c == 0xc2)
+				*c++ = '?';
+			*c = '?';
+		}
+}
+
 /* Takes @text over, also when it fails. */
 static int
 add(struct res_faults *faults, const struct fault_place *at, char *text)
@@ -80,6 +95,9 @@ add(struct res_faults *faults, const struct fault_place *at, char *text)
 		fault_free(&f);
 		return -ENOMEM;
 	}
+	one_line(f.text);
+	one_line(f.object);
+	one_line(f.field);
 	faults->v[faults->nr++] = f;
 	return 0;
 }

@@ -411,6 +411,16 @@ START_TEST(secrets_are_not_quoted)
 END_TEST
 
 /* Long and odd values are clipped and made harmless. */
+/* Found by fuzzing: a value over several lines made the fault one of several lines. */
+START_TEST(a_fault_is_one_line)
+{
+	res_refuses(NODE "status:\n  addresses: [{type: InternalIP, address: \"a\\n\\rb\\x1b"
+			 "[31m\\x9b c\"}]\n",
+	    "t.yaml:5:43: Node/n: status.addresses[0].address: a??b?[31m?? c: must be an IPv4 or "
+	    "IPv6 address\n");
+}
+END_TEST
+
 START_TEST(values_are_clipped)
 {
 	res_refuses(PEER
@@ -430,6 +440,7 @@ add_tests(Suite *s)
 	tcase_add_loop_test(tc, fault, 0, sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(tc, all_faults_at_once);
 	tcase_add_test(tc, secrets_are_not_quoted);
+	tcase_add_test(tc, a_fault_is_one_line);
 	tcase_add_test(tc, values_are_clipped);
 	suite_add_tcase(s, tc);
 }
