@@ -505,14 +505,39 @@ equal_int_or_string(const void *a, const void *b)
 	return va->number == vb->number && equal_string(&va->name, &vb->name);
 }
 
+/* RFC 3339 5.6: "+12:30", its hours at most 23, its minutes at most 59. */
+static int
+time_offset(const char *text, int64_t *seconds)
+{
+	unsigned v[4];
+
+	for (size_t i = 0; i < 4; i++) {
+		char c = text[1 + i + (i > 1)];
+
+		if (c < '0' || c > '9')
+			return -EINVAL;
+		v[i] = (unsigned)(c - '0');
+		if (i == 1 && text[3] != ':')
+			return -EINVAL;
+	}
+	if (text[6] || v[0] * 10 + v[1] > 23 || v[2] > 5)
+		return -EINVAL;
+	*seconds = (int64_t)(v[0] * 10 + v[1]) * 3600 + (v[2] * 10 + v[3]) * 60;
+	if (text[0] == '-')
+		*seconds = -*seconds;
+	return 0;
+}
+
+/* The years 0 to 9999 in UTC: RFC 3339 has no way to write others. */
+#define TIME_FIRST (-62167219200)
+#define TIME_LAST 253402300799
+
 int
 time_parse(const char *text, int64_t *seconds)
 {
 	struct tm tm = { 0 };
 	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	int64_t offset = 0;
-	unsigned hours, minutes;
-	int used = 0;
+	int64_t offset = 0, t;
 
 	if (!rest)
 		return -EINVAL;
@@ -524,14 +549,15 @@ time_parse(const char *text, int64_t *seconds)
 		rest += 1 + nr;
 	}
 	if (*rest == '+' || *rest == '-') {
-		if (sscanf(rest + 1, "%2u:%2u%n", &hours, &minutes, &used) != 2 || used != 5 ||
-		    rest[6])
+		if (time_offset(rest, &offset) < 0)
 			return -EINVAL;
-		offset = (int64_t)(hours * 3600 + minutes * 60) * (*rest == '-' ? -1 : 1);
 	} else if (strcmp(rest, "Z") != 0) {
 		return -EINVAL;
 	}
-	*seconds = (int64_t)timegm(&tm) - offset;
+	t = (int64_t)timegm(&tm) - offset;
+	if (t < TIME_FIRST || t > TIME_LAST)
+		return -EINVAL;
+	*seconds = t;
 	return 0;
 }
 
@@ -547,13 +573,14 @@ static bool
 format_time(const struct field *f, const void *at, struct buf *out)
 {
 	time_t t = (time_t) * (const int64_t *)at;
-	char text[40];
 	struct tm tm;
 
 	(void)f;
-	if (!t || !gmtime_r(&t, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+	if (!t || !gmtime_r(&t, &tm))
 		return false;
-	buf_puts(out, text);
+	/* Not by strftime(), whose %Y may be shorter than four digits. */
+	buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1,
+	    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 	return true;
 }
 

@@ -142,7 +142,7 @@ show_scalar(const struct field *f, const void *at)
 	struct buf b;
 	bool plain;
 
-	buf_init(&b, 1u << 20);
+	buf_init(&b, RES_MAX_FILE);
 	if (scalar_format(f, at, &b, &plain)) {
 		if (f->flags & F_SECRET_TEXT)
 			j = json_string("(hidden)");
@@ -238,6 +238,16 @@ says_nothing(const struct field *f, const json_t *shown)
 	    (json_is_array(shown) && !json_array_size(shown) && !f->def);
 }
 
+/* Is an empty string to be shown?  Where it counts that it was given; but not in a group (which has
+ * no struct of its own), for that would then seem to be given. */
+static bool
+empty_says_something(const struct table *t, const struct field *f)
+{
+	if (f->flags & F_LIST || (f->type != T_STRING && f->type != T_REGEX))
+		return false;
+	return f->flags & F_HAS || (f->flags & F_REQUIRED && t->size);
+}
+
 static json_t *
 show_table(const struct table *t, const void *base)
 {
@@ -251,6 +261,8 @@ show_table(const struct table *t, const void *base)
 		if (f->type == T_ANY || !given)
 			continue;
 		one = f->flags & F_LIST ? show_list(f, at) : show_value(f, at);
+		if (!one && empty_says_something(t, f))
+			one = json_string("");
 		if (is_lacking(f, one)) {
 			json_decref(one);
 			json_decref(j);
