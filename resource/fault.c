@@ -5,6 +5,7 @@
 
 #include "lib/buf.h"
 #include "lib/mem.h"
+#include "lib/text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -62,19 +63,30 @@ dup(const char *s)
 	return mem_strndup(s, strlen(s));
 }
 
+static bool
+breaks_the_line(uint32_t c)
+{
+	return c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029;
+}
+
 /*
  * A fault is one line for people: what a file brought into it (a value folded over lines, a quoted
- * escape) may neither break the line nor speak to the terminal, C1 controls in UTF-8 included.
+ * escape) may neither break the line nor speak to the terminal, C1 controls included.  And it is
+ * UTF-8, also where a value was clipped, for a line that is not would be missing from JSON.
  */
 static void
 one_line(char *s)
 {
-	for (unsigned char *c = (unsigned char *)s; c && *c; c++)
-		if (*c < ' ' || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)) {
-			if (*c == 0xc2)
-				*c++ = '?';
-			*c = '?';
+	size_t len = strlen(s), n;
+	uint32_t c;
+
+	for (size_t i = 0; i < len; i += n) {
+		n = text_utf8_char(s + i, len - i, &c);
+		if (n == 0 || breaks_the_line(c)) {
+			n = n ? n : 1;
+			memset(s + i, '?', n);
 		}
+	}
 }
 
 /* Takes @text over, also when it fails. */

@@ -88,6 +88,31 @@ static const struct {
 	{ "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, creationTimestamp: yesterday}\n",
 	    "3:40: Namespace/a: metadata.creationTimestamp: yesterday: must be a time such as "
 	    "2026-01-31T12:00:00Z" },
+	{ "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, creationTimestamp: "
+	  "0000-01-01T00:00:00+00:01}\n",
+	    "3:40: Namespace/a: metadata.creationTimestamp: 0000-01-01T00:00:00+00:01: must be a "
+	    "time such as "
+	    "2026-01-31T12:00:00Z" },
+	{ "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, creationTimestamp: "
+	  "9999-12-31T23:59:59-00:01}\n",
+	    "3:40: Namespace/a: metadata.creationTimestamp: 9999-12-31T23:59:59-00:01: must be a "
+	    "time such as "
+	    "2026-01-31T12:00:00Z" },
+	{ "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, creationTimestamp: "
+	  "2026-01-31T12:00:00+24:00}\n",
+	    "3:40: Namespace/a: metadata.creationTimestamp: 2026-01-31T12:00:00+24:00: must be a "
+	    "time such as "
+	    "2026-01-31T12:00:00Z" },
+	{ "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, creationTimestamp: "
+	  "2026-01-31T12:00:00+12:60}\n",
+	    "3:40: Namespace/a: metadata.creationTimestamp: 2026-01-31T12:00:00+12:60: must be a "
+	    "time such as "
+	    "2026-01-31T12:00:00Z" },
+	{ "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, creationTimestamp: "
+	  "2026-01-31T12:00:00+-1:30}\n",
+	    "3:40: Namespace/a: metadata.creationTimestamp: 2026-01-31T12:00:00+-1:30: must be a "
+	    "time such as "
+	    "2026-01-31T12:00:00Z" },
 
 	/* ---- types ---- */
 	{ PEER "  timers: 3\n",
@@ -410,7 +435,6 @@ START_TEST(secrets_are_not_quoted)
 }
 END_TEST
 
-/* Long and odd values are clipped and made harmless. */
 /* Found by fuzzing: a value over several lines made the fault one of several lines. */
 START_TEST(a_fault_is_one_line)
 {
@@ -421,6 +445,19 @@ START_TEST(a_fault_is_one_line)
 }
 END_TEST
 
+/* A value that is clipped in a character, and U+2028, which some take for the end of a line. */
+START_TEST(a_fault_is_utf8)
+{
+	res_refuses(NODE "status:\n  addresses: [{type: InternalIP, address: \"\xe2\x80\xa8"
+			 "12345678901234567890123456789012345678901234567890"
+			 "12345678901234567890123456\xc3\xa9z\"}]\n",
+	    "t.yaml:5:43: Node/n: status.addresses[0].address: ???"
+	    "12345678901234567890123456789012345678901234567890"
+	    "12345678901234567890123456?: must be an IPv4 or IPv6 address\n");
+}
+END_TEST
+
+/* Long and odd values are clipped and made harmless. */
 START_TEST(values_are_clipped)
 {
 	res_refuses(PEER
@@ -441,6 +478,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, all_faults_at_once);
 	tcase_add_test(tc, secrets_are_not_quoted);
 	tcase_add_test(tc, a_fault_is_one_line);
+	tcase_add_test(tc, a_fault_is_utf8);
 	tcase_add_test(tc, values_are_clipped);
 	suite_add_tcase(s, tc);
 }
