@@ -2,19 +2,13 @@
  * tests/fuzz/fuzz_bgp_msg.c: anything as a message: header, OPEN, NOTIFICATION, ROUTE-REFRESH.  What
  * decodes as an OPEN must mean the same after it was encoded and decoded again.
  */
+#include "tests/fuzz/must.h"
+
 #include "bgpd/msg.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static void
 try_open(struct wire_rd body)

@@ -3,25 +3,19 @@
  * can be set up.  After anything but a reset all lists can be read to their ends; what is good means
  * the same after it was packed and taken apart again.  The first octet chooses the session.
  */
+#include "tests/fuzz/must.h"
+
 #include "bgpd/msg.h"
 #include "bgpd/update.h"
 
 #include "lib/buf.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct bgp_update first, second;
 static uint8_t out[1 << 18];
-
-static void
-must(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static bool
 same(struct bgp_span a, struct bgp_span b)
