@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * datapath/lb_abi.h: the layout that the BPF programs and the daemon share; it sits in pinned maps
+ * and outlives both.  Plain C, linux/types.h only.  Numbers on the wire are __be; all else is in
+ * host order.
+ *
+ * How a service lies in the maps:
+ *
+ *   filter     a byte for each hash of an address: may it be a VIP, a backend, our SNAT address?
+ *              Answers for most foreign packets, before any key is built.  May be wrong towards yes.
+ *   frontends  hash: address, port, protocol -> number of a row in fe_rows.  Port 0 protocol 0: the
+ *              address itself, whatever the port.
+ *   fe_rows    array: what a frontend is, and where its tables lie, one for each scope (external
+ *              traffic, internal traffic).  A row is complete before its number is published.
+ *   tables     array of words: for each table the backends' row numbers, then the Maglev slots, 16
+ *              bits each, which index that list.  Never changed once a frontend points there: a
+ *              change builds another table and flips one word of the row.
+ *   be_rows    array: where a backend is.
+ *   flows4/6   array of buckets, eight ways each: who was sent where.  One entry serves both
+ *              directions of a flow; a source-NATed flow has a twin where the replies look.
+ *   hops       array: the next hop to a destination address as the kernel gave it, while the
+ *              generation in conf is the same.
+ */
+#ifndef HERALD_DATAPATH_LB_ABI_H
+#define HERALD_DATAPATH_LB_ABI_H
+
+#include <linux/types.h>
+
+/* Any change of a struct or the meaning of a field makes another number; the loader migrates. */
+#define LB_ABI_VERSION 1
+
+/* An address of either family: IPv4 in the first word, the others zero.  Network order. */
+struct lb_addr {
+	__be32 w[4];
+};
+
+/* ---- the filter ---- */
+#define LB_FILTER_BITS 17
+#define LB_FILTER_SIZE (1U << LB_FILTER_BITS) /* one value of that many bytes */
+enum lb_filter_bit { LB_IS_VIP = 1, LB_IS_BACKEND = 2, LB_IS_SNAT = 4 };
+
+/* Where in the filter the bits of an address stand.  The high bits of a product know all bits of its
+ * factors, so those are taken. */
+static inline __u32
+lb_filter_index(const struct lb_addr *a)
+{
+	__u32 x = a->w[0] ^ (a->w[1] * 0x85ebca6bU) ^ (a->w[2] * 0xc2b2ae35U) ^
+	    (a->w[3] * 0x27d4eb2fU);
+
+	return (x * 0x9e3779b1U) >> (32 - LB_FILTER_BITS);
+}
+
+/* ---- frontends ---- */
+struct lb_fe_key {
+	struct lb_addr addr;
+	__be16 port;  /* 0 with proto 0: every port that has no key of its own */
+	__u8 proto;   /* IPPROTO_TCP, UDP, SCTP; 0 */
+	__u8 family;  /* 4 or 6 */
+};
+_Static_assert(sizeof(struct lb_fe_key) == 20, "lb_fe_key sits in a pinned map");
+
+enum lb_fe_flag {
+	LB_FE_LIVE = 1 << 0,		/* the row is in use */
+	LB_FE_CLUSTER_IP = 1 << 1,	/* types: exactly one of these four */
+	LB_FE_NODE_PORT = 1 << 2,
+	LB_FE_EXTERNAL_IP = 1 << 3,
+	LB_FE_LOAD_BALANCER = 1 << 4,
+	LB_FE_NON_ROUTABLE = 1 << 5,	/* not served to clients outside the cluster */
+	LB_FE_EXTERNAL_LOCAL = 1 << 6,	/* externalTrafficPolicy: Local */
+	LB_FE_INTERNAL_LOCAL = 1 << 7,	/* internalTrafficPolicy: Local */
+	LB_FE_AFFINITY = 1 << 8,	/* sessionAffinity: ClientIP */
+	LB_FE_SOURCE_RANGES = 1 << 9,	/* only sources in src_ranges under this row's number + 1 */
+	LB_FE_RANDOM = 1 << 10,		/* a slot by chance, not by the hash of the flow */
+	LB_FE_DSR = 1 << 11,		/* remote backends by IPIP or IP6IP6, the client's address kept */
+};
+
+enum lb_scope { LB_EXTERNAL, LB_INTERNAL, LB_NR_SCOPES };
+
+/*
+ * Where a table lies, in one word that is read and written at once:
+ * bits 0-31 first word in `tables`, 32-48 number of slots (a prime; 0: no backend takes new flows),
+ * 49-63 number of backends.  The list of backends is (n + 1) / 2 words, the slots (m + 3) / 4.
+ */
+#define LB_TABLE(off, slots, nr) \
+	((__u64)(off) | (__u64)(slots) << 32 | (__u64)(nr) << 49)
+#define LB_TABLE_OFF(t) ((__u32)(t))
+#define LB_TABLE_SLOTS(t) ((__u32)((t) >> 32) & 0x1ffff)
+#define LB_TABLE_NR(t) ((__u32)((t) >> 49))
+#define LB_TABLE_LIST_WORDS(nr) (((nr) + 1) / 2)
+#define LB_TABLE_WORDS(slots, nr) (LB_TABLE_LIST_WORDS(nr) + ((slots) + 3) / 4)
+#define LB_SLOTS_MAX 131071
+#define LB_TABLE_BACKENDS_MAX 32767
+
+struct lb_fe_row {
+	struct lb_addr addr;
+	__be16 port;
+	__u8 proto, family;
+	__u32 flags; /* enum lb_fe_flag; 0: free */
+	__u64 table[LB_NR_SCOPES];
+	__u64 prev[LB_NR_SCOPES]; /* before the last change, for a while; 0: none */
+	__u32 affinity_s;
+	__u32 service; /* a number that the daemon gives, the same for all frontends of a Service */
+};
+_Static_assert(sizeof(struct lb_fe_row) == 64, "lb_fe_row sits in a pinned map");
+
+/* ---- backends ---- */
+enum lb_be_flag {
+	LB_BE_LIVE = 1 << 0,  /* the row is in use; flows to others are over */
+	LB_BE_LOCAL = 1 << 1, /* on this node */
+	LB_BE_NODE = 1 << 2,  /* its address is this node's own (host network) */
+	LB_BE_TERMINATING = 1 << 3, /* keeps its flows */
+};
+
+struct lb_be_row {
+	struct lb_addr addr;
+	struct lb_addr node; /* of the node that it is on, in its family, for DSR; zero: not known */
+	__be16 port;
+	__u8 proto, family;
+	__u32 flags; /* enum lb_be_flag; 0: free */
+	__u32 refs;  /* the daemon's own: tables that list it */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct lb_be_row) == 48, "lb_be_row sits in a pinned map");
+
+/* ---- flows ---- */
+#define LB_WAYS 8
+
+/*
+ * The second word of a flow:
+ * bits 0-19 backend row, 20-39 frontend row, 40-43 enum lb_state, 44 twin (this entry stands where
+ * the replies of a source-NATed flow look for it), 45-47 check (of the first words, so that a half
+ * of one entry and a half of another are told from an entry), 48-63 last seen, in LB_TICK_NS.
+ */
+#define LB_ROW_MAX (1U << 20)
+#define LB_TICK_SHIFT 30 /* ticks of 2^30 ns of CLOCK_MONOTONIC: 1.07 s; 16 bits: 19.5 h */
+#define LB_FLOW_BACKEND(v) ((__u32)(v) & 0xfffff)
+#define LB_FLOW_FRONTEND(v) ((__u32)((v) >> 20) & 0xfffff)
+#define LB_FLOW_STATE(v) ((__u32)((v) >> 40) & 0xf)
+#define LB_FLOW_TWIN(v) ((__u32)((v) >> 44) & 1)
+#define LB_FLOW_SEEN(v) ((__u16)((v) >> 48))
+#define LB_FLOW_VALUE(backend, frontend, state, twin, check, seen) \
+	((__u64)(backend) | (__u64)(frontend) << 20 | (__u64)(state) << 40 | (__u64)(twin) << 44 | \
+	    (__u64)(check) << 45 | (__u64)(seen) << 48)
+
+/* Half-open is everything below LB_ST_OPEN: such never push out one that is open. */
+enum lb_state {
+	LB_ST_FREE,
+	LB_ST_NEW,	/* the client spoke */
+	LB_ST_ANSWERED, /* the backend too */
+	LB_ST_OPEN,	/* and the client again */
+	LB_ST_FIN_CLIENT,
+	LB_ST_FIN_BACKEND,
+	LB_ST_CLOSED, /* both FINs, or a RST */
+	LB_NR_STATES
+};
+
+/* The key word of an IPv4 flow: client's address, client's port, SNAT port (0: none), as on the
+ * wire, from the low end.  All zero: free. */
+struct lb_flow4 {
+	__u64 key;
+	__u64 value;
+};
+struct lb_bucket4 {
+	struct lb_flow4 way[LB_WAYS];
+};
+_Static_assert(sizeof(struct lb_bucket4) == 128, "two cache lines that are fetched together");
+
+struct lb_flow6 {
+	__u64 client[2];
+	__u64 key; /* low 32 bits zero, then the ports as in lb_flow4 */
+	__u64 value;
+};
+struct lb_bucket6 {
+	struct lb_flow6 way[LB_WAYS];
+};
+_Static_assert(sizeof(struct lb_bucket6) == 256, "lb_bucket6 sits in a pinned map");
+
+/* ---- next hops and links ---- */
+struct lb_hop {
+	struct lb_addr addr; /* the destination, not the gateway */
+	__u32 generation;    /* of conf when it was filled; another: stale */
+	__u32 ifindex;	     /* 0: none */
+	__u8 dmac[6], smac[6];
+	__u16 mtu;
+	__u16 flags; /* enum lb_link_flag of the link */
+};
+_Static_assert(sizeof(struct lb_hop) == 40, "lb_hop sits in a pinned map");
+
+enum lb_link_flag {
+	LB_LINK_PEER = 1 << 0, /* a veth whose other end is in another namespace */
+	LB_LINK_XDP = 1 << 1,  /* takes frames that XDP redirects */
+	LB_LINK_PLAIN = 1 << 2, /* Ethernet without a tag: MAC addresses can be written and it goes */
+};
+struct lb_link { /* hash by ifindex */
+	__u32 flags;
+	__u32 mtu;
+};
+
+/* ---- configuration, one row ---- */
+enum lb_conf_flag {
+	LB_CONF_OBSERVE_NEW = 1 << 0,	/* tell of new flows */
+	LB_CONF_OBSERVE_DROP = 1 << 1,	/* tell of drops */
+	LB_CONF_ECHO = 1 << 2,		/* answer ICMP echo to a VIP */
+};
+struct lb_conf {
+	__u64 seed; /* of the flow tables' hash; chosen once, the maps are worthless without it */
+	struct lb_addr snat4, snat6; /* what remote backends see as the client; zero: none */
+	__be32 pad0;
+	__u16 snat_port_min, snat_port_nr; /* a range that no socket of the node takes by itself */
+	__u32 hop_generation; /* raised whenever a route, link, address or neighbour changes */
+	__u32 flags;	      /* enum lb_conf_flag */
+	__u16 timeout_tcp[LB_NR_STATES]; /* ticks without a packet, by state */
+	__u16 timeout_udp[LB_NR_STATES]; /* UDP and SCTP */
+	__u32 abi;		 /* LB_ABI_VERSION of who wrote the maps */
+	__u32 observe_sample;	 /* tell one of so many new flows; 0, 1: each */
+	struct lb_addr observe;	 /* only this client, VIP or backend; zero: all */
+	__u32 observe_service;	 /* only this Service's number; 0: all */
+	__u32 pad1;
+};
+
+/* ---- sources, fragments, affinity, sockets ---- */
+#define LB_RANGES_CLUSTER 0 /* sources in the cluster: PodCIDRs and nodes */
+struct lb_range_key { /* LPM trie: prefixlen counts from `set` on: 32 + bits (IPv4: 32 + 0..32) */
+	__u32 prefixlen;
+	__u32 set;  /* LB_RANGES_CLUSTER or frontend row + 1; IPv6: with LB_RANGES_V6 */
+	struct lb_addr addr;
+};
+#define LB_RANGES_V6 0x80000000U
+
+struct lb_frag_key {
+	struct lb_addr saddr, daddr;
+	__u32 id;
+	__u8 proto, family;
+	__u16 pad;
+};
+struct lb_frag {
+	__be16 sport, dport;
+};
+
+struct lb_affinity_key {
+	struct lb_addr client;
+	__u32 frontend;
+	__u32 pad;
+};
+struct lb_affinity {
+	__u32 backend;
+	__u32 seen; /* ticks */
+};
+
+/* What a socket was connected or sent to, in place of the VIP. */
+struct lb_sock_key {
+	__u64 cookie;
+	struct lb_addr addr; /* of the backend */
+	__be16 port;
+	__u8 proto, family;
+	__u32 pad;
+};
+struct lb_sock {
+	struct lb_addr addr; /* the VIP */
+	__be16 port;
+	__u16 pad;
+	__u32 frontend, backend;
+};
+
+/* ---- counters ---- */
+struct lb_count {
+	__u64 packets, bytes, flows;
+};
+
+/*
+ * What became of a packet.  Reasons are only ever appended.  Up to LB_NR_FINE nothing is lost.
+ * X(symbol, name, sentence)
+ */
+/* clang-format off */
+#define LB_WHY_LIST(X)                                                                             \
+	X(FORWARDED,       "forwarded",        "Sent to a backend.")                               \
+	X(REPLIED,         "replied",          "A backend's answer, sent on in the name of the VIP.") \
+	X(NOT_OURS,        "not-ours",         "Neither to a VIP nor from a backend.")             \
+	X(TO_STACK,        "to-stack",         "Left to the kernel's own path to finish.")         \
+	X(ECHO,            "echo",             "An ICMP echo request to a VIP, answered.")         \
+	X(ICMP_CARRIED,    "icmp-carried",     "An ICMP error about a flow, carried to its other end.") \
+	X(SHORT,           "short",            "The packet ends before its headers do.")           \
+	X(BAD_HEADER,      "bad-header",       "A header contradicts itself.")                     \
+	X(NO_SERVICE,      "no-service",       "No Service has this port of the VIP; refused.")    \
+	X(NO_BACKEND,      "no-backend",       "The Service has no endpoint; refused.")            \
+	X(NO_LOCAL,        "no-local-backend", "The traffic policy is Local, and no endpoint is on this node.") \
+	X(NON_ROUTABLE,    "non-routable",     "A ClusterIP is not served to clients outside the cluster.") \
+	X(SOURCE_RANGE,    "source-range",     "The client is not in loadBalancerSourceRanges.")   \
+	X(NO_ROOM,         "no-room",          "The flow table has no place that may be taken.")   \
+	X(NO_SNAT_ADDR,    "no-snat-address",  "The node has no address of this family to send as.") \
+	X(NO_SNAT_PORT,    "no-snat-port",     "All ports that were tried toward the backend are taken.") \
+	X(FRAGMENT,        "fragment",         "A fragment whose first one was not seen.")         \
+	X(FRAGMENT_OVERLAP, "fragment-overlap", "A fragment that would overwrite the ports (RFC 1858).") \
+	X(TTL,             "ttl",              "The time to live is over.")                        \
+	X(TOO_BIG,         "too-big",          "Longer than the link's MTU; the sender was told.") \
+	X(NO_ROUTE,        "no-route",         "The kernel has no route to the backend or the client.") \
+	X(ICMP_UNKNOWN,    "icmp-unknown",     "An ICMP error about a flow that is not known.")    \
+	X(NO_NODE,         "no-node",          "The node of the backend has no address (DSR).")    \
+	X(UNSUPPORTED,     "unsupported",      "A protocol that no Service speaks.")               \
+	X(INTERNAL,        "internal",         "A helper of the kernel failed.")
+/* clang-format on */
+
+enum lb_why {
+#define LB_WHY_ENUM(symbol, name, sentence) LB_##symbol,
+	LB_WHY_LIST(LB_WHY_ENUM)
+#undef LB_WHY_ENUM
+	    LB_NR_WHY
+};
+#define LB_NR_FINE LB_SHORT
+#define LB_WHY_ROOM 64 /* entries of the counter map */
+
+/* Other counters, behind the reasons in the same map. */
+enum lb_extra {
+	LB_X_EVICT_HALF_OPEN = LB_WHY_ROOM, /* half-open flows pushed out by new ones */
+	LB_X_EVICT_OPEN,   /* open ones that were idle */
+	LB_X_EVICT_CLOSED, /* closed ones before their time */
+	LB_X_HOP_MISS,
+	LB_X_SOCK_CONNECT, /* sockets sent to a backend */
+	LB_X_SOCK_REFUSED, /* because there was none */
+	LB_X_AFFINITY,	   /* new flows that followed their client's last one */
+	LB_X_PREVIOUS,	   /* new here, but under way: sent by the table before the last change */
+	LB_NR_COUNTERS
+};
+
+/* ---- observe: a record in the ring ---- */
+struct lb_event {
+	__u64 ns; /* CLOCK_MONOTONIC */
+	struct lb_addr client, vip, backend;
+	__be16 client_port, vip_port, backend_port;
+	__u8 proto, family;
+	__u8 why;     /* enum lb_why */
+	__u8 hook;    /* enum lb_hook */
+	__u8 tcp_flags;
+	__u8 snat;    /* the backend sees the node's address */
+	__u32 frontend, service, ifindex;
+};
+
+/* Where a program stands. */
+enum lb_hook { LB_AT_XDP, LB_AT_NET, LB_AT_POD, LB_AT_OUT, LB_AT_SOCKET, LB_NR_HOOKS };
+
+/* Slots of the program array: where the fast path hands over. */
+enum lb_slow { LB_SLOW4_NET, LB_SLOW6_NET, LB_SLOW4_POD, LB_SLOW6_POD, LB_SLOW4_OUT, LB_SLOW6_OUT,
+	LB_NR_SLOW };
+
+#endif
