@@ -45,7 +45,7 @@ SAN_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=a
 endif
 
 H_CPPFLAGS = -I$(BUILD) -I. -D_GNU_SOURCE $(LIBEVENT_CFLAGS) $(YAML_CFLAGS) $(LIBNL_CFLAGS) \
-	$(LIBNL_ROUTE_CFLAGS) $(JANSSON_CFLAGS) $(LIBCAP_NG_CFLAGS) $(CPPFLAGS)
+	$(LIBNL_ROUTE_CFLAGS) $(JANSSON_CFLAGS) $(LIBCAP_NG_CFLAGS) $(LIBBPF_CFLAGS) $(CPPFLAGS)
 H_CFLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(HARDEN) -fPIE -fno-common $(SAN_FLAGS) \
 	$(COVERAGE_CFLAGS)
 H_LDFLAGS = -pie -Wl,-O1,--as-needed,-z,relro,-z,now,--hash-style=gnu $(SAN_FLAGS) \
@@ -61,7 +61,7 @@ PROGRAMS :=
 include $(sort $(wildcard */room.mk tools/*/room.mk))
 
 archive = $(O)/lib$(1).a
-objects = $(patsubst %.c,$(O)/%.o,$(1))
+objects = $(patsubst %,$(O)/%.o,$(basename $(1)))
 # A room's archives and libraries, with those of the rooms that it uses.
 room_archives = $(foreach r,$(1) $($(1)_USES),$(call archive,$(r)))
 room_libs = $(foreach r,$(1) $($(1)_USES),$($(r)_LIBS))
@@ -99,6 +99,21 @@ $(BUILD)/config.h: $(BUILD)/config.mk ;
 $(O)/%.o: %.c $(BUILD)/config.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(H_CPPFLAGS) $(H_CFLAGS) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+# BPF programs: datapath/bpf/<name>.bpf.c, each an object that runs in the kernel.  What the kernel
+# is given are instructions and types (BTF); the rest of the debug information is taken out.
+BPF_FLAGS := -target bpf -O2 -g -Wall -Wextra -Werror -I.
+BPF_ISA := -mcpu=v3
+BPF_COMPILE = $(call say,BPF,$@)$(CLANG) $(BPF_FLAGS) $(BPF_ISA) $(BPF_CPPFLAGS) -MMD -MP -c -o $@ $< \
+	$(if $(LLVM_STRIP),&& $(LLVM_STRIP) -g $@)
+$(O)/%.bpf.o: %.bpf.c $(BUILD)/config.mk
+	@mkdir -p $(@D)
+	$(BPF_COMPILE)
+
+# An assembler file brings files into a room as bytes, looked for from the build directory.
+$(O)/%.o: %.S $(BUILD)/config.mk
+	@mkdir -p $(@D)
+	$(call say,AS,$<)$(CC) -I. -Wa,-I$(O) -c -o $@ $<
 
 # The list of a room's objects; changes when a source is removed, which dates alone do not show.
 .PHONY: FORCE

@@ -1,0 +1,16 @@
+# datapath/: the BPF load balancer.  bpf/ runs in the kernel; its objects are inside the archive.
+ROOMS += datapath
+datapath_SRC := $(wildcard datapath/*.c) $(if $(wildcard datapath/bpf/lb.bpf.c),datapath/objects.S)
+datapath_USES = lib
+datapath_LIBS = $(LIBBPF_LIBS) -lpthread
+
+# lb.bpf.c gives two objects: one for kernels with atomics that return what was there (5.12), one
+# that runs from 5.10 on.
+BPF_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard datapath/bpf/*.bpf.c)) \
+	$(patsubst %/lb.bpf.c,$(O)/%/lb-old.bpf.o,$(wildcard datapath/bpf/lb.bpf.c))
+$(O)/datapath/objects.o: $(BPF_OBJS)
+$(O)/datapath/bpf/lb-old.bpf.o: BPF_ISA = -mcpu=v2 -DLB_NO_ATOMICS
+$(O)/datapath/bpf/lb-old.bpf.o: datapath/bpf/lb.bpf.c $(BUILD)/config.mk
+	@mkdir -p $(@D)
+	$(BPF_COMPILE)
+-include $(BPF_OBJS:.o=.d)
