@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "datapath/lb_abi.h" /* flags, states, reasons and events, as they are shown */
 #include "lib/addr.h"
 
 struct datapath;

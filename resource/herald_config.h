@@ -38,8 +38,13 @@ struct res_datapath {
 	enum res_dp_forwarding forwarding;
 	enum res_dp_algorithm algorithm;
 	uint32_t maglev_table_size; /* a prime */
-	bool external_cluster_ip, socket_lb;
+	bool external_cluster_ip, socket_lb, node_port;
 	const char *cgroup, *pin_path;
+	struct {
+		const struct prefix *v;
+		size_t nr;
+	} node_port_addresses; /* none: all of the node */
+	uint32_t max_flows_v4, max_flows_v6;
 };
 
 struct res_herald_config {

@@ -92,9 +92,13 @@ struct res_service_port {
 	struct res_int_or_string target_port;
 };
 
+/* Who takes the packets to the address: the nodes, or something in front of them. */
+enum res_ip_mode { RES_IP_MODE_VIP, RES_IP_MODE_PROXY };
+
 struct res_ingress {
 	struct addr ip; /* ADDR_NONE when only a host name is given */
 	const char *hostname;
+	enum res_ip_mode ip_mode;
 };
 
 struct res_service {
@@ -134,6 +138,16 @@ struct res_service {
 
 enum res_addr_type { RES_SLICE_IPV4, RES_SLICE_IPV6, RES_SLICE_FQDN };
 
+/* A zone or a node that an endpoint is meant for. */
+struct res_hint {
+	const char *name;
+};
+
+struct res_hints {
+	const struct res_hint *v;
+	size_t nr;
+};
+
 /* The conditions come out resolved: ready absent is ready; serving absent is as ready;
  * terminating absent is false. */
 struct res_endpoint {
@@ -143,6 +157,7 @@ struct res_endpoint {
 	const char *hostname, *zone;
 	bool ready, serving, terminating;
 	bool has_serving; /* was it said? */
+	struct res_hints for_zones, for_nodes;
 };
 
 /* A port that is absent (has_port false) means every port. */

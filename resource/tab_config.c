@@ -150,6 +150,16 @@ static const struct field bgp_fields[] = {
 };
 static const struct table bgp_table = { bgp_fields, 0, bgp_check };
 
+/* The largest tables that lb_abi.h has bits for are 2^26 flows; 2^10 are enough to try it out. */
+static const struct field conntrack_fields[] = {
+	{ "maxFlowsIPv4", T_UINT, 0, FIELD_AT(DP, max_flows_v4), .min = 1024, .max = 67108864,
+	  .def = "524288", .cost = RES_COST_SOFT, .help = "room for so many; 16 bytes each" },
+	{ "maxFlowsIPv6", T_UINT, 0, FIELD_AT(DP, max_flows_v6), .min = 1024, .max = 67108864,
+	  .def = "131072", .cost = RES_COST_SOFT, .help = "likewise; 32 bytes each" },
+	FIELD_END,
+};
+static const struct table conntrack_table = { conntrack_fields, 0, NULL };
+
 static const struct field datapath_fields[] = {
 	{ "mode", T_ENUM, 0, FIELD_AT(DP, mode), .words = mode_words, .def = "bpf",
 	  .cost = RES_COST_SOFT, .help = "none: somebody else forwards" },
@@ -166,6 +176,10 @@ static const struct field datapath_fields[] = {
 	  .cost = RES_COST_SOFT, .help = "a prime, a hundred times the backends of a service" },
 	{ "externalClusterIP", T_BOOL, 0, FIELD_AT(DP, external_cluster_ip), .cost = RES_COST_SOFT,
 	  .help = "serve ClusterIPs to clients outside" },
+	{ "nodePort", T_BOOL, 0, FIELD_AT(DP, node_port), .cost = RES_COST_SOFT,
+	  .help = "serve node ports, in place of kube-proxy" },
+	{ "nodePortAddresses", T_PREFIX, F_LIST, FIELD_LIST_AT(DP, node_port_addresses),
+	  .cost = RES_COST_SOFT, .help = "only on addresses of this node in these; none: on all" },
 	{ "socketLB", T_BOOL, 0, FIELD_AT(DP, socket_lb), .def = "true", .cost = RES_COST_SOFT,
 	  .help = "translate at connect() on this node" },
 	{ "cgroup", T_STRING, 0, FIELD_AT(DP, cgroup), .def = "/sys/fs/cgroup",
@@ -174,6 +188,7 @@ static const struct field datapath_fields[] = {
 	{ "pinPath", T_STRING, 0, FIELD_AT(DP, pin_path), .def = "/sys/fs/bpf/herald",
 	  .valid = is_absolute, .right = "an absolute path", .cost = RES_COST_RESTART,
 	  .help = "where programs and maps are pinned" },
+	FIELD_GROUP("conntrack", 0, conntrack_table),
 	FIELD_END,
 };
 static const struct table datapath_table = { datapath_fields, sizeof(DP), NULL };

@@ -100,6 +100,7 @@ static const char *const family_words[] = { "IPv4", "IPv6", NULL };
 static const char *const family_policy_words[] = { "", "SingleStack", "PreferDualStack",
 	"RequireDualStack", NULL };
 static const char *const affinity_words[] = { "None", "ClientIP", NULL };
+static const char *const ip_mode_words[] = { "VIP", "Proxy", NULL };
 
 static const struct field port_fields[] = {
 	{ "name", T_STRING, 0, FIELD_AT(struct res_service_port, name), .max = 63, .cost = RES_COST_SOFT,
@@ -166,7 +167,8 @@ static const struct field service_spec_fields[] = {
 	  .help = "ClientIP: a client stays with its endpoint" },
 	FIELD_GROUP("sessionAffinityConfig", 0, affinity_table),
 	{ "healthCheckNodePort", T_UINT, 0, FIELD_AT(struct res_service, health_check_node_port),
-	  .max = 65535, .help = "for outside load balancers" },
+	  .max = 65535, .cost = RES_COST_SOFT,
+	  .help = "where load balancers outside ask for local endpoints" },
 	{ "publishNotReadyAddresses", T_BOOL, 0, FIELD_AT(struct res_service, publish_not_ready),
 	  .cost = RES_COST_SOFT, .help = "endpoints count though they are not ready" },
 	FIELD_ANY("allocateLoadBalancerNodePorts"), FIELD_ANY("externalName"),
@@ -179,7 +181,9 @@ static const struct field ingress_fields[] = {
 	{ "ip", T_ADDR, 0, FIELD_AT(struct res_ingress, ip), .min = 1, .cost = RES_COST_SOFT,
 	  .help = "an address that the service has" },
 	{ "hostname", T_STRING, 0, FIELD_AT(struct res_ingress, hostname), .help = "or a name" },
-	FIELD_ANY("ipMode"), FIELD_ANY("ports"),
+	{ "ipMode", T_ENUM, 0, FIELD_AT(struct res_ingress, ip_mode), .words = ip_mode_words,
+	  .def = "VIP", .cost = RES_COST_SOFT, .help = "Proxy: something in front takes the packets" },
+	FIELD_ANY("ports"),
 	FIELD_END,
 };
 static const struct table ingress_table = { ingress_fields, sizeof(struct res_ingress), NULL };
@@ -220,6 +224,23 @@ static const struct field cond_fields[] = {
 };
 static const struct table cond_table = { cond_fields, 0, NULL };
 
+static const struct field hint_fields[] = {
+	{ "name", T_STRING, F_REQUIRED, FIELD_AT(struct res_hint, name), .cost = RES_COST_SOFT,
+	  .help = "of the zone or the node" },
+	FIELD_END,
+};
+static const struct table hint_table = { hint_fields, sizeof(struct res_hint), NULL };
+static const struct field hints_fields[] = {
+	{ "forZones", T_STRUCT, F_LIST, FIELD_LIST_AT(struct res_endpoint, for_zones),
+	  .sub = &hint_table, .max_items = 64, .cost = RES_COST_SOFT,
+	  .help = "whose clients are to use it" },
+	{ "forNodes", T_STRUCT, F_LIST, FIELD_LIST_AT(struct res_endpoint, for_nodes),
+	  .sub = &hint_table, .max_items = 64, .cost = RES_COST_SOFT,
+	  .help = "whose clients are to use it" },
+	FIELD_END,
+};
+static const struct table hints_table = { hints_fields, 0, NULL };
+
 static const struct field endpoint_fields[] = {
 	{ "addresses", T_STRING, F_LIST | F_REQUIRED,
 	  FIELD_LIST_AT(struct res_endpoint, addresses_text), .max_items = 100,
@@ -229,7 +250,8 @@ static const struct field endpoint_fields[] = {
 	  .help = "where it runs" },
 	{ "hostname", T_STRING, 0, FIELD_AT(struct res_endpoint, hostname), .help = "its own name" },
 	{ "zone", T_STRING, 0, FIELD_AT(struct res_endpoint, zone), .help = "where its node stands" },
-	FIELD_ANY("targetRef"), FIELD_ANY("hints"), FIELD_ANY("deprecatedTopology"),
+	FIELD_GROUP("hints", 0, hints_table),
+	FIELD_ANY("targetRef"), FIELD_ANY("deprecatedTopology"),
 	FIELD_END,
 };
 static const struct table endpoint_table = { endpoint_fields, sizeof(struct res_endpoint), NULL };

@@ -374,6 +374,12 @@ static const struct {
 	    "5:31: HeraldConfig/default: spec.datapath.maglevTableSize: 16380: must be a prime of "
 	    "at "
 	    "most 131071" },
+	{ CFG "  datapath: {nodePortAddresses: [\"eth1\"]}\n",
+	    "5:34: HeraldConfig/default: spec.datapath.nodePortAddresses[0]: eth1: must be an IPv4 "
+	    "or IPv6 prefix such as 192.0.2.0/24" },
+	{ CFG "  datapath: {conntrack: {maxFlowsIPv4: 1000}}\n",
+	    "5:40: HeraldConfig/default: spec.datapath.conntrack.maxFlowsIPv4: 1000: must be "
+	    "1024 to 67108864" },
 	{ CFG "  datapath: {devices: [\"eth(\"]}\n",
 	    "5:24: HeraldConfig/default: spec.datapath.devices[0]: eth(: must be a POSIX extended "
 	    "regular expression: Unmatched ( or \\(" },

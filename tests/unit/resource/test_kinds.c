@@ -231,7 +231,7 @@ static const char dump[] =
     "  status:\n"
     "    conditions: [{type: x, status: \"True\"}]\n"
     "    loadBalancer:\n"
-    "      ingress: [{ip: 203.0.113.5, ipMode: VIP, ports: []}, {hostname: lb.example}]\n"
+    "      ingress: [{ip: 203.0.113.5, ipMode: Proxy, ports: []}, {hostname: lb.example}]\n"
     "- apiVersion: v1\n"
     "  kind: Service\n"
     "  metadata: {creationTimestamp: null, name: db, namespace: prod}\n"
@@ -248,7 +248,7 @@ static const char dump[] =
     "  endpoints:\n"
     "  - addresses: [\"fd00:1::1\"]\n"
     "    conditions: {ready: false, serving: true, terminating: true}\n"
-    "    hints: {forZones: [{name: a}]}\n"
+    "    hints: {forZones: [{name: a}, {name: b}], forNodes: [{name: n2}]}\n"
     "    targetRef: {kind: Pod, name: p}\n"
     "    zone: a\n"
     "  - addresses: [\"fd00:1::2\"]\n"
@@ -321,7 +321,9 @@ START_TEST(dumped_service)
 	ck_assert_int_eq(s->affinity, RES_AFFINITY_CLIENT_IP);
 	ck_assert_uint_eq(s->affinity_timeout_s, 600);
 	is_addr(&s->ingress.v[0].ip, "203.0.113.5");
+	ck_assert_int_eq(s->ingress.v[0].ip_mode, RES_IP_MODE_PROXY);
 	ck_assert_str_eq(s->ingress.v[1].hostname, "lb.example");
+	ck_assert_int_eq(s->ingress.v[1].ip_mode, RES_IP_MODE_VIP);
 	s = (const struct res_service *)r.set.v[1];
 	ck_assert(s->headless && s->cluster_ips.nr == 0);
 	ck_assert_int_eq(s->obj.meta.created, 0);
@@ -340,6 +342,11 @@ START_TEST(dumped_others)
 	/* EndpointConditions of the API reference: nil ready is ready, nil serving is as ready. */
 	ck_assert(!e->endpoints.v[0].ready && e->endpoints.v[0].serving);
 	ck_assert(e->endpoints.v[0].terminating);
+	ck_assert_uint_eq(e->endpoints.v[0].for_zones.nr, 2);
+	ck_assert_str_eq(e->endpoints.v[0].for_zones.v[1].name, "b");
+	ck_assert_uint_eq(e->endpoints.v[0].for_nodes.nr, 1);
+	ck_assert_str_eq(e->endpoints.v[0].for_nodes.v[0].name, "n2");
+	ck_assert_uint_eq(e->endpoints.v[1].for_zones.nr, 0);
 	ck_assert(e->endpoints.v[1].ready && e->endpoints.v[1].serving);
 	ck_assert(!e->endpoints.v[2].ready && !e->endpoints.v[2].serving);
 	ck_assert(e->ports.v[0].has_port && !e->ports.v[1].has_port);
@@ -491,6 +498,9 @@ START_TEST(config_defaults)
 	ck_assert_uint_eq(c->datapath.maglev_table_size, 16381);
 	ck_assert(c->datapath.socket_lb && !c->datapath.external_cluster_ip);
 	ck_assert_str_eq(c->datapath.pin_path, "/sys/fs/bpf/herald");
+	ck_assert(!c->datapath.node_port && c->datapath.node_port_addresses.nr == 0);
+	ck_assert_uint_eq(c->datapath.max_flows_v4, 524288);
+	ck_assert_uint_eq(c->datapath.max_flows_v6, 131072);
 	ck_assert(!c->direct_node_routes && !c->install_learned);
 	ck_assert_uint_eq(c->routing_table, 254);
 	res_unref(&c->obj);
