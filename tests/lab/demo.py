@@ -109,7 +109,8 @@ def start(t, s):
            + ", ".join(FILES) + ") and one document of its own, which says where its socket is "
            "and that learned routes go into the kernel:")
     print()
-    text = HERALD_CONFIG.format(state="/run/.../state", socket="/run/.../herald.sock")
+    text = HERALD_CONFIG.format(state="/run/.../state", socket="/run/.../herald.sock",
+                                datapath="{mode: none}")
     print(textwrap.indent(text.replace("  log: {level: debug}\n", ""), "      "))
     began = time.monotonic()
     s.start_heralds()

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from herald_lab import Lab, bgpmsg, frr, until
+from herald_lab.bpf import mounts
 from herald_lab.lab import PREFIX
 from herald_lab.netns import RUN
 from herald_lab.proc import Daemon
@@ -21,6 +22,8 @@ from herald_lab import Lab
 from herald_lab.proc import Daemon
 with Lab("hold") as lab:
     ns = lab.netns("a")
+    ns.cgroup = lab.cgroup("a")
+    lab.bpffs("a")
     d = Daemon(lab, ns, ["sleep", "600"], lab.dir + "/sleep.log").start()
     print(d.pid, flush=True)
     sys.stdin.read()
@@ -28,12 +31,12 @@ with Lab("hold") as lab:
 
 
 def left_of(pid):
-    """Namespaces and directories of the run @pid."""
+    """Namespaces, directories, mounts and cgroups of the run @pid."""
     names = []
-    for place in (RUN, "/tmp"):
+    for place in (RUN, "/tmp", *mounts("cgroup2")):
         with contextlib.suppress(FileNotFoundError):
             names += [n for n in os.listdir(place) if n.startswith(f"{PREFIX}{pid}-")]
-    return names
+    return names + [m for m in mounts("bpf") if f"/{PREFIX}{pid}-" in m]
 
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -41,7 +44,7 @@ def test_an_interrupted_run_leaves_nothing_behind(sig):
     run = subprocess.Popen([sys.executable, "-c", HOLD.format(here=HERE)], text=True,
                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     sleeper = int(run.stdout.readline())
-    assert left_of(run.pid)
+    assert len(left_of(run.pid)) == 4
     run.send_signal(sig)
     run.wait(10)
     assert not left_of(run.pid)
@@ -54,7 +57,7 @@ def test_what_a_killed_run_left_behind_is_swept_by_the_next():
     sleeper = int(run.stdout.readline())
     run.kill()
     run.wait(10)
-    assert left_of(run.pid)
+    assert len(left_of(run.pid)) == 4
     with Lab("next"):
         assert not left_of(run.pid)
     until(lambda: not os.path.exists(f"/proc/{sleeper}"), what="the daemon of the killed run gone")

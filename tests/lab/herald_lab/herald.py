@@ -23,9 +23,13 @@ def write_atomically(path, text):
 
 class Herald:
     """One node's daemon in namespace @ns.  Its own documents lie in self.conf; @shared are further
-    paths for -c, in front of it."""
+    paths for -c, in front of it.
 
-    def __init__(self, lab, ns, node, shared=(), args=()):
+    Several nodes share one kernel here, so the datapath is off unless @datapath says otherwise:
+    True, or a dict of further fields of HeraldConfig's `datapath`.  Then the node has a bpffs of its
+    own, and a cgroup that everything joins which is started in @ns."""
+
+    def __init__(self, lab, ns, node, shared=(), args=(), datapath=False):
         self.lab, self.ns, self.node = lab, ns, node
         self.dir = lab.path(f"herald-{ns.name.rsplit('-', 1)[-1]}-{node}")
         self.conf = os.path.join(self.dir, "conf")
@@ -33,6 +37,12 @@ class Herald:
         self.socket = os.path.join(self.dir, "herald.sock")
         os.makedirs(self.conf, exist_ok=True)
         os.makedirs(self.state, exist_ok=True)
+        self.bpffs, self.datapath = None, {"mode": "none"}
+        if datapath is not False:
+            self.bpffs = lab.bpffs(node)
+            ns.cgroup = ns.cgroup or lab.cgroup(node)
+            self.datapath = {"mode": "bpf", "pinPath": self.pin_path, "cgroup": ns.cgroup.path,
+                             **(datapath if isinstance(datapath, dict) else {})}
         argv = ["herald"]  # start() looks for it
         for p in (*shared, self.conf):
             argv += ["-c", p]
@@ -41,12 +51,16 @@ class Herald:
                    UBSAN_OPTIONS="halt_on_error=1:exitcode=99")
         self.daemon = Daemon(lab, ns, [*argv, "-n", node, *args], f"{self.dir}/herald.log", env=env)
 
+    @property
+    def pin_path(self):
+        return os.path.join(self.bpffs.path, "herald")
+
     # ---- documents ----
 
     def settings(self, **spec):
-        """The HeraldConfig of this node: paths in the run directory, no datapath, and @spec."""
+        """The HeraldConfig of this node: paths in the run directory, its datapath, and @spec."""
         base = {"stateDir": self.state, "control": {"socket": self.socket},
-                "log": {"level": "debug"}, "datapath": {"mode": "none"}}
+                "log": {"level": "debug"}, "datapath": self.datapath}
         base.update(spec)
         return doc("HeraldConfig", "default", base)
 

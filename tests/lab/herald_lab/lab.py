@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 
+from . import bpf
 from . import netns as nets
 
 PREFIX = "hlab"
@@ -35,16 +36,20 @@ def _alive(pid):
     return os.path.exists(f"/proc/{pid}")
 
 
+def _dead(name):
+    pid = _run_of(name)
+    return bool(pid) and not _alive(pid)
+
+
 def sweep():
     """Take away what runs that are dead by now have left behind."""
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(nets.RUN):
-            pid = _run_of(name)
-            if pid and not _alive(pid):
+            if _dead(name):
                 nets.Netns(name).remove()
+    bpf.sweep(_dead, tempfile.gettempdir())
     for name in os.listdir(tempfile.gettempdir()):
-        pid = _run_of(name)
-        if pid and not _alive(pid):
+        if _dead(name):
             shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
 
 
@@ -117,6 +122,15 @@ class Lab:
         ns = nets.Netns(f"{self.tag}-{name}")
         self._namespaces[name] = ns  # before it exists: nothing may slip away
         return ns.create()
+
+    def bpffs(self, name):
+        """A bpffs of its own, in the run directory."""
+        return self.own(bpf.Bpffs(os.path.join(self.dir, f"bpf-{name}"))).create()
+
+    def cgroup(self, name):
+        """A cgroup2 of its own."""
+        return self.own(bpf.Cgroup(os.path.join(bpf.cgroup_root(self), f"{self.tag}-{name}"))
+                        ).create()
 
     def path(self, name):
         """A directory of its own for @name."""

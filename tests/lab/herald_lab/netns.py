@@ -33,6 +33,7 @@ class Netns:
     def __init__(self, name):
         self.name = name
         self.path = f"{RUN}/{name}"
+        self.cgroup = None  # a bpf.Cgroup: what is run in here joins it
 
     def create(self):
         ip("netns", "add", self.name)
@@ -75,10 +76,14 @@ class Netns:
         with self.inside():
             return socket.socket(family, kind, proto)
 
+    def argv(self, argv):
+        """@argv as a process of this machine has to be started."""
+        return self.cgroup.argv(argv) if self.cgroup else list(argv)
+
     def run(self, *argv, timeout=20, check=True):
         """Run a program in here to its end; returns its standard output."""
         with self.inside():
-            done = subprocess.run(argv, text=True, capture_output=True, timeout=timeout,
+            done = subprocess.run(self.argv(argv), text=True, capture_output=True, timeout=timeout,
                                   check=False, stdin=subprocess.DEVNULL)
         if check and done.returncode:
             raise OSError(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()}")

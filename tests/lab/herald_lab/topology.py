@@ -1,11 +1,12 @@
 """The reference scenario of etc/examples/reference: a router, three nodes, pods.
 
-    loop1 10.10.1.200/24 - router - eth1 192.168.10.200 - k8s-ctr .100, k8s-w1 .101 (one segment)
-                                  - eth2 192.168.20.200 - k8s-w0 .100
+    outside .10 - loop1 10.10.1.200/24 - router - eth1 192.168.10.200 - k8s-ctr .100, k8s-w1 .101
+                                                - eth2 192.168.20.200 - k8s-w0 .100
 """
 import contextlib
 import http.client
 import http.server
+import json
 import os
 import shutil
 import socket
@@ -20,6 +21,7 @@ from .wait import until
 REFERENCE = os.path.join(root_dir(), "etc/examples/reference")
 FILES = ("nodes.yaml", "bgp.yaml", "pool.yaml", "webpod.yaml", "bgp-service.yaml")
 ROUTER = "192.168.10.200"
+OUTSIDE = "10.10.1.10"  # a client that knows nothing of the cluster
 VIP = "172.16.1.1/32"
 GATEWAY = "169.254.1.1"  # every pod's default gateway: the node's end of its cable
 
@@ -40,7 +42,7 @@ spec:
   stateDir: {state}
   control: {{socket: {socket}}}
   log: {{level: debug}}
-  datapath: {{mode: none}}
+  datapath: {datapath}
   bgp:
     allowASIn: 1
     import:
@@ -92,10 +94,11 @@ def http_get(ns, addr, port=80, timeout=2.0):
 
 
 class Scenario:
-    """Builds the network; start_router() and start_heralds() bring it to life."""
+    """Builds the network; start_router() and start_heralds() bring it to life.  @datapath: as for
+    Herald, on each node; what runs on a node or in its pods is in that node's cgroup."""
 
-    def __init__(self, lab):
-        self.lab = lab
+    def __init__(self, lab, datapath=False):
+        self.lab, self.datapath = lab, datapath
         self.ns, self.pods, self.heralds = {}, {}, {}
         self.reference = lab.path("reference")  # the lab's copy: files that a test may edit
         for f in FILES:
@@ -108,13 +111,16 @@ class Scenario:
 
     def _network(self):
         self.router = r = self.lab.netns("router")
-        # eth1 is a segment with two nodes: a bridge; loop1 a cable that ends nowhere
-        r.ip("link add eth1 type bridge", "link set eth1 up",
-             "link add loop1 type veth peer name loop1-end",
-             "link set loop1-end up", "link set loop1 up", "addr add 10.10.1.200/24 dev loop1",
+        self.outside = self.lab.netns("outside")
+        link(self.outside, "eth0", r, "loop1")
+        self.outside.ip(f"addr add {OUTSIDE}/24 dev eth0", "route add default via 10.10.1.200")
+        # eth1 is a segment with two nodes: a bridge
+        r.ip("link add eth1 type bridge", "link set eth1 up", "addr add 10.10.1.200/24 dev loop1",
              f"addr add {ROUTER}/24 dev eth1")
         for node, (addr, gateway, _) in NODES.items():
             ns = self.ns[node] = self.lab.netns(SHORT[node])
+            if self.datapath is not False:
+                ns.cgroup = self.lab.cgroup(SHORT[node])
             port = "eth2" if node == "k8s-w0" else f"port-{SHORT[node]}"
             link(ns, "eth1", r, port)
             if port != "eth2":
@@ -124,6 +130,7 @@ class Scenario:
 
     def _pod(self, name, node, addr):
         pod, host = self.lab.netns(name), self.ns[node]
+        pod.cgroup = host.cgroup
         link(pod, "eth0", host, f"pod-{name}"[:15])
         dev = f"pod-{name}"[:15]
         host.ip(f"addr add {GATEWAY}/32 dev {dev}", f"route add {addr}/32 dev {dev}")
@@ -138,10 +145,17 @@ class Scenario:
         return self
 
     def herald(self, node):
-        h = Herald(self.lab, self.ns[node], node, shared=[self.reference])
-        h.write("herald.yaml", HERALD_CONFIG.format(state=h.state, socket=h.socket))
+        h = Herald(self.lab, self.ns[node], node, shared=[self.reference], datapath=self.datapath)
         self.heralds[node] = h
+        self.write_settings(node)
         return h
+
+    def write_settings(self, node, **datapath):
+        """The node's HeraldConfig, with these further fields of its `datapath`."""
+        h = self.heralds[node]
+        flow = ", ".join(f"{k}: {json.dumps(v)}" for k, v in {**h.datapath, **datapath}.items())
+        h.write("herald.yaml", HERALD_CONFIG.format(state=h.state, socket=h.socket,
+                                                    datapath=f"{{{flow}}}"))
 
     def start_heralds(self, *nodes):
         started = [self.herald(n).start(wait=False) for n in nodes or NODES]
