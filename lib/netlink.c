@@ -33,9 +33,10 @@
 #define RX_BUFFER (4 << 20)    /* of the listening socket, for bursts */
 #define DUMP_TRIES 10	       /* of a dump that changes hands while it is written */
 
-struct change {
+struct change { /* or a question, or a nudge */
 	struct change *next;
 	nl_route_cb *done;
+	nl_lookup_cb *found; /* of a question that has no answer yet */
 	void *arg;
 	uint32_t seq;
 	size_t len;
@@ -115,6 +116,8 @@ change_done(struct change *c, int err, const char *why)
 {
 	if (c->done)
 		c->done(c->arg, err, why);
+	if (c->found) /* a question without an answer, so there is an error */
+		c->found(c->arg, err < 0 ? err : -EPROTO, NULL);
 	mem_free(c);
 }
 
@@ -173,33 +176,70 @@ changes_flush(struct netlink *n)
 	}
 }
 
+/* Queue a message, which is freed. */
+static struct change *
+change_queue(struct netlink *n, struct nl_msg *m, void *arg)
+{
+	size_t len = NLMSG_ALIGN(nlmsg_hdr(m)->nlmsg_len);
+	struct change *c = mem_calloc(1, sizeof(*c) + len);
+
+	if (c) {
+		c->arg = arg;
+		c->seq = nlmsg_hdr(m)->nlmsg_seq;
+		c->len = len;
+		memcpy(c->msg, nlmsg_hdr(m), nlmsg_hdr(m)->nlmsg_len);
+		list_append(&n->unsent, c);
+		work_post(&n->flush);
+	}
+	nlmsg_free(m);
+	return c;
+}
+
 int
 netlink_route(
     struct netlink *n, enum nl_act act, const struct nl_route *r, nl_route_cb *done, void *arg)
 {
 	struct nl_msg *m;
 	struct change *c;
-	size_t len;
 	int err;
 
 	m = nlm_route_encode(act, r, ++n->seq, &err);
 	if (!m)
 		return err;
-	len = NLMSG_ALIGN(nlmsg_hdr(m)->nlmsg_len);
-	c = mem_calloc(1, sizeof(*c) + len);
-	if (!c) {
-		nlmsg_free(m);
+	c = change_queue(n, m, arg);
+	if (!c)
 		return -ENOMEM;
-	}
 	c->done = done;
-	c->arg = arg;
-	c->seq = n->seq;
-	c->len = len;
-	memcpy(c->msg, nlmsg_hdr(m), nlmsg_hdr(m)->nlmsg_len);
-	nlmsg_free(m);
-	list_append(&n->unsent, c);
-	work_post(&n->flush);
 	return 0;
+}
+
+int
+netlink_lookup(struct netlink *n, const struct addr *a, nl_lookup_cb *found, void *arg)
+{
+	struct nl_msg *m;
+	struct change *c;
+	int err;
+
+	m = nlm_lookup_encode(a, ++n->seq, &err);
+	if (!m)
+		return err;
+	c = change_queue(n, m, arg);
+	if (!c)
+		return -ENOMEM;
+	c->found = found;
+	return 0;
+}
+
+int
+netlink_neigh_use(struct netlink *n, unsigned ifindex, const struct addr *a)
+{
+	struct nl_msg *m;
+	int err;
+
+	m = nlm_neigh_use_encode(ifindex, a, ++n->seq, &err);
+	if (!m)
+		return err;
+	return change_queue(n, m, NULL) ? 0 : -ENOMEM;
 }
 
 size_t
@@ -335,6 +375,7 @@ tell(struct netlink *n, const struct nlmsghdr *h, bool dumped)
 {
 	enum nl_how how = dumped ? NL_DUMPED : NL_NEW;
 	struct nl_ifaddr a;
+	struct nl_neigh nb;
 	struct nl_link l;
 
 	switch (h->nlmsg_type) {
@@ -358,6 +399,13 @@ tell(struct netlink *n, const struct nlmsghdr *h, bool dumped)
 	case RTM_NEWROUTE:
 		if (n->ops.route)
 			tell_route(n, how, h);
+		break;
+	case RTM_DELNEIGH:
+		how = NL_DEL;
+		/* fall through */
+	case RTM_NEWNEIGH:
+		if (n->ops.neigh && nlm_neigh_decode(h, &nb) == 0)
+			n->ops.neigh(n->arg, how, &nb);
 		break;
 	default:
 		break;
@@ -402,6 +450,25 @@ words_of(const struct nlmsghdr *h)
 	return nla_get_string(at[NLMSGERR_ATTR_MSG]);
 }
 
+/* The kernel answers a question, and will acknowledge it after that. */
+static void
+found(struct netlink *n, const struct nlmsghdr *h)
+{
+	struct change *c = n->unanswered.head;
+	struct nl_route r;
+	nl_lookup_cb *cb;
+	int err;
+
+	while (c && c->seq != h->nlmsg_seq)
+		c = c->next;
+	if (!c || !c->found)
+		return;
+	cb = c->found;
+	c->found = NULL;
+	err = nlm_lookup_decode(h, &r, n->hops);
+	cb(c->arg, err, err == 0 ? &r : NULL);
+}
+
 static void
 answer(struct netlink *n, const struct nlmsghdr *h)
 {
@@ -416,6 +483,8 @@ answer(struct netlink *n, const struct nlmsghdr *h)
 			tell(n, h, true);
 		return;
 	}
+	if (h->nlmsg_type == RTM_NEWROUTE)
+		found(n, h);
 	if (h->nlmsg_type != NLMSG_ERROR)
 		return;
 	/* Answers come in the order of sending; one that jumps the queue says that those before it
@@ -533,6 +602,8 @@ groups_join(struct netlink *n)
 		err |= nl_socket_add_membership(n->listen, RTNLGRP_IPV4_ROUTE);
 		err |= nl_socket_add_membership(n->listen, RTNLGRP_IPV6_ROUTE);
 	}
+	if (n->ops.neigh)
+		err |= nl_socket_add_membership(n->listen, RTNLGRP_NEIGH);
 	return err ? -EPERM : 0;
 }
 

@@ -1,5 +1,6 @@
 /*
- * lib/netlink.h: links, addresses and routes of the kernel, driven by the loop, over libnl.
+ * lib/netlink.h: links, addresses, routes and neighbours of the kernel, driven by the loop, over
+ * libnl.
  *
  * Two sockets: one asks (dumps, route changes), one listens to what changes by anybody's hand and
  * was subscribed before the first dump can be asked for, so that nothing falls in between.  What is
@@ -30,8 +31,12 @@ struct nl_link {
 	bool running; /* and it carries (IFF_RUNNING) */
 	bool loopback;
 	unsigned mtu;
-	unsigned master; /* ifindex of the bridge, bond or VRF that it is in; 0: none */
-	uint8_t mac[6];	 /* zero when it has none of six bytes */
+	unsigned master;  /* ifindex of the bridge, bond or VRF that it is in; 0: none */
+	uint8_t mac[6];	  /* zero when it has none of six bytes */
+	uint16_t type;	  /* ARPHRD_* */
+	char kind[16];	  /* "veth", "vlan", "bridge"...; "" for what has none, as hardware */
+	bool other_netns; /* its peer or the link below it is in another network namespace */
+	bool xdp_native;  /* the driver runs an XDP program of somebody's */
 };
 
 struct nl_ifaddr {
@@ -64,6 +69,14 @@ struct nl_route {
 /* How something came: in an answer to a dump, or as news. */
 enum nl_how { NL_DUMPED, NL_NEW, NL_DEL };
 
+struct nl_neigh {
+	unsigned ifindex;
+	struct addr addr;
+	uint16_t state; /* NUD_* */
+	bool has_mac; /* of six bytes; a neighbour that is not there (NUD_FAILED) mostly has none */
+	uint8_t mac[6];
+};
+
 struct netlink_ops {
 	/* Each may be NULL: then it is neither subscribed nor told. */
 	void (*link)(void *arg, enum nl_how, const struct nl_link *);
@@ -75,6 +88,8 @@ struct netlink_ops {
 	 * same prefix, table and metric.
 	 */
 	void (*route)(void *arg, enum nl_how, const struct nl_route *, bool ours);
+	/* Of IPv4 and IPv6.  A state that changes is news too; ageing from reachable to stale is. */
+	void (*neigh)(void *arg, enum nl_how, const struct nl_neigh *);
 	/* News were lost (ENOBUFS): dump everything again, what is not told then is gone.  May
 	 * not be NULL. */
 	void (*resync)(void *arg);
@@ -87,7 +102,7 @@ struct netlink *netlink_new(struct loop *, const struct netlink_ops *, void *arg
 void netlink_free(struct netlink *); /* NULL is fine */
 
 /* ---- dumps: one after the other, in the order asked ---- */
-enum nl_what { NL_LINKS, NL_IFADDRS, NL_ROUTES };
+enum nl_what { NL_LINKS, NL_IFADDRS, NL_ROUTES, NL_NEIGHS };
 /* @err: 0, all was told; or -errno.  An answer that the kernel calls inconsistent is asked for again
  * before this is called, so the same thing may be told twice. */
 typedef void nl_dump_cb(void *arg, int err);
@@ -107,7 +122,19 @@ typedef void nl_route_cb(void *arg, int err, const char *why);
  * hops, an IPv4 gateway for IPv6); -ENOMEM.  Then @done is not called. */
 int netlink_route(struct netlink *, enum nl_act, const struct nl_route *, nl_route_cb *done,
     void *arg) __attribute__((warn_unused_result));
-/* Changes that were not answered yet, sent or not. */
+/* ---- questions and nudges, in one order with the changes ---- */
+/* @err: 0, and @route is the way that the kernel would take to the address now: one hop, the source
+ * it would choose, and a type other than RTN_UNICAST where it would not send (RTN_LOCAL: here); or
+ * the kernel's -errno (-ENETUNREACH), and NULL.  Once. */
+typedef void nl_lookup_cb(void *arg, int err, const struct nl_route *route);
+/* -EINVAL: not an address; -ENOMEM. */
+int netlink_lookup(struct netlink *, const struct addr *, nl_lookup_cb *, void *arg)
+    __attribute__((warn_unused_result));
+/* Have the kernel see whether a neighbour that it knows is there still, as if it had just sent to
+ * it.  One that it does not know: nothing.  -EINVAL; -ENOMEM. */
+int netlink_neigh_use(struct netlink *, unsigned ifindex, const struct addr *)
+    __attribute__((warn_unused_result));
+/* Changes, questions and nudges that were not answered yet, sent or not. */
 size_t netlink_pending(const struct netlink *);
 
 #endif

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
@@ -61,6 +63,34 @@ attr_via(const struct nlattr *nla, struct addr *a)
 
 /* ---- decoding ---- */
 
+/* IFLA_LINKINFO and IFLA_XDP: what kind of link it is, and who runs on it. */
+static int
+link_nests_decode(struct nlattr *const *at, struct nl_link *l)
+{
+	static const struct nla_policy info_policy[IFLA_INFO_MAX + 1] = {
+		[IFLA_INFO_KIND] = { .type = NLA_STRING },
+	};
+	static const struct nla_policy xdp_policy[IFLA_XDP_MAX + 1] = {
+		[IFLA_XDP_ATTACHED] = { .type = NLA_U8 },
+	};
+	struct nlattr *info[IFLA_INFO_MAX + 1], *xdp[IFLA_XDP_MAX + 1];
+	uint8_t mode;
+
+	if (at[IFLA_LINKINFO]) {
+		if (nla_parse_nested(info, IFLA_INFO_MAX, at[IFLA_LINKINFO], info_policy) < 0)
+			return -EBADMSG;
+		if (info[IFLA_INFO_KIND])
+			nla_strlcpy(l->kind, info[IFLA_INFO_KIND], sizeof(l->kind));
+	}
+	if (at[IFLA_XDP]) {
+		if (nla_parse_nested(xdp, IFLA_XDP_MAX, at[IFLA_XDP], xdp_policy) < 0)
+			return -EBADMSG;
+		mode = xdp[IFLA_XDP_ATTACHED] ? nla_get_u8(xdp[IFLA_XDP_ATTACHED]) : 0;
+		l->xdp_native = mode == XDP_ATTACHED_DRV || mode == XDP_ATTACHED_MULTI;
+	}
+	return 0;
+}
+
 int
 nlm_link_decode(const struct nlmsghdr *h, struct nl_link *out)
 {
@@ -94,6 +124,10 @@ nlm_link_decode(const struct nlmsghdr *h, struct nl_link *out)
 		l.master = nla_get_u32(at[IFLA_MASTER]);
 	if (at[IFLA_ADDRESS] && nla_len(at[IFLA_ADDRESS]) == sizeof(l.mac))
 		memcpy(l.mac, nla_data(at[IFLA_ADDRESS]), sizeof(l.mac));
+	l.type = ifi.ifi_type;
+	l.other_netns = at[IFLA_LINK_NETNSID];
+	if (link_nests_decode(at, &l) < 0)
+		return -EBADMSG;
 	*out = l;
 	return 0;
 }
@@ -204,8 +238,8 @@ hops_decode(const struct rtmsg *rtm, struct nlattr *const *at, struct nl_hop *ho
 	return gateway_decode(at, f, &hops[0].gateway);
 }
 
-int
-nlm_route_decode(const struct nlmsghdr *h, struct nl_route *out, struct nl_hop *hops)
+static int
+route_decode(const struct nlmsghdr *h, struct nl_route *out, struct nl_hop *hops, bool cloned)
 {
 	static const struct nla_policy policy[RTA_MAX + 1] = {
 		[RTA_TABLE] = { .type = NLA_U32 },
@@ -224,7 +258,8 @@ nlm_route_decode(const struct nlmsghdr *h, struct nl_route *out, struct nl_hop *
 		return -EBADMSG;
 	memcpy(&rtm, nlmsg_data(h), sizeof(rtm));
 	f = family_of(rtm.rtm_family);
-	if (f == ADDR_NONE || (rtm.rtm_flags & RTM_F_CLONED)) /* cached: not a route */
+	/* Cached, or made for a question: not a route. */
+	if (f == ADDR_NONE || ((rtm.rtm_flags & RTM_F_CLONED) && !cloned))
 		return -EAFNOSUPPORT;
 	if (nlmsg_parse(msg, sizeof(rtm), at, RTA_MAX, policy) < 0)
 		return -EBADMSG;
@@ -242,6 +277,46 @@ nlm_route_decode(const struct nlmsghdr *h, struct nl_route *out, struct nl_hop *
 	if (err < 0)
 		return err;
 	*out = r;
+	return 0;
+}
+
+int
+nlm_route_decode(const struct nlmsghdr *h, struct nl_route *out, struct nl_hop *hops)
+{
+	return route_decode(h, out, hops, false);
+}
+
+int
+nlm_lookup_decode(const struct nlmsghdr *h, struct nl_route *out, struct nl_hop *hops)
+{
+	return route_decode(h, out, hops, true);
+}
+
+int
+nlm_neigh_decode(const struct nlmsghdr *h, struct nl_neigh *out)
+{
+	struct nlmsghdr *msg = (struct nlmsghdr *)(uintptr_t)h;
+	struct nlattr *at[NDA_MAX + 1];
+	struct nl_neigh n = { 0 };
+	enum addr_family f;
+	struct ndmsg ndm;
+
+	if (!nlmsg_valid_hdr(h, sizeof(ndm)))
+		return -EBADMSG;
+	memcpy(&ndm, nlmsg_data(h), sizeof(ndm));
+	f = family_of(ndm.ndm_family); /* AF_BRIDGE: a forwarding entry */
+	if (f == ADDR_NONE || (ndm.ndm_flags & NTF_PROXY))
+		return -EAFNOSUPPORT;
+	if (nlmsg_parse(msg, sizeof(ndm), at, NDA_MAX, NULL) < 0 || ndm.ndm_ifindex <= 0 ||
+	    !at[NDA_DST] || !attr_addr(at[NDA_DST], f, &n.addr))
+		return -EBADMSG;
+	n.ifindex = (unsigned)ndm.ndm_ifindex;
+	n.state = ndm.ndm_state;
+	if (at[NDA_LLADDR] && nla_len(at[NDA_LLADDR]) == sizeof(n.mac)) {
+		memcpy(n.mac, nla_data(at[NDA_LLADDR]), sizeof(n.mac));
+		n.has_mac = true;
+	}
+	*out = n;
 	return 0;
 }
 
@@ -404,15 +479,65 @@ free_msg:
 }
 
 struct nl_msg *
+nlm_lookup_encode(const struct addr *a, uint32_t seq, int *err)
+{
+	struct rtmsg rtm = { 0 };
+	struct nl_msg *m;
+
+	*err = -EINVAL;
+	if (!addr_is_set(a))
+		return NULL;
+	rtm.rtm_family = af_of(a->family);
+	rtm.rtm_dst_len = (uint8_t)addr_bits(a->family);
+	*err = -ENOMEM;
+	m = nlmsg_alloc_size(256);
+	if (!m)
+		return NULL;
+	if (!nlmsg_put(m, 0, seq, RTM_GETROUTE, 0, NLM_F_REQUEST | NLM_F_ACK) ||
+	    nlmsg_append(m, &rtm, sizeof(rtm), NLMSG_ALIGNTO) || addr_put(m, RTA_DST, a)) {
+		nlmsg_free(m);
+		return NULL;
+	}
+	*err = 0;
+	return m;
+}
+
+struct nl_msg *
+nlm_neigh_use_encode(unsigned ifindex, const struct addr *a, uint32_t seq, int *err)
+{
+	struct ndmsg ndm = { .ndm_ifindex = (int)ifindex, .ndm_flags = NTF_USE };
+	struct nl_msg *m;
+
+	*err = -EINVAL;
+	if (!addr_is_set(a) || ifindex == 0)
+		return NULL;
+	ndm.ndm_family = af_of(a->family);
+	*err = -ENOMEM;
+	m = nlmsg_alloc_size(256);
+	if (!m)
+		return NULL;
+	/* Neither created nor replaced: it is there, or nothing is to be done. */
+	if (!nlmsg_put(m, 0, seq, RTM_NEWNEIGH, 0, NLM_F_REQUEST | NLM_F_ACK) ||
+	    nlmsg_append(m, &ndm, sizeof(ndm), NLMSG_ALIGNTO) || addr_put(m, NDA_DST, a)) {
+		nlmsg_free(m);
+		return NULL;
+	}
+	*err = 0;
+	return m;
+}
+
+struct nl_msg *
 nlm_dump_encode(enum nl_what what, uint8_t family, uint8_t protocol, uint32_t seq)
 {
 	static const uint16_t types[] = {
 		[NL_LINKS] = RTM_GETLINK,
 		[NL_IFADDRS] = RTM_GETADDR,
 		[NL_ROUTES] = RTM_GETROUTE,
+		[NL_NEIGHS] = RTM_GETNEIGH,
 	};
 	struct rtmsg rtm = { .rtm_family = family, .rtm_protocol = protocol };
 	struct ifaddrmsg ifa = { .ifa_family = AF_UNSPEC };
+	struct ndmsg ndm = { .ndm_family = AF_UNSPEC };
 	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
 	struct nl_msg *m = nlmsg_alloc_size(256);
 	int bad;
@@ -424,6 +549,8 @@ nlm_dump_encode(enum nl_what what, uint8_t family, uint8_t protocol, uint32_t se
 		bad |= nlmsg_append(m, &rtm, sizeof(rtm), NLMSG_ALIGNTO);
 	} else if (what == NL_IFADDRS) {
 		bad |= nlmsg_append(m, &ifa, sizeof(ifa), NLMSG_ALIGNTO);
+	} else if (what == NL_NEIGHS) {
+		bad |= nlmsg_append(m, &ndm, sizeof(ndm), NLMSG_ALIGNTO);
 	} else {
 		bad |= nlmsg_append(m, &ifi, sizeof(ifi), NLMSG_ALIGNTO);
 		bad |= nla_put_u32(m, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_addr.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -74,6 +75,21 @@ on_route(void *arg, enum nl_how how, const struct nl_route *r, bool ours)
 	v->nr++;
 }
 
+/* The kernel makes neighbours of its own (multicast groups): only those that a test knows. */
+void
+on_neigh(void *arg, enum nl_how how, const struct nl_neigh *n)
+{
+	struct view *v = arg;
+
+	if (v->dumping && how != NL_DUMPED)
+		return;
+	if (addr_is_multicast(&n->addr))
+		return;
+	ck_assert_uint_lt(v->nr_neighs, 64);
+	v->neigh_how[v->nr_neighs] = how;
+	v->neigh[v->nr_neighs++] = *n;
+}
+
 void
 on_resync(void *arg)
 {
@@ -102,7 +118,7 @@ on_answer(void *arg, int err, const char *why)
 struct view *
 view_new(struct loop *loop, uint8_t protocol)
 {
-	struct netlink_ops ops = { on_link, on_ifaddr, on_route, on_resync, protocol };
+	struct netlink_ops ops = { on_link, on_ifaddr, on_route, on_neigh, on_resync, protocol };
 	struct view *v = calloc(1, sizeof(*v));
 	int err;
 
@@ -129,7 +145,7 @@ settle(struct loop *loop)
 void
 forget(struct view *v)
 {
-	v->nr = v->nr_links = v->nr_ifaddrs = 0;
+	v->nr = v->nr_links = v->nr_ifaddrs = v->nr_neighs = 0;
 }
 
 void
@@ -235,6 +251,24 @@ ifaddr_put(int type, unsigned ifindex, const char *text, uint8_t len)
 	nlmsg_append(m, &ifa, sizeof(ifa), NLMSG_ALIGNTO);
 	nla_put(m, IFA_LOCAL, a.family == ADDR_V4 ? 4 : 16, a.b);
 	nla_put(m, IFA_ADDRESS, a.family == ADDR_V4 ? 4 : 16, a.b);
+	ground_do(m);
+}
+
+void
+neigh_put(int type, unsigned ifindex, const char *text, uint16_t state, const uint8_t *mac)
+{
+	struct addr a = ip(text);
+	struct ndmsg ndm = {
+		.ndm_family = a.family == ADDR_V4 ? AF_INET : AF_INET6,
+		.ndm_ifindex = (int)ifindex,
+		.ndm_state = state,
+	};
+	struct nl_msg *m = nlmsg_alloc_simple(type, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK);
+
+	nlmsg_append(m, &ndm, sizeof(ndm), NLMSG_ALIGNTO);
+	nla_put(m, NDA_DST, a.family == ADDR_V4 ? 4 : 16, a.b);
+	if (mac)
+		nla_put(m, NDA_LLADDR, 6, mac);
 	ground_do(m);
 }
 

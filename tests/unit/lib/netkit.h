@@ -30,6 +30,9 @@ struct view {
 	struct nl_ifaddr ifaddr[16];
 	enum nl_how ifaddr_how[16];
 	size_t nr_ifaddrs;
+	struct nl_neigh neigh[64]; /* the last ones */
+	enum nl_how neigh_how[64];
+	size_t nr_neighs;
 	bool dumping;
 	int resyncs, dumps_done, dump_err;
 	int answers, order_broken, last_err;
@@ -47,6 +50,8 @@ void setup(void);
 void teardown(void);
 /* As ip(8) would do it, and wait for it. */
 void ground_do(struct nl_msg *m);
+/* RTM_NEWNEIGH or RTM_DELNEIGH; @mac NULL: none. */
+void neigh_put(int type, unsigned ifindex, const char *text, uint16_t state, const uint8_t *mac);
 void ifaddr_put(int type, unsigned ifindex, const char *text, uint8_t len);
 
 void on_resync(void *arg);
@@ -54,6 +59,7 @@ void on_dump(void *arg, int err);
 void on_answer(void *arg, int err, const char *why);
 void on_link(void *arg, enum nl_how how, const struct nl_link *l);
 void on_ifaddr(void *arg, enum nl_how how, const struct nl_ifaddr *a);
+void on_neigh(void *arg, enum nl_how how, const struct nl_neigh *n);
 void on_route(void *arg, enum nl_how how, const struct nl_route *r, bool ours);
 
 struct view *view_new(struct loop *loop, uint8_t protocol);

@@ -10,12 +10,18 @@
 #include "lib/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_addr.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
+#include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/socket.h>
+#include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- tests ---- */
 
@@ -34,10 +40,14 @@ START_TEST(links_are_dumped)
 		ck_assert_uint_eq(k->ifindex, if_nametoindex(k->name));
 		if (strcmp(k->name, "lo") == 0) {
 			ck_assert(k->loopback && !k->up && !k->running);
+			ck_assert_str_eq(k->kind, "");
 			lo++;
 		} else if (strcmp(k->name, "left") == 0) {
 			ck_assert(!k->loopback && k->up && k->running);
 			ck_assert_uint_eq(k->mtu, 1500);
+			ck_assert_uint_eq(k->type, ARPHRD_ETHER);
+			ck_assert_str_eq(k->kind, "veth");
+			ck_assert(!k->other_netns && !k->xdp_native);
 			ck_assert_int_eq(k->mac[0] & 1, 0); /* unicast, and set */
 			ck_assert_int_ne(k->mac[0] | k->mac[1] | k->mac[2], 0);
 			l++;
@@ -518,7 +528,7 @@ END_TEST
  * done. */
 START_TEST(every_allocation_may_fail)
 {
-	struct netlink_ops ops = { on_link, on_ifaddr, on_route, on_resync, OURS };
+	struct netlink_ops ops = { on_link, on_ifaddr, on_route, NULL, on_resync, OURS };
 	struct nl_hop hop = { .gateway = ip("192.0.2.7"), .ifindex = left };
 	struct nl_route r = by_one("10.1.0.0/16", OURS, &hop);
 	struct loop *loop = loop_new();
@@ -550,6 +560,162 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+/* ---- neighbours and questions ---- */
+
+static const uint8_t mac_a[6] = { 2, 0, 0, 0, 0, 0xa }, mac_b[6] = { 2, 0, 0, 0, 0, 0xb };
+
+START_TEST(neighbours_are_told)
+{
+	static const char *const who[2] = { "192.0.2.9", "2001:db8:1::9" };
+	struct addr a = ip(who[_i]);
+	struct loop *loop = loop_new();
+	struct view *v = view_new(loop, OURS);
+
+	neigh_put(RTM_NEWNEIGH, left, who[_i], NUD_REACHABLE, mac_a);
+	neigh_put(RTM_NEWNEIGH, left, who[_i], NUD_PERMANENT, mac_b);
+	neigh_put(RTM_DELNEIGH, left, who[_i], 0, NULL);
+	settle(loop);
+	ck_assert_uint_ge(v->nr_neighs, 3);
+	for (size_t i = 0; i < v->nr_neighs; i++) {
+		ck_assert(addr_eq(&v->neigh[i].addr, &a));
+		ck_assert_uint_eq(v->neigh[i].ifindex, left);
+	}
+	ck_assert_int_eq(v->neigh_how[0], NL_NEW);
+	ck_assert_uint_eq(v->neigh[0].state, NUD_REACHABLE);
+	ck_assert(v->neigh[0].has_mac && memcmp(v->neigh[0].mac, mac_a, 6) == 0);
+	ck_assert_uint_eq(v->neigh[1].state, NUD_PERMANENT);
+	ck_assert_int_eq(memcmp(v->neigh[1].mac, mac_b, 6), 0);
+	/* It fails first, by its own news, and goes then. */
+	ck_assert_int_eq(v->neigh_how[v->nr_neighs - 1], NL_DEL);
+	neigh_put(RTM_NEWNEIGH, left, who[_i], NUD_PERMANENT, mac_a);
+	settle(loop);
+	dump(v, NL_NEIGHS);
+	ck_assert_uint_eq(v->nr_neighs, 1);
+	ck_assert_int_eq(v->neigh_how[0], NL_DUMPED);
+	ck_assert(addr_eq(&v->neigh[0].addr, &a));
+	view_free(v);
+	loop_free(loop);
+}
+END_TEST
+
+START_TEST(use_makes_the_kernel_look_after_a_stale_neighbour)
+{
+	struct addr there = ip("192.0.2.9"), none = ip("192.0.2.10");
+	struct loop *loop = loop_new();
+	struct view *v = view_new(loop, OURS);
+
+	neigh_put(RTM_NEWNEIGH, left, "192.0.2.9", NUD_STALE, mac_a);
+	ck_assert_int_eq(netlink_neigh_use(v->nl, left, &there), 0);
+	ck_assert_int_eq(netlink_neigh_use(v->nl, left, &none), 0);
+	ck_assert_int_eq(netlink_neigh_use(v->nl, 0, &there), -EINVAL);
+	ck_assert_int_eq(netlink_neigh_use(v->nl, left, &(struct addr){ 0 }), -EINVAL);
+	settle(loop);
+	ck_assert_uint_eq(netlink_pending(v->nl), 0);
+	dump(v, NL_NEIGHS);
+	ck_assert_uint_eq(v->nr_neighs, 1); /* none was made */
+	ck_assert_uint_eq(v->neigh[0].state, NUD_DELAY);
+	ck_assert_int_eq(memcmp(v->neigh[0].mac, mac_a, 6), 0);
+	view_free(v);
+	loop_free(loop);
+}
+END_TEST
+
+struct way {
+	int err, answers;
+	struct nl_route route;
+	struct nl_hop hop;
+};
+
+static void
+on_way(void *arg, int err, const struct nl_route *r)
+{
+	struct way *w = arg;
+
+	w->answers++;
+	w->err = err;
+	if (!r)
+		return;
+	w->route = *r;
+	if (r->nr_hops > 0)
+		w->hop = r->hops[0];
+}
+
+static struct way
+way_to(struct view *v, const char *text)
+{
+	struct way w = { .err = 1 };
+	struct addr a = ip(text);
+
+	ck_assert_int_eq(netlink_lookup(v->nl, &a, on_way, &w), 0);
+	settle(v->loop);
+	ck_assert_int_eq(w.answers, 1);
+	return w;
+}
+
+START_TEST(ways_are_looked_up)
+{
+	static const char *const text[2][5] = {
+		{ "10.1.0.0/16", "10.1.2.3", "192.0.2.7", "192.0.2.1", "203.0.113.1" },
+		{ "2001:db8:f::/48", "2001:db8:f::3", "2001:db8:1::7", "2001:db8:1::1",
+		    "2001:db8:ffff::1" },
+	};
+	const char *const *t = text[_i];
+	struct loop *loop = loop_new();
+	struct view *v = view_new(loop, OURS);
+	struct nl_hop hop = { .gateway = ip(t[2]), .ifindex = left };
+	struct nl_route r = by_one(t[0], OURS, &hop);
+	struct addr source = ip(t[3]);
+	struct way w;
+
+	ck_assert_int_eq(netlink_route(v->nl, NL_REPLACE, &r, NULL, NULL), 0);
+	w = way_to(v, t[1]);
+	ck_assert_int_eq(w.err, 0);
+	ck_assert_uint_eq(w.route.type, RTN_UNICAST);
+	ck_assert_uint_eq(w.route.nr_hops, 1);
+	ck_assert_uint_eq(w.hop.ifindex, left);
+	ck_assert(addr_eq(&w.hop.gateway, &hop.gateway));
+	ck_assert(addr_eq(&w.route.source, &source));
+	w = way_to(v, t[2]); /* on the link */
+	ck_assert_int_eq(w.err, 0);
+	ck_assert_uint_eq(w.hop.ifindex, left);
+	ck_assert(!addr_is_set(&w.hop.gateway));
+	w = way_to(v, t[3]); /* ourselves */
+	ck_assert_int_eq(w.err, 0);
+	ck_assert_uint_eq(w.route.type, RTN_LOCAL);
+	w = way_to(v, t[4]);
+	ck_assert_int_eq(w.err, -ENETUNREACH);
+	ck_assert_int_eq(netlink_lookup(v->nl, &(struct addr){ 0 }, on_way, &w), -EINVAL);
+	view_free(v);
+	loop_free(loop);
+}
+END_TEST
+
+START_TEST(peer_in_another_namespace_is_told)
+{
+	struct loop *loop = loop_new();
+	struct view *v = view_new(loop, OURS);
+	struct ifinfomsg ifi = { .ifi_index = (int)if_nametoindex("rightx") };
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWLINK, NLM_F_ACK);
+	int here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), there;
+
+	ck_assert_int_ge(here, 0);
+	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
+	there = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(setns(here, CLONE_NEWNET), 0);
+	nlmsg_append(m, &ifi, sizeof(ifi), NLMSG_ALIGNTO);
+	nla_put_u32(m, IFLA_NET_NS_FD, (uint32_t)there);
+	ground_do(m);
+	dump(v, NL_LINKS);
+	ck_assert_uint_eq(v->nr_links, 4);
+	for (size_t i = 0; i < v->nr_links; i++)
+		ck_assert_int_eq(v->link[i].other_netns, v->link[i].ifindex == right);
+	close(here);
+	close(there);
+	view_free(v);
+	loop_free(loop);
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -575,6 +741,10 @@ add_tests(Suite *s)
 	tcase_add_test(tc, lost_news_ask_for_a_new_dump);
 	tcase_add_test(tc, free_sends_what_is_unsent_and_calls_nobody);
 	tcase_add_test(tc, every_allocation_may_fail);
+	tcase_add_loop_test(tc, neighbours_are_told, 0, 2);
+	tcase_add_test(tc, use_makes_the_kernel_look_after_a_stale_neighbour);
+	tcase_add_loop_test(tc, ways_are_looked_up, 0, 2);
+	tcase_add_test(tc, peer_in_another_namespace_is_told);
 	suite_add_tcase(s, tc);
 }
 
