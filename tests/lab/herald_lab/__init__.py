@@ -11,6 +11,9 @@ tests/bench/.  Needs root, Python 3.11 and Debian packages, nothing else.
     bgpmsg     BGP messages as bytes, written from the RFCs
     speaker    a BGP peer under a test's control
     topology   the reference scenario
+    plant      a network for the datapath, both families, with
+    podserver, inside, load    what runs in its pods, asks them, and goes on asking
+    bpf        a bpffs and a cgroup of one node
 """
 from .lab import Lab
 from .netns import Netns

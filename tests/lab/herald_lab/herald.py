@@ -219,7 +219,8 @@ def service(name, etp="Cluster", itp="Cluster", cluster_ips=(), ports=(80,), lab
             annotations=None, kind="LoadBalancer", families=None, **spec):
     d = doc("Service", name, {
         "type": kind, "selector": {"app": name}, "internalTrafficPolicy": itp,
-        "ports": [{"name": f"p{p}", "port": p, "targetPort": p, "protocol": "TCP"} for p in ports],
+        "ports": [p if isinstance(p, dict) else
+                  {"name": f"p{p}", "port": p, "targetPort": p, "protocol": "TCP"} for p in ports],
         **spec}, api="v1", namespace="default", labels=labels or {"app": name})
     if kind != "ClusterIP":
         d["spec"]["externalTrafficPolicy"] = etp
