@@ -172,3 +172,15 @@ service_backends(const struct store *store, const struct res_service *svc, const
 	}
 	return count;
 }
+
+uint16_t
+service_slice_port(const struct res_endpoint_slice *slice, const struct res_service_port *port)
+{
+	for (size_t i = 0; i < slice->ports.nr; i++) {
+		const struct res_endpoint_port *p = &slice->ports.v[i];
+
+		if (strcmp(p->name, port->name) == 0 && p->protocol == port->protocol)
+			return p->has_port ? p->port : port->port;
+	}
+	return 0;
+}

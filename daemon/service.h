@@ -41,4 +41,8 @@ struct service_backends {
 struct service_backends service_backends(
     const struct store *, const struct res_service *, const char *node, enum addr_family);
 
+/* The port of a slice's endpoints that goes with a port of the Service: by name and protocol.  0: it
+ * has none. */
+uint16_t service_slice_port(const struct res_endpoint_slice *, const struct res_service_port *);
+
 #endif

@@ -61,24 +61,11 @@ state_name(const struct res_endpoint *e)
 	return e->ready ? "active" : "not-ready";
 }
 
-/* The port of a slice that goes with a port of the Service: by name, and protocol. */
-static uint16_t
-backend_port(const struct res_endpoint_slice *slice, const struct res_service_port *port)
-{
-	for (size_t i = 0; i < slice->ports.nr; i++) {
-		const struct res_endpoint_port *p = &slice->ports.v[i];
-
-		if (strcmp(p->name, port->name) == 0 && p->protocol == port->protocol)
-			return p->has_port ? p->port : port->port;
-	}
-	return 0;
-}
-
 static void
 add_backends(json_t *list, const struct res_endpoint_slice *slice,
     const struct res_service_port *port, enum addr_family family)
 {
-	const uint16_t number = backend_port(slice, port);
+	const uint16_t number = service_slice_port(slice, port);
 	char text[ADDR_STRLEN];
 
 	if (number == 0)
