@@ -10,6 +10,7 @@
 #include "lib/mem.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,6 +21,19 @@
 #define CLIENTS_MAX 64
 #define CLIENT_MS 30000 /* to send a request and take the answer */
 #define ARGS_MAX 64
+#define STREAM_MAX 262144 /* bytes that wait for a client that does not read */
+#define LOST_ROOM 64	  /* of them, to tell it how many records it lost */
+
+/* What a client that listens to a stream has in place of an answer. */
+struct control_stream {
+	struct client *client;
+	void (*ended)(void *arg);
+	void *arg;
+	struct buf out;
+	size_t done; /* of out, sent */
+	uint64_t lost;
+	bool ending;
+};
 
 struct client {
 	struct client *next, **prev;
@@ -30,6 +44,7 @@ struct client {
 	struct buf in;
 	char *out;
 	size_t out_len, out_done;
+	struct control_stream *stream; /* NULL: one answer, and good-bye */
 };
 
 struct control {
@@ -46,8 +61,20 @@ struct control {
 };
 
 static void
+stream_free(struct control_stream *s)
+{
+	if (!s)
+		return;
+	if (s->ended)
+		s->ended(s->arg);
+	buf_fini(&s->out);
+	free(s);
+}
+
+static void
 client_free(struct client *c)
 {
+	stream_free(c->stream);
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
@@ -78,9 +105,33 @@ cmd_match(const struct control_cmd *cmd, const struct control_req *req)
 	return n;
 }
 
-static json_t *
-run_command(const struct control *control, const struct control_req *req)
+/* Run it, as a stream or for one answer. */
+static int
+call(const struct control_cmd *cmd, struct client *c, const struct control_req *rest, json_t **data,
+    char **error)
 {
+	struct control_stream *s;
+	int err;
+
+	if (!cmd->stream)
+		return cmd->fn(c->control->arg, rest, data, error);
+	s = xnew(struct control_stream);
+	s->client = c;
+	buf_init(&s->out, STREAM_MAX);
+	err = cmd->stream(c->control->arg, rest, s, error);
+	if (err < 0) {
+		s->ended = NULL;
+		stream_free(s);
+	} else {
+		c->stream = s;
+	}
+	return err;
+}
+
+static json_t *
+run_command(struct client *c, const struct control_req *req)
+{
+	const struct control *control = c->control;
 	const struct control_cmd *cmd, *best = NULL;
 	size_t n, best_n = 0;
 	json_t *data = NULL, *answer;
@@ -100,8 +151,10 @@ run_command(const struct control *control, const struct control_req *req)
 
 	const struct control_req rest = { .argv = req->argv + best_n, .argc = req->argc - best_n };
 
-	err = best->fn(control->arg, &rest, &data, &error);
-	if (err < 0) {
+	err = call(best, c, &rest, &data, &error);
+	if (err == 0 && c->stream) {
+		answer = json_pack("{s:b, s:b}", "ok", 1, "stream", 1);
+	} else if (err < 0) {
 		json_decref(data);
 		answer = json_pack("{s:b, s:s, s:s}", "ok", 0, "code", strerrorname_np(-err),
 		    "error", error ? error : strerror(-err));
@@ -113,7 +166,7 @@ run_command(const struct control *control, const struct control_req *req)
 }
 
 static json_t *
-answer_line(const struct control *control, const char *line, size_t len)
+answer_line(struct client *c, const char *line, size_t len)
 {
 	const char *argv[ARGS_MAX];
 	struct control_req req = { .argv = argv };
@@ -132,7 +185,7 @@ answer_line(const struct control *control, const char *line, size_t len)
 			goto malformed;
 		argv[req.argc++] = json_string_value(w);
 	}
-	answer = run_command(control, &req);
+	answer = run_command(c, &req);
 	json_decref(root);
 	return answer;
 
@@ -141,6 +194,92 @@ malformed:
 	return json_pack("{s:b, s:s, s:s}", "ok", 0, "code", "malformed-request", "error",
 	    "the request is not a line of JSON of the form {\"argv\":[\"status\"]}");
 }
+
+/* ---- streams ---- */
+
+void
+control_stream_begin(struct control_stream *s, void (*ended)(void *arg), void *arg)
+{
+	s->ended = ended;
+	s->arg = arg;
+}
+
+/* Is there room for @len bytes, when what was sent is given back? */
+static bool
+stream_has_room(struct control_stream *s, size_t len)
+{
+	if (s->done > 0 && s->out.len + len > STREAM_MAX) {
+		memmove(s->out.data, s->out.data + s->done, s->out.len - s->done);
+		s->out.len -= s->done;
+		s->done = 0;
+	}
+	return s->out.len + len <= STREAM_MAX;
+}
+
+void
+control_stream_put(struct control_stream *s, const json_t *record)
+{
+	char *text = json_dumps(record, JSON_COMPACT);
+
+	if (s->ending)
+		goto free_text;
+	if (!text || !stream_has_room(s, strlen(text) + 1 + LOST_ROOM)) {
+		s->lost++;
+		goto free_text;
+	}
+	if (s->lost > 0)
+		buf_printf(&s->out, "{\"lost\":%llu}\n", (unsigned long long)s->lost);
+	s->lost = 0;
+	buf_printf(&s->out, "%s\n", text);
+	if (s->client->watch)
+		loop_fd_set(s->client->watch, LOOP_READ | LOOP_WRITE);
+free_text:
+	free(text);
+}
+
+void
+control_stream_end(struct control_stream *s)
+{
+	s->ending = true;
+	timer_set(&s->client->deadline, CLIENT_MS);
+	loop_fd_set(s->client->watch, LOOP_READ | LOOP_WRITE);
+}
+
+static void
+stream_write(struct client *c)
+{
+	struct control_stream *s = c->stream;
+	ssize_t n;
+
+	while (s->done < s->out.len) {
+		n = send(c->fd, s->out.data + s->done, s->out.len - s->done, MSG_NOSIGNAL);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0) {
+			client_free(c);
+			return;
+		}
+		s->done += (size_t)n;
+	}
+	buf_reset(&s->out);
+	s->done = 0;
+	loop_fd_set(c->watch, LOOP_READ);
+	if (s->ending)
+		client_free(c);
+}
+
+/* It has nothing more to say; when it hangs up the stream is over. */
+static void
+stream_read(struct client *c)
+{
+	char chunk[256];
+	ssize_t n = recv(c->fd, chunk, sizeof(chunk), 0);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		client_free(c);
+}
+
+/* ---- clients ---- */
 
 static void
 client_write(struct client *c)
@@ -157,13 +296,20 @@ client_write(struct client *c)
 			break;
 		c->out_done += (size_t)n;
 	}
-	client_free(c);
+	if (!c->stream || c->out_done < c->out_len) {
+		client_free(c);
+		return;
+	}
+	/* The yes is out; from here on it may stay as long as it likes. */
+	if (!c->stream->ending)
+		timer_stop(&c->deadline);
+	loop_fd_set(c->watch, LOOP_READ | LOOP_WRITE);
 }
 
 static void
 client_answer(struct client *c, size_t line_len)
 {
-	json_t *answer = answer_line(c->control, c->in.data, line_len);
+	json_t *answer = answer_line(c, c->in.data, line_len);
 	char *text = json_dumps(answer, JSON_COMPACT);
 	size_t len;
 
@@ -213,12 +359,13 @@ static void
 client_ready(void *arg, int fd, unsigned what)
 {
 	struct client *c = arg;
+	const bool streams = c->stream && c->out_done == c->out_len;
 
 	(void)fd;
 	if (what & LOOP_WRITE)
-		client_write(c);
+		streams ? stream_write(c) : client_write(c);
 	else
-		client_read(c);
+		c->stream ? stream_read(c) : client_read(c);
 }
 
 static void

@@ -1,6 +1,7 @@
 /*
- * daemon/control.h: the control socket: one JSON request line in, one JSON answer line out.  What
- * can be asked stands in a table that the caller brings; doc/control-protocol.md is the contract.
+ * daemon/control.h: the control socket: one JSON request line in, one JSON answer line out, or, of a
+ * stream, as many as there is to tell.  What can be asked stands in a table that the caller brings;
+ * doc/control-protocol.md is the contract.
  */
 #ifndef HERALD_DAEMON_CONTROL_H
 #define HERALD_DAEMON_CONTROL_H
@@ -9,6 +10,7 @@
 #include <stddef.h>
 
 struct control;
+struct control_stream;
 struct loop;
 
 /* The words behind the command's own, as the user gave them. */
@@ -23,11 +25,27 @@ struct control_req {
  */
 typedef int control_fn(void *arg, const struct control_req *, json_t **data, char **error);
 
-/* One command.  The longest match of @words decides; what is left is given to @fn. */
+/*
+ * Begins a stream: 0, or -errno and *error as above.  The stream is the client's: it is there until
+ * what control_stream_begin() was given is called.
+ */
+typedef int control_stream_fn(
+    void *arg, const struct control_req *, struct control_stream *, char **error);
+
+/* One command.  The longest match of @words decides; what is left is given to @fn, or @stream. */
 struct control_cmd {
 	const char *words[3]; /* "bgp", "peers", NULL */
 	control_fn *fn;
+	control_stream_fn *stream;
 };
+
+/* Must be called by a control_stream_fn that succeeds: @ended comes once, when the client is gone,
+ * control_stream_end() was called or the socket is closed; never from within control_stream_put(). */
+void control_stream_begin(struct control_stream *, void (*ended)(void *arg), void *arg);
+/* One line more.  A client that does not read loses records, and is told how many: {"lost":N}. */
+void control_stream_put(struct control_stream *, const json_t *record);
+/* Nothing more will come: it is closed when everything was sent. */
+void control_stream_end(struct control_stream *);
 
 /*
  * Listen on the unix socket @path, mode 0660.  A socket file that nobody listens on any more is

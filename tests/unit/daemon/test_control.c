@@ -54,11 +54,36 @@ say_no(void *arg, const struct control_req *req, json_t **data, char **error)
 	return -ENOENT;
 }
 
+static struct control_stream *stream;
+static unsigned nr_ended;
+
+static void
+stream_ended(void *arg)
+{
+	(void)arg;
+	stream = NULL;
+	nr_ended++;
+}
+
+static int
+tell(void *arg, const struct control_req *req, struct control_stream *s, char **error)
+{
+	(void)arg;
+	if (req->argc > 0) {
+		*error = xasprintf("tell: takes no arguments");
+		return -EINVAL;
+	}
+	stream = s;
+	control_stream_begin(s, stream_ended, NULL);
+	return 0;
+}
+
 static const struct control_cmd cmds[] = {
-	{ { "bgp" }, say_short },
-	{ { "bgp", "peers" }, say_words },
-	{ { "no" }, say_no },
-	{ { NULL }, NULL },
+	{ { "bgp" }, say_short, NULL },
+	{ { "bgp", "peers" }, say_words, NULL },
+	{ { "no" }, say_no, NULL },
+	{ { "tell" }, NULL, tell },
+	{ { NULL }, NULL, NULL },
 };
 
 static void
@@ -241,6 +266,136 @@ START_TEST(a_live_socket_is_not_taken_over_a_dead_one_is)
 }
 END_TEST
 
+/* ---- streams ---- */
+
+static int
+listen_to_stream(void)
+{
+	static const char line[] = "{\"argv\":[\"tell\"]}\n";
+	int fd = dial();
+
+	nr_ended = 0;
+	ck_assert_int_eq(send(fd, line, sizeof(line) - 1, 0), (ssize_t)sizeof(line) - 1);
+	for (int turn = 0; !stream && turn < 100; turn++)
+		loop_turn(loop, 10);
+	ck_assert_ptr_nonnull(stream);
+	return fd;
+}
+
+static void
+put_number(json_int_t n)
+{
+	json_t *record = json_pack("{s:I}", "n", n);
+
+	control_stream_put(stream, record);
+	json_decref(record);
+}
+
+/* Everything that comes until the server closes or nothing comes any more. */
+static size_t
+drain(int fd, char *text, size_t size, bool *closed)
+{
+	size_t len = 0;
+	ssize_t n = -1;
+
+	for (int quiet = 0; quiet < 5 && n != 0; quiet++) {
+		loop_turn(loop, 1);
+		while ((n = recv(fd, text + len, size - 1 - len, 0)) > 0) {
+			len += (size_t)n;
+			quiet = 0;
+		}
+	}
+	*closed = n == 0;
+	text[len] = '\0';
+	return len;
+}
+
+START_TEST(a_stream_tells_until_it_ends)
+{
+	static char text[4096];
+	int fd = listen_to_stream();
+	bool closed;
+
+	put_number(1);
+	drain(fd, text, sizeof(text), &closed);
+	ck_assert_str_eq(text, "{\"ok\":true,\"stream\":true}\n{\"n\":1}\n");
+	ck_assert(!closed);
+	put_number(2);
+	control_stream_end(stream);
+	put_number(3); /* too late */
+	drain(fd, text, sizeof(text), &closed);
+	ck_assert_str_eq(text, "{\"n\":2}\n");
+	ck_assert(closed);
+	ck_assert_uint_eq(nr_ended, 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_listener_that_hangs_up_ends_its_stream)
+{
+	int fd = listen_to_stream();
+
+	close(fd);
+	for (int turn = 0; stream && turn < 100; turn++)
+		loop_turn(loop, 10);
+	ck_assert_uint_eq(nr_ended, 1);
+	listen_to_stream(); /* is ended by the teardown */
+}
+END_TEST
+
+START_TEST(a_stream_may_refuse)
+{
+	json_t *a = ask("{\"argv\":[\"tell\",\"x\"]}\n");
+
+	ck_assert_str_eq(
+	    json_string_value(json_object_get(a, "error")), "tell: takes no arguments");
+	json_decref(a);
+}
+END_TEST
+
+/* One that does not read costs a bounded buffer and learns what it missed; no line is torn. */
+START_TEST(a_listener_that_does_not_read_loses_records)
+{
+	const size_t size = 16 << 20;
+	char *text = malloc(size), *line, *next;
+	json_int_t told = 0, lost = 0, last = -1;
+	int fd = listen_to_stream();
+	bool closed;
+
+	ck_assert_ptr_nonnull(text);
+	for (json_int_t n = 0; n < 100000; n++) {
+		put_number(n);
+		if (n % 1000 == 0)
+			loop_turn(loop, 0);
+	}
+	drain(fd, text, size, &closed);
+	put_number(100000);
+	drain(fd, text + strlen(text), size - strlen(text), &closed);
+	line = strchr(text, '\n') + 1;
+	for (; *line; line = next) {
+		json_t *o;
+
+		next = strchr(line, '\n');
+		ck_assert_ptr_nonnull(next);
+		o = json_loadb(line, (size_t)(next++ - line), 0, NULL);
+		ck_assert_ptr_nonnull(o);
+		if (json_object_get(o, "lost")) {
+			lost += json_integer_value(json_object_get(o, "lost"));
+		} else {
+			ck_assert_int_gt(json_integer_value(json_object_get(o, "n")), last);
+			last = json_integer_value(json_object_get(o, "n"));
+			told++;
+		}
+		json_decref(o);
+	}
+	ck_assert_int_gt(lost, 0);
+	ck_assert_int_eq(last, 100000);
+	ck_assert_int_eq(told + lost, 100001);
+	free(text);
+	close(fd);
+}
+END_TEST
+
 START_TEST(only_the_group_may_ask)
 {
 	struct stat st;
@@ -264,6 +419,10 @@ add_tests(Suite *s)
 	tcase_add_test(t, a_silent_client_holds_up_nobody);
 	tcase_add_test(t, an_endless_request_is_cut_off);
 	tcase_add_test(t, a_live_socket_is_not_taken_over_a_dead_one_is);
+	tcase_add_test(t, a_stream_tells_until_it_ends);
+	tcase_add_test(t, a_listener_that_hangs_up_ends_its_stream);
+	tcase_add_test(t, a_stream_may_refuse);
+	tcase_add_test(t, a_listener_that_does_not_read_loses_records);
 	tcase_add_test(t, only_the_group_may_ask);
 	suite_add_tcase(s, t);
 }
