@@ -69,6 +69,13 @@ uint64_t dp_kernel_load_us(const struct dp_kernel *);
  */
 int dp_kernel_grow(struct dp_kernel *, const struct dp_sizes *, dp_kernel_done *done, void *arg);
 
+/*
+ * When the maps are new although an earlier process left programs on devices (its layout was another),
+ * those stay as they are until this is called, which is when services has written all that is wanted
+ * into the new maps: call it at the end of the first sync.  Else it does nothing.
+ */
+int dp_kernel_exchange(struct dp_kernel *, const char **why);
+
 /* What an earlier process left attached, so that devices that are not wanted any more are left. */
 void dp_kernel_attached_each(
     struct dp_kernel *, void (*each)(void *arg, unsigned ifindex, bool pods), void *arg);
@@ -146,6 +153,9 @@ struct links_ops {
 	void (*device)(void *arg, unsigned ifindex, const char *name, bool pods, bool veth, bool on);
 	/* Addresses of local backends, to be told by links_local(). */
 	void (*locals)(void *arg, struct dp_links *);
+	/* All that was asked is answered and device() has told of it: what it did not tell of is
+	 * not wanted.  Again after each change. */
+	void (*settled)(void *arg);
 };
 struct dp_links *links_new(
     struct loop *, const struct dp_conf *, const struct links_ops *, void *arg, int *err);
