@@ -78,11 +78,12 @@ arrived(const struct gen *g)
 static double
 sent(const struct gen *g)
 {
-	uint32_t zero = 0, words[2] = { 0 }; /* turn, uniq of harness.bpf.c */
+	struct progress p = { 0 };
+	const uint32_t zero = 0;
 
-	if (bpf_map_lookup_elem(g->own, &zero, words) < 0)
+	if (bpf_map_lookup_elem(g->own, &zero, &p) < 0)
 		fail("the generator's counter");
-	return words[1];
+	return p.uniq;
 }
 
 static uint32_t
@@ -158,20 +159,42 @@ run(struct gen *g, double seconds, bool new)
 	    (s1 - first_s) / (t0 - first_t), (r0 - first_r) / (t0 - first_t), slices[SLICES - 1]);
 }
 
+static bool
+load(struct gen *g, const char *harness, const struct gencfg *c, int program, int flavour)
+{
+	struct bpf_object *o = object_of(harness);
+	const uint32_t zero = 0;
+
+	only_programs(o, "xdp_inject", NULL);
+	give_flavour(o, false, flavour);
+	if (bpf_object__load(o) < 0)
+		goto not_this;
+	scatter(o);
+	if (bpf_map_update_elem(bpf_object__find_map_fd_by_name(o, "frame"), &zero, c, 0) < 0)
+		fail("the frame");
+	g->own = bpf_object__find_map_fd_by_name(o, ".bss");
+	g->program = bpf_program__fd(bpf_object__find_program_by_name(o, "xdp_inject"));
+	if (program < 0 ||
+	    bpf_map_update_elem(
+		bpf_object__find_map_fd_by_name(o, "jmp_xdp"), &zero, &program, 0) == 0)
+		return true;
+not_this:
+	bpf_object__close(o);
+	return false;
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *harness = "harness.bpf.o", *dev = NULL, *program = NULL, *sink = NULL;
 	const char *from = NULL, *to = NULL;
-	const uint32_t zero = 0;
 	struct endpoint dst = { 0 };
-	struct bpf_object *o;
 	struct gen g = { 0 };
 	struct gencfg c;
 	uint32_t flows = 1024;
 	double seconds = 1;
 	bool new = false, tcp = false;
-	int fd;
+	int fd, flavour;
 	const struct option_row rows[] = { { "harness", OPT_TEXT, &harness },
 		{ "dev", OPT_TEXT, &dev }, { "program", OPT_TEXT, &program },
 		{ "sink", OPT_TEXT, &sink }, { "sink-index", OPT_NUMBER, &g.sink_index },
@@ -186,20 +209,11 @@ main(int argc, char **argv)
 	c = frame_of(from, to, &dst, tcp);
 	c.flow_mask = new ? EACH_NEW : flows - 1;
 	memcpy(g.frame, c.data, TPL_MAX);
-	o = object_of(harness);
-	only_programs(o, "xdp_inject", NULL);
-	if (bpf_object__load(o) < 0)
-		fail("%s: the kernel does not take the generator", harness);
-	if (bpf_map_update_elem(bpf_object__find_map_fd_by_name(o, "frame"), &zero, &c, 0) < 0)
-		fail("the frame");
-	g.own = bpf_object__find_map_fd_by_name(o, ".bss");
-	g.program = bpf_program__fd(bpf_object__find_program_by_name(o, "xdp_inject"));
-	if (program) {
-		fd = pinned(program, NULL);
-		if (bpf_map_update_elem(
-			bpf_object__find_map_fd_by_name(o, "jmp_xdp"), &zero, &fd, 0) < 0)
-			fail("%s is no program that the generator can hand over to", program);
-	}
+	fd = program ? pinned(program, NULL) : -1;
+	for (flavour = 0; flavour < FLAVOURS && !load(&g, harness, &c, fd, flavour); flavour++)
+		;
+	if (flavour == FLAVOURS)
+		fail("the generator cannot hand over to %s", program ? program : "the stack");
 	g.sink = pinned(sink, NULL);
 	g.ifindex = ifindex_of(dev);
 	pin_cpu(g.cpu);

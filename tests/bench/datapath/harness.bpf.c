@@ -47,8 +47,7 @@ struct {
 	__uint(max_entries, 1);
 } frame SEC(".maps");
 
-__u32 turn; /* one CPU only */
-__u32 uniq;
+struct progress progress; /* one CPU only */
 
 /* The odd multiplier walks all of a power of two of flows, in scattered order. */
 static __always_inline __u32
@@ -68,7 +67,7 @@ fill(void *d, void *e, struct tpl *t)
 	if (!t->vary)
 		return 0;
 	/* 15 bits go to the port (1024..33791), the rest to the address. */
-	f = flow_of(++uniq, t->vary == EACH_NEW ? EACH_NEW : t->vary - 1);
+	f = flow_of(++progress.uniq, t->vary == EACH_NEW ? EACH_NEW : t->vary - 1);
 	if (d + a + 2 <= e)
 		*(__u16 *)(d + a) = bpf_htons((__u16)(f >> 15));
 	if (d + p + 2 <= e)
@@ -79,11 +78,11 @@ fill(void *d, void *e, struct tpl *t)
 static __always_inline struct tpl *
 next_tpl(void)
 {
-	__u32 i = turn;
+	__u32 i = progress.turn;
 	struct tpl *t = bpf_map_lookup_elem(&tpls, &i);
 
 	if (t)
-		turn = t->next;
+		progress.turn = t->next;
 	return t;
 }
 
@@ -164,7 +163,7 @@ xdp_inject(struct xdp_md *ctx)
 	if (d + FRAME_LEN > e)
 		return XDP_ABORTED;
 	__builtin_memcpy(d, g->data, FRAME_LEN);
-	f = flow_of(++uniq, g->flow_mask);
+	f = flow_of(++progress.uniq, g->flow_mask);
 	hi = (f >> 15) & 0xffff;
 	lo = 1024 + (f & 0x7fff);
 	*(__u16 *)(d + 28) = bpf_htons((__u16)hi);

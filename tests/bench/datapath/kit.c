@@ -13,7 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
+
+#include "tests/bench/datapath/layout.h"
+
+#define TCX_INGRESS ((enum bpf_attach_type)46) /* libbpf 1.1 has no name for it */
 
 void
 fail(const char *format, ...)
@@ -187,6 +192,37 @@ only_programs(struct bpf_object *o, const char *a, const char *b)
 
 	bpf_object__for_each_program(p, o) bpf_program__set_autoload(
 	    p, strcmp(bpf_program__name(p), a) == 0 || (b && strcmp(bpf_program__name(p), b) == 0));
+}
+
+void
+give_flavour(struct bpf_object *o, bool tc, int flavour)
+{
+	struct bpf_program *p;
+
+	bpf_object__for_each_program(p, o)
+	{
+		if (!bpf_program__autoload(p))
+			continue;
+		if (!tc && (flavour & 1))
+			bpf_program__set_flags(p, BPF_F_XDP_HAS_FRAGS);
+		if (!tc)
+			bpf_program__set_expected_attach_type(p, flavour & 2 ? 0 : BPF_XDP);
+		else if (flavour & 1)
+			bpf_program__set_expected_attach_type(p, TCX_INGRESS);
+	}
+}
+
+void
+scatter(struct bpf_object *harness)
+{
+	struct progress start = { 0 };
+	const uint32_t zero = 0;
+	int fd = bpf_object__find_map_fd_by_name(harness, ".bss");
+
+	if (getrandom(&start.uniq, sizeof(start.uniq), 0) != sizeof(start.uniq))
+		fail("no chance");
+	if (bpf_map_update_elem(fd, &zero, &start, 0) < 0)
+		fail("the harness's counters");
 }
 
 long

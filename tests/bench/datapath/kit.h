@@ -37,6 +37,12 @@ int pinned(const char *dir, const char *name); /* a descriptor; @name may be NUL
 /* Opens, does not load. */
 struct bpf_object *object_of(const char *path);
 void only_programs(struct bpf_object *, const char *a, const char *b);
+/* A program array takes only programs of one kind: with frags or without, of one attach type.  Which
+ * one is found by trying, before loading. */
+#define FLAVOURS 4
+void give_flavour(struct bpf_object *, bool tc, int flavour);
+/* Flows that never came before begin anywhere: the run before may have left its own in the tables. */
+void scatter(struct bpf_object *harness);
 /* Bytes that the kernel accounts to a map. */
 long memory_of(int fd);
 

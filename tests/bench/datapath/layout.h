@@ -61,6 +61,12 @@ struct tpl {
 	__u8 data[TPL_MAX];
 };
 
+/* Where the harness is. */
+struct progress {
+	__u32 turn; /* the template */
+	__u32 uniq; /* flows told so far */
+};
+
 /* The generator's frame. */
 struct gencfg {
 	__u32 flow_mask;    /* flows - 1, or EACH_NEW */

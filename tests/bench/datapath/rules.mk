@@ -6,7 +6,7 @@ CC ?= gcc
 BPF_CLANG ?= clang
 HERE := tests/bench/datapath
 BPF := $(OUT)/harness.bpf.o $(OUT)/floor.bpf.o
-TOOLS := $(patsubst %,$(OUT)/%,testrun gen floor rr)
+TOOLS := $(patsubst %,$(OUT)/%,testrun gen floor rr watch)
 MULTIARCH := $(shell $(CC) -print-multiarch)
 
 BENCH_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wconversion -Werror -D_GNU_SOURCE -I.

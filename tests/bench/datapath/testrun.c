@@ -12,7 +12,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/if_link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +21,6 @@
 
 #define FRAME_LEN 86 /* holds every kind of header */
 #define ROUNDS_MAX 63
-#define TCX_INGRESS ((enum bpf_attach_type)46) /* libbpf 1.1 has no name for it */
 enum { ICMP = 1, TCP = 6, UDP = 17, ICMP6 = 58, SYN = 0x02, ACK = 0x10 };
 
 struct bench {
@@ -33,7 +31,6 @@ struct bench {
 	struct endpoint vip, udp_vip, vip6, backend, backend6, client, client6, other;
 };
 
-/* A program array takes only programs of one kind: frags or not, which attach type. */
 static bool
 load_harness(struct bench *b, const char *path, int flavour)
 {
@@ -41,22 +38,12 @@ load_harness(struct bench *b, const char *path, int flavour)
 		   *nop = b->tc ? "nop_tc" : "nop_xdp";
 	const uint32_t second = 1;
 	struct bpf_object *o = object_of(path);
-	struct bpf_program *p;
 
 	only_programs(o, want, nop);
-	bpf_object__for_each_program(p, o)
-	{
-		if (!bpf_program__autoload(p))
-			continue;
-		if (!b->tc && (flavour & 1))
-			bpf_program__set_flags(p, BPF_F_XDP_HAS_FRAGS);
-		if (!b->tc)
-			bpf_program__set_expected_attach_type(p, flavour & 2 ? 0 : BPF_XDP);
-		else if (flavour & 1)
-			bpf_program__set_expected_attach_type(p, TCX_INGRESS);
-	}
+	give_flavour(o, b->tc, flavour);
 	if (bpf_object__load(o) < 0)
 		goto not_this;
+	scatter(o);
 	b->harness = bpf_program__fd(bpf_object__find_program_by_name(o, want));
 	b->nop = bpf_program__fd(bpf_object__find_program_by_name(o, nop));
 	b->jump = bpf_object__find_map_fd_by_name(o, b->tc ? "jmp_tc" : "jmp_xdp");
@@ -355,9 +342,9 @@ main(int argc, char **argv)
 	if (bpf_obj_get_info_by_fd(b.program, &info, &size) < 0)
 		fail("%s: no program", pin);
 	b.tc = info.type == BPF_PROG_TYPE_SCHED_CLS;
-	for (flavour = 0; flavour < 4 && !load_harness(&b, harness, flavour); flavour++)
+	for (flavour = 0; flavour < FLAVOURS && !load_harness(&b, harness, flavour); flavour++)
 		;
-	if (flavour == 4)
+	if (flavour == FLAVOURS)
 		fail("no flavour of the harness goes with %s", pin);
 	b.client = endpoint_of("10.91.0.1:40000");
 	b.client6 = endpoint_of("[fd91::1]:40000");
