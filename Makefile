@@ -21,7 +21,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # These need no configuration: they bring in what they need and call make again, or only sweep.
-PLAIN := check check-lab check-fuzz demo bench help clean distclean format format-check lint deps \
+PLAIN := check check-lab check-fuzz demo bench bench-datapath help clean distclean format format-check lint deps \
 	configure
 ifneq ($(if $(MAKECMDGOALS),$(filter-out $(PLAIN),$(MAKECMDGOALS)),all),)
 include $(BUILD)/config.mk
@@ -151,7 +151,7 @@ $(foreach t,$(patsubst $(O)/%,%,$(UNIT_TESTS)),$(eval \
 	$(call unit_rule,$(t),$(call unit_helpers,$(t)),$(call unit_room,$(t)))))
 $(O)/tests/unit/%.o: TEST_CFLAGS = $(CHECK_CFLAGS)
 
-.PHONY: check check-unit check-valgrind check-lab check-fuzz fuzz-all demo bench
+.PHONY: check check-unit check-valgrind check-lab check-fuzz fuzz-all demo bench bench-datapath
 check-unit: unit-tests
 	@tools/check/run-unit --build $(O) --jobs $(NPROC) $(TESTS)
 
@@ -211,6 +211,14 @@ demo: deps
 bench: deps
 	@$(MAKE) -j$(NPROC) all benches
 	@HERALD_BUILD=$(abspath $(O)) tools/check/grounded tests/bench/run
+
+# Takes packages that nothing else needs; BENCH_ARGS= goes to tests/bench/datapath/run (--full).
+bench-datapath:
+	@tools/install-deps --ensure bench
+	@$(MAKE) -j$(NPROC) all benches
+	@$(MAKE) -f tests/bench/datapath/rules.mk OUT=$(O)/bench/datapath CC='$(CC)'
+	@HERALD_BUILD=$(abspath $(O)) HERALD_BENCH=$(abspath $(O))/bench/datapath \
+		tools/check/grounded $(PYTHON) tests/bench/datapath/run $(BENCH_ARGS)
 
 # ---- gates on the text ------------------------------------------------------------------------
 
@@ -273,6 +281,7 @@ help:
 	@echo 'check-fuzz     seeds replayed, then a short run of each fuzz target with a fixed seed'
 	@echo 'check-lab      network namespaces and real peers (root); LAB_ARGS= goes to pytest'
 	@echo 'bench          measurements'
+	@echo 'bench-datapath the load balancer beside nftables, iptables and the floor (root); BENCH_ARGS='
 	@echo 'lint           the gates on the text: includes, size, format, words, clang-tidy, cppcheck'
 	@echo 'format         put every C file into the house format'
 	@echo 'coverage       the share of lines that ran (after ./configure --enable-coverage)'
