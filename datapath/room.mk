@@ -1,6 +1,7 @@
 # datapath/: the BPF load balancer.  bpf/ runs in the kernel; its objects are inside the archive.
 ROOMS += datapath
-datapath_SRC := $(wildcard datapath/*.c) $(if $(wildcard datapath/bpf/lb.bpf.c),datapath/objects.S)
+datapath_SRC := $(wildcard datapath/*.c) $(if $(and $(wildcard \
+	datapath/bpf/lb.bpf.c),$(wildcard datapath/bpf/sock.bpf.c)),datapath/objects.S)
 datapath_USES = lib
 datapath_LIBS = $(LIBBPF_LIBS) -lpthread
 

@@ -1,0 +1,416 @@
+/*
+ * datapath/kernel.c: the loader.  A thread loads the programs against the maps that are there, the
+ * loop then pins what is new and exchanges the programs on every device; packets are carried by the
+ * old ones until the very instruction that puts in the new.
+ */
+#include "datapath/kernel.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/mem.h"
+
+/* ---- the thread ---- */
+
+static uint64_t
+clock_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void *
+load_thread(void *arg)
+{
+	struct dp_kernel *k = arg;
+	uint64_t one = 1, begin = clock_us();
+
+	k->err = kernel_pin_make(k->ask.pin, k->next_why);
+	for (int m = 0; k->err == 0 && !k->have && m < DP_NR_MAPS; m++)
+		k->ask.from[m] = kernel_pin_open(k->ask.pin, "maps", kernel_map_name(m));
+	if (k->err == 0)
+		k->err = kernel_load(&k->ask, &k->next, k->next_why);
+	k->next_us = clock_us() - begin;
+	/* Cannot fail: the counter is far from full. */
+	if (write(k->wake, &one, sizeof(one)) < 0)
+		abort();
+	return NULL;
+}
+
+static int
+thread_start(struct dp_kernel *k)
+{
+	int err;
+
+	kernel_set_init(&k->next);
+	k->next_why[0] = '\0';
+	for (int m = 0; m < DP_NR_MAPS; m++)
+		k->ask.from[m] = k->have ? k->set.maps.fd[m] : -1;
+	err = pthread_create(&k->thread, NULL, load_thread, k);
+	k->running = err == 0;
+	return -err;
+}
+
+static void
+thread_join(struct dp_kernel *k)
+{
+	if (!k->running)
+		return;
+	pthread_join(k->thread, NULL);
+	k->running = false;
+	for (int m = 0; m < DP_NR_MAPS; m++) {
+		/* Else it is the set's. */
+		if (!k->have && k->ask.from[m] >= 0)
+			close(k->ask.from[m]);
+		k->ask.from[m] = -1;
+	}
+}
+
+/* ---- is it what runs already? ---- */
+
+static bool
+prog_info(int fd, struct bpf_prog_info *info, uint32_t *maps, uint32_t nr_maps)
+{
+	uint32_t len = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	info->map_ids = (uintptr_t)maps;
+	info->nr_map_ids = nr_maps;
+	return fd >= 0 && bpf_obj_get_info_by_fd(fd, info, &len) == 0;
+}
+
+static uint32_t
+map_id(int fd)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ? 0 : info.id;
+}
+
+#define MAPS_OF_PROG (DP_NR_MAPS + 2)
+
+/* The same instructions on the same maps; those that each loading makes anew stand for each other. */
+static bool
+is_same_prog(int had_fd, int has_fd, const uint32_t *had_own, const uint32_t *has_own)
+{
+	uint32_t had_maps[MAPS_OF_PROG], has_maps[MAPS_OF_PROG];
+	struct bpf_prog_info had, has;
+
+	if (!prog_info(had_fd, &had, had_maps, MAPS_OF_PROG) ||
+	    !prog_info(has_fd, &has, has_maps, MAPS_OF_PROG) ||
+	    memcmp(had.tag, has.tag, sizeof(had.tag)) != 0 || had.nr_map_ids != has.nr_map_ids ||
+	    has.nr_map_ids > MAPS_OF_PROG)
+		return false;
+	for (uint32_t i = 0; i < has.nr_map_ids; i++) {
+		bool own = (had_maps[i] == had_own[0] && has_maps[i] == has_own[0]) ||
+		    (had_maps[i] == had_own[1] && has_maps[i] == has_own[1]);
+
+		if (!own && had_maps[i] != has_maps[i])
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_same_rodata(int had, int has)
+{
+	char old[256] = { 0 }, new[256] = { 0 };
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info), zero = 0;
+
+	return had >= 0 && has >= 0 && bpf_obj_get_info_by_fd(had, &info, &len) == 0 &&
+	    info.value_size <= sizeof(old) && bpf_map_lookup_elem(had, &zero, old) == 0 &&
+	    (len = sizeof(info), bpf_obj_get_info_by_fd(has, &info, &len)) == 0 &&
+	    info.value_size <= sizeof(new) && bpf_map_lookup_elem(has, &zero, new) == 0 &&
+	    memcmp(old, new, sizeof(old)) == 0;
+}
+
+/*
+ * A restart of the same version finds its own programs at work.  Then those are kept, with the
+ * slow paths and the options that they hand over to and read, and nothing is exchanged.
+ */
+static bool
+keep_running(struct dp_kernel *k)
+{
+	int slow = kernel_pin_open(k->ask.pin, "maps", "slow");
+	int rodata = kernel_pin_open(k->ask.pin, "maps", "rodata"), fd[KP_SOCK];
+	uint32_t had_own[2] = { map_id(slow), map_id(rodata) };
+	uint32_t has_own[2] = { map_id(k->set.maps.fd[DP_MAP_SLOW]), map_id(k->set.rodata) };
+	bool same = is_same_rodata(rodata, k->set.rodata);
+
+	for (int p = 0; p < KP_SOCK; p++) {
+		fd[p] = kernel_pin_open(k->ask.pin, "progs", kp_name(p));
+		same = same && is_same_prog(fd[p], k->set.prog[p], had_own, has_own);
+	}
+	for (int p = 0; p < KP_SOCK; p++) {
+		int drop = same ? k->set.prog[p] : fd[p];
+
+		if (same)
+			k->set.prog[p] = fd[p];
+		if (drop >= 0)
+			close(drop);
+	}
+	if (same) {
+		close(k->set.maps.fd[DP_MAP_SLOW]);
+		k->set.maps.fd[DP_MAP_SLOW] = slow;
+		close(k->set.rodata);
+		k->set.rodata = rodata;
+		return true;
+	}
+	if (slow >= 0)
+		close(slow);
+	if (rodata >= 0)
+		close(rodata);
+	return false;
+}
+
+/* ---- into their places ---- */
+
+static void
+drop_next(void *arg, const char *pin, const char *name)
+{
+	char path[KERNEL_PATH];
+
+	(void)arg;
+	kernel_pin_path(path, pin, "next", name);
+	unlink(path);
+}
+
+static int
+pin_maps(const struct dp_kernel *k)
+{
+	for (int m = 0; m < DP_NR_MAPS; m++) {
+		int fd, err;
+		bool there;
+
+		if (m == DP_MAP_SLOW)
+			continue;
+		fd = kernel_pin_open(k->ask.pin, "maps", kernel_map_name(m));
+		there = map_id(fd) == map_id(k->set.maps.fd[m]);
+		if (fd >= 0)
+			close(fd);
+		err = there
+		    ? 0
+		    : kernel_pin_over(k->set.maps.fd[m], k->ask.pin, "maps", kernel_map_name(m));
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int
+pin_progs(const struct dp_kernel *k)
+{
+	int err = kernel_pin_over(k->set.rodata, k->ask.pin, "maps", "rodata");
+
+	for (int p = 0; p < KP_NR && err == 0; p++) {
+		if (k->set.prog[p] >= 0)
+			err = kernel_pin_over(k->set.prog[p], k->ask.pin, "progs", kp_name(p));
+	}
+	return err;
+}
+
+/*
+ * The kernel empties a program array as soon as neither a pin nor a descriptor is left of it, also
+ * while programs hand over through it.  So the new one is pinned beside the old one until the
+ * devices are exchanged, whatever becomes of us in between.
+ */
+static int
+commit(struct dp_kernel *k, char *why)
+{
+	char beside[32], from[KERNEL_PATH], to[KERNEL_PATH];
+	bool kept = keep_running(k);
+	int err = 0;
+
+	snprintf(beside, sizeof(beside), "slow-%d", (int)getpid());
+	kernel_pin_path(from, k->ask.pin, "next", beside);
+	kernel_pin_path(to, k->ask.pin, "maps", "slow");
+	if (!kept) {
+		unlink(from);
+		err = bpf_obj_pin(k->set.maps.fd[DP_MAP_SLOW], from) < 0 ? -errno : 0;
+	}
+	if (err == 0)
+		err = pin_maps(k);
+	if (err < 0) {
+		snprintf(why, KERNEL_WHY, "cannot pin maps under %s: %s%s", k->ask.pin,
+		    strerror(-err), kernel_advice(err));
+		return err;
+	}
+	/* One device that cannot is no reason to leave the others behind. */
+	if (kernel_exchange(k->ask.pin, &k->set, why) < 0 ||
+	    kernel_sock_exchange(k->ask.pin, &k->set, why) < 0)
+		log_error("datapath-exchange-failed", LOG_S("why", why));
+	err = kept ? 0 : pin_progs(k);
+	if (err == 0 && !kept && rename(from, to) < 0)
+		err = -errno;
+	if (err < 0) {
+		snprintf(why, KERNEL_WHY, "cannot pin programs under %s: %s%s", k->ask.pin,
+		    strerror(-err), kernel_advice(err));
+		return err;
+	}
+	kernel_pin_each(k->ask.pin, "next", drop_next, NULL);
+	log_info("datapath-loaded", LOG_S("pin", k->ask.pin), LOG_B("adopted", k->set.adopted),
+	    LOG_B("kept", kept), LOG_U("load_us", k->load_us));
+	return 0;
+}
+
+static int
+take_over(struct dp_kernel *k)
+{
+	struct kernel_set old = k->set;
+	bool had = k->have;
+	int err = k->err;
+
+	if (err < 0) {
+		kernel_set_fini(&k->next);
+		snprintf(k->why, sizeof(k->why), "%s", k->next_why);
+		return err;
+	}
+	k->set = k->next;
+	kernel_set_init(&k->next);
+	/* Growing is no adoption, but it keeps the answer to whether there was one. */
+	if (had)
+		k->set.adopted = k->set.adopted && old.adopted;
+	k->load_us = k->next_us;
+	k->have = true;
+	if (!had)
+		k->pending = !k->set.adopted && kernel_is_attached(k->ask.pin);
+	if (k->pending) {
+		log_warn("datapath-maps-replaced", LOG_S("pin", k->ask.pin),
+		    LOG_S("why", "another layout; flows begin anew"));
+	} else {
+		err = commit(k, k->why);
+	}
+	if (err < 0) {
+		kernel_set_fini(&k->set);
+		k->set = old;
+		k->have = had;
+	} else if (had) {
+		kernel_set_fini(&old);
+	}
+	return err;
+}
+
+static void
+on_loaded(void *arg, int fd, unsigned what)
+{
+	struct dp_kernel *k = arg;
+	uint64_t count;
+	int err;
+
+	(void)what;
+	if (read(fd, &count, sizeof(count)) < 0)
+		return;
+	thread_join(k);
+	err = take_over(k);
+	k->done(k->arg, err, err < 0 ? k->why : "");
+}
+
+/* ---- for the room ---- */
+
+struct dp_kernel *
+dp_kernel_new(struct loop *loop, const struct dp_conf *conf, const struct dp_sizes *sizes,
+    dp_kernel_done *done, void *arg)
+{
+	struct dp_kernel *k = xnew(struct dp_kernel);
+
+	k->loop = loop;
+	k->done = done;
+	k->arg = arg;
+	k->ask.sizes = *sizes;
+	kernel_set_init(&k->set);
+	kernel_set_init(&k->next);
+	k->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	k->watch = k->wake < 0 ? NULL : loop_fd_new(loop, k->wake, LOOP_READ, on_loaded, k);
+	if (!k->watch ||
+	    (size_t)snprintf(k->ask.pin, sizeof(k->ask.pin), "%s", conf->pin_path) >=
+		sizeof(k->ask.pin) ||
+	    thread_start(k) < 0) {
+		dp_kernel_free(k);
+		return NULL;
+	}
+	return k;
+}
+
+void
+dp_kernel_free(struct dp_kernel *k)
+{
+	if (!k)
+		return;
+	thread_join(k);
+	loop_fd_free(k->watch);
+	if (k->wake >= 0)
+		close(k->wake);
+	kernel_set_fini(&k->next);
+	kernel_set_fini(&k->set);
+	free(k);
+}
+
+void
+dp_kernel_remove(struct dp_kernel *k)
+{
+	int err;
+
+	thread_join(k);
+	err = kernel_pin_remove(k->ask.pin);
+	if (err < 0)
+		log_error("datapath-remove-failed", LOG_S("pin", k->ask.pin), LOG_ERR(-err));
+	kernel_set_fini(&k->next);
+	kernel_set_fini(&k->set);
+	k->have = k->pending = false;
+}
+
+const struct dp_maps *
+dp_kernel_maps(const struct dp_kernel *k)
+{
+	return k->have ? &k->set.maps : NULL;
+}
+
+bool
+dp_kernel_adopted(const struct dp_kernel *k)
+{
+	return k->have && k->set.adopted;
+}
+
+uint64_t
+dp_kernel_load_us(const struct dp_kernel *k)
+{
+	return k->load_us;
+}
+
+int
+dp_kernel_grow(struct dp_kernel *k, const struct dp_sizes *sizes, dp_kernel_done *done, void *arg)
+{
+	if (k->running)
+		return -EBUSY;
+	k->ask.sizes = *sizes;
+	k->done = done;
+	k->arg = arg;
+	return thread_start(k);
+}
+
+int
+dp_kernel_exchange(struct dp_kernel *k, const char **why)
+{
+	int err = 0;
+
+	*why = "";
+	if (k->have && k->pending) {
+		err = commit(k, k->why);
+		if (err < 0)
+			*why = k->why;
+		else
+			k->pending = false;
+	}
+	return err;
+}
