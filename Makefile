@@ -21,7 +21,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # These need no configuration: they bring in what they need and call make again, or only sweep.
-PLAIN := check check-lab check-fuzz demo bench bench-datapath help clean distclean format format-check lint deps \
+PLAIN := check check-lab check-fuzz demo soak bench bench-datapath help clean distclean format format-check lint deps \
 	configure
 ifneq ($(if $(MAKECMDGOALS),$(filter-out $(PLAIN),$(MAKECMDGOALS)),all),)
 include $(BUILD)/config.mk
@@ -151,7 +151,7 @@ $(foreach t,$(patsubst $(O)/%,%,$(UNIT_TESTS)),$(eval \
 	$(call unit_rule,$(t),$(call unit_helpers,$(t)),$(call unit_room,$(t)))))
 $(O)/tests/unit/%.o: TEST_CFLAGS = $(CHECK_CFLAGS)
 
-.PHONY: check check-unit check-valgrind check-lab check-fuzz fuzz-all demo bench bench-datapath
+.PHONY: check check-unit check-valgrind check-lab check-fuzz fuzz-all demo soak bench bench-datapath
 check-unit: unit-tests
 	@tools/check/run-unit --build $(O) --jobs $(NPROC) $(TESTS)
 
@@ -207,6 +207,11 @@ check-lab: deps
 demo: deps
 	@$(MAKE) -j$(NPROC) all
 	@HERALD_BUILD=$(abspath $(O)) tools/check/grounded $(PYTHON) tests/lab/demo.py
+
+# SOAK_ARGS='--seconds 60 --seed 7'
+soak: deps
+	@$(MAKE) -j$(NPROC) all
+	@HERALD_BUILD=$(abspath $(O)) tools/check/grounded $(PYTHON) tests/lab/soak.py $(SOAK_ARGS)
 
 bench: deps
 	@$(MAKE) -j$(NPROC) all benches
@@ -280,6 +285,8 @@ help:
 	@echo 'check-valgrind unit tests under valgrind'
 	@echo 'check-fuzz     seeds replayed, then a short run of each fuzz target with a fixed seed'
 	@echo 'check-lab      network namespaces and real peers (root); LAB_ARGS= goes to pytest'
+	@echo 'soak           ten minutes of requests while endpoints change and daemons are killed (root);'
+	@echo '               SOAK_ARGS= goes to it (--seconds N)'
 	@echo 'bench          measurements'
 	@echo 'bench-datapath the load balancer beside nftables, iptables and the floor (root); BENCH_ARGS='
 	@echo 'lint           the gates on the text: includes, size, format, words, clang-tidy, cppcheck'

@@ -133,6 +133,10 @@ class Herald:
         return until(all_up, timeout, lambda: f"{self.node}: {names or 'all peers'} established; "
                      f"{self.ctl('bgp', 'peers')}\n{self.daemon.text()[-3000:]}")
 
+    def counters(self):
+        """The datapath's counters: {reason: packets}."""
+        return {c["name"]: c["packets"] for c in self.ctl("lb", "counters")["counters"]}
+
     def routes(self, table="received", *args):
         return self.ctl("bgp", "routes", table, *args)["routes"]
 
