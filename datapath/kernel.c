@@ -35,7 +35,7 @@ load_thread(void *arg)
 	uint64_t one = 1, begin = clock_us();
 
 	k->err = kernel_pin_make(k->ask.pin, k->next_why);
-	for (int m = 0; k->err == 0 && !k->have && m < DP_NR_MAPS; m++)
+	for (enum dp_map m = 0; k->err == 0 && !k->have && m < DP_NR_MAPS; m++)
 		k->ask.from[m] = kernel_pin_open(k->ask.pin, "maps", kernel_map_name(m));
 	if (k->err == 0)
 		k->err = kernel_load(&k->ask, &k->next, k->next_why);
@@ -53,7 +53,7 @@ thread_start(struct dp_kernel *k)
 
 	kernel_set_init(&k->next);
 	k->next_why[0] = '\0';
-	for (int m = 0; m < DP_NR_MAPS; m++)
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++)
 		k->ask.from[m] = k->have ? k->set.maps.fd[m] : -1;
 	err = pthread_create(&k->thread, NULL, load_thread, k);
 	k->running = err == 0;
@@ -67,7 +67,7 @@ thread_join(struct dp_kernel *k)
 		return;
 	pthread_join(k->thread, NULL);
 	k->running = false;
-	for (int m = 0; m < DP_NR_MAPS; m++) {
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
 		/* Else it is the set's. */
 		if (!k->have && k->ask.from[m] >= 0)
 			close(k->ask.from[m]);
@@ -148,11 +148,11 @@ keep_running(struct dp_kernel *k)
 	uint32_t has_own[2] = { map_id(k->set.maps.fd[DP_MAP_SLOW]), map_id(k->set.rodata) };
 	bool same = is_same_rodata(rodata, k->set.rodata);
 
-	for (int p = 0; p < KP_SOCK; p++) {
+	for (enum kp_prog p = 0; p < KP_SOCK; p++) {
 		fd[p] = kernel_pin_open(k->ask.pin, "progs", kp_name(p));
 		same = same && is_same_prog(fd[p], k->set.prog[p], had_own, has_own);
 	}
-	for (int p = 0; p < KP_SOCK; p++) {
+	for (enum kp_prog p = 0; p < KP_SOCK; p++) {
 		int drop = same ? k->set.prog[p] : fd[p];
 
 		if (same)
@@ -189,7 +189,7 @@ drop_next(void *arg, const char *pin, const char *name)
 static int
 pin_maps(const struct dp_kernel *k)
 {
-	for (int m = 0; m < DP_NR_MAPS; m++) {
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
 		int fd, err;
 		bool there;
 
@@ -213,7 +213,7 @@ pin_progs(const struct dp_kernel *k)
 {
 	int err = kernel_pin_over(k->set.rodata, k->ask.pin, "maps", "rodata");
 
-	for (int p = 0; p < KP_NR && err == 0; p++) {
+	for (enum kp_prog p = 0; p < KP_NR && err == 0; p++) {
 		if (k->set.prog[p] >= 0)
 			err = kernel_pin_over(k->set.prog[p], k->ask.pin, "progs", kp_name(p));
 	}

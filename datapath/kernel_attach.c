@@ -386,8 +386,8 @@ dp_kernel_attach(struct dp_kernel *k, unsigned ifindex, const char *name, bool p
 void
 dp_kernel_detach(struct dp_kernel *k, unsigned ifindex)
 {
-	for (int place = 0; place < KP_NR_PLACES; place++)
-		drop(k, ifindex, (enum kp_prog)place);
+	for (enum kp_prog place = 0; place < KP_NR_PLACES; place++)
+		drop(k, ifindex, place);
 }
 
 /* ---- all of them ---- */

@@ -347,7 +347,7 @@ load_sock(struct kernel_set *set)
 
 	if (!obj)
 		return;
-	for (int m = 0; m < DP_NR_MAPS && err == 0; m++) {
+	for (enum dp_map m = 0; m < DP_NR_MAPS && err == 0; m++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(obj, kernel_map_name(m));
 
 		if (map)
@@ -370,9 +370,9 @@ void
 kernel_set_init(struct kernel_set *set)
 {
 	memset(set, 0, sizeof(*set));
-	for (int m = 0; m < DP_NR_MAPS; m++)
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++)
 		set->maps.fd[m] = -1;
-	for (int p = 0; p < KP_NR; p++)
+	for (enum kp_prog p = 0; p < KP_NR; p++)
 		set->prog[p] = -1;
 	set->rodata = -1;
 }
@@ -381,7 +381,7 @@ void
 kernel_set_fini(struct kernel_set *set)
 {
 	kernel_maps_close(&set->maps);
-	for (int p = 0; p < KP_NR; p++) {
+	for (enum kp_prog p = 0; p < KP_NR; p++) {
 		if (set->prog[p] >= 0)
 			close(set->prog[p]);
 	}

@@ -134,7 +134,7 @@ is_adoptable(struct bpf_object *obj, const int *from)
 	struct lb_conf conf;
 	uint32_t zero = 0;
 
-	for (int m = 0; m < DP_NR_MAPS; m++) {
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
 		if (kinds[m].state &&
 		    !fits(from[m], bpf_object__find_map_by_name(obj, kinds[m].name)))
 			return false;
@@ -146,7 +146,7 @@ is_adoptable(struct bpf_object *obj, const int *from)
 int
 kernel_maps_prepare(struct bpf_object *obj, const struct kernel_ask *ask, bool *adopted, char *why)
 {
-	for (int m = 0; m < DP_NR_MAPS; m++) {
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(obj, kinds[m].name);
 
 		if (!map || bpf_map__set_max_entries(map, wanted(m, &ask->sizes, map)) < 0) {
@@ -157,7 +157,7 @@ kernel_maps_prepare(struct bpf_object *obj, const struct kernel_ask *ask, bool *
 		}
 	}
 	*adopted = is_adoptable(obj, ask->from);
-	for (int m = 0; *adopted && m < DP_NR_MAPS; m++) {
+	for (enum dp_map m = 0; *adopted && m < DP_NR_MAPS; m++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(obj, kinds[m].name);
 		int err;
 
@@ -411,7 +411,7 @@ kernel_maps_take(struct bpf_object *obj, const struct kernel_ask *ask, bool adop
 {
 	int err;
 
-	for (int m = 0; m < DP_NR_MAPS; m++) {
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(obj, kinds[m].name);
 
 		err = take_one(maps, m, bpf_map__fd(map));
@@ -435,7 +435,7 @@ kernel_maps_close(struct dp_maps *maps)
 {
 	struct bpf_map_info info;
 
-	for (int m = 0; m < DP_NR_MAPS; m++) {
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
 		void **at = memory_of(maps, m);
 
 		if (at && *at && info_of(maps->fd[m], &info) == 0)

@@ -99,7 +99,7 @@ drop_all(const char *pin)
 {
 	char name[32];
 
-	for (int p = KP_SOCK; p < KP_NR; p++) {
+	for (enum kp_prog p = KP_SOCK; p < KP_NR; p++) {
 		int fd, err;
 
 		link_name((enum kp_prog)p, name, sizeof(name));
