@@ -180,5 +180,20 @@ struct dp_watches;
 struct dp_watches *watches_new(struct loop *, struct dp_services *);
 void watches_free(struct dp_watches *);
 int watches_maps_set(struct dp_watches *, const struct dp_maps *);
+/* A Service may have got its number only now. */
+void watches_services_changed(struct dp_watches *);
+/* As dp_watch_new() and dp_watch_free(). */
+struct dp_watch *watch_new(struct dp_watches *, const char *service, const struct addr *,
+    void (*cb)(void *arg, const struct lb_event *, const char *service), void *arg);
+void watch_free(struct dp_watch *);
+
+/* ---- sockets.c: sockets of this node that talk to a backend which is gone ---- */
+struct dp_sockets;
+struct dp_sockets *sockets_new(struct loop *);
+void sockets_free(struct dp_sockets *); /* waits for the thread */
+void sockets_maps_set(struct dp_sockets *, const struct dp_maps *);
+/* Ends UDP sockets that were sent to this row, in all network namespaces that can be reached. */
+void sockets_end(struct dp_sockets *, const struct lb_be_row *, uint32_t row);
+uint64_t sockets_ended(const struct dp_sockets *);
 
 #endif
