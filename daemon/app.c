@@ -114,10 +114,6 @@ choose_node(const struct app *app, const struct res_herald_config *config)
 const char *
 app_config_notice(const struct res_herald_config *config, unsigned i)
 {
-	if (config->datapath.mode == RES_DP_BPF && i-- == 0)
-		return "datapath.mode bpf: this version has no datapath; kube-proxy or a CNI must "
-		       "carry "
-		       "the packets (mode none says so)";
 	if (config->kubernetes.present && i-- == 0)
 		return "sources.kubernetes: this version reads files only; the API is not watched";
 	return NULL;
@@ -148,6 +144,8 @@ config_changed(struct app *app, const struct store_change *c)
 		log_warn("restart-needed", LOG_S("field", "spec.stateDir"));
 	if (strcmp(config->control_socket, app->socket_path) != 0)
 		log_warn("restart-needed", LOG_S("field", "spec.control.socket"));
+	if (app->pin_path && strcmp(config->datapath.pin_path, app->pin_path) != 0)
+		log_warn("restart-needed", LOG_S("field", "spec.datapath.pinPath"));
 	if (node && strcmp(node, app->node) != 0)
 		log_warn("restart-needed", LOG_S("field", "spec.nodeName"));
 	free(node);
@@ -343,6 +341,7 @@ init_engines(struct app *app, bool restarted)
 	if (!app->fib)
 		log_error("kernel-routes-off", LOG_ERR(err));
 	fib_wanted_resync(app);
+	datapath_apply_init(app);
 	return 0;
 }
 
@@ -457,6 +456,7 @@ app_stop(struct app *app, bool graceful)
 	notify_systemd("STOPPING=1");
 	timer_stop(&app->save);
 	save_state(app);
+	app->removing = !graceful; /* when the withdrawals are out */
 	if (!graceful) {
 		state_mark_gone(app->state_dir);
 		if (app->fib)
@@ -473,6 +473,7 @@ app_fini(struct app *app)
 	timer_stop(&app->adoption);
 	timer_stop(&app->stop_timer);
 	control_free(app->control);
+	datapath_apply_fini(app);
 	show_fini(app);
 	bgp_free(app->bgp);
 	app->bgp = NULL;

@@ -9,6 +9,8 @@
 #include "daemon/arena.h"
 #include "daemon/bgp_wanted.h"
 #include "daemon/control.h"
+#include "daemon/health_check.h"
+#include "datapath/datapath.h"
 #include "fib/fib.h"
 #include "ipam/ipam.h"
 #include "lib/loop.h"
@@ -20,6 +22,7 @@
 
 struct frontend_id;
 struct learned;
+struct observer;
 
 struct app {
 	/* ---- as started ---- */
@@ -30,14 +33,17 @@ struct app {
 
 	/* ---- running ---- */
 	char *node; /* our name */
-	char *state_dir, *socket_path;
+	char *state_dir, *socket_path, *pin_path;
 	uint64_t started_ms;
 	struct loop *loop;
 	struct store *store;
 	struct files *files;
 	struct ipam *ipam;
 	struct bgp *bgp;
-	struct fib *fib; /* NULL: netlink could not be opened */
+	struct fib *fib;	   /* NULL: netlink could not be opened */
+	struct datapath *datapath; /* NULL: mode none, or not yet */
+	struct health_checks *health;
+	struct observer *observers; /* those who run `heraldctl observe` */
 	struct control *control;
 	struct bgp_plan *plan;
 	struct learned *learned; /* what bgpd wants in the kernel, while that is asked for */
@@ -46,6 +52,7 @@ struct app {
 	bool install_learned; /* as now in force */
 	bool adopted_done;
 	struct loop_timer adoption; /* looks whether adopted routes may go */
+	struct loop_work carry;	    /* the first datapath_apply_all(), behind the first messages */
 	struct loop_timer save;	    /* stateDir is behind */
 	struct loop_timer stop_timer;
 	uint64_t nr_changes; /* objects that changed, since the start */
@@ -56,6 +63,9 @@ struct app {
 	bool running;  /* app_init() is through */
 	bool sweeping; /* every Service will be announced: no need to do it one by one before */
 	bool stopping;
+	bool carrying;	  /* the datapath follows the store */
+	bool left_behind; /* mode none: what an earlier process pinned is gone */
+	bool removing;	  /* `heraldctl shutdown`: leave nothing in the kernel */
 	int exit_status;
 };
 
@@ -97,6 +107,17 @@ void fib_wanted_learned(
     void *app, const char *instance, const struct prefix *, unsigned nr, const struct bgp_hop *);
 void fib_wanted_resync(struct app *); /* after installLearned, table or PodCIDRs changed */
 void fib_wanted_fini(struct app *);
+
+/* daemon/datapath_apply.c: the load balancer and the health checks.  The first work is done once the
+ * loop runs, so that sessions do not wait for it. */
+void datapath_apply_init(struct app *);
+void datapath_apply_fini(struct app *);
+void datapath_apply_all(struct app *); /* after Nodes, peers or the HeraldConfig changed */
+void datapath_apply_service(struct app *, const char *ns, const char *name);
+
+/* daemon/observe.c: `observe`; the second ends all of them, before the datapath goes. */
+int observe_begin(void *app, const struct control_req *, struct control_stream *, char **error);
+void observe_end(struct app *);
 
 /* daemon/commands.c: what the control socket answers. */
 extern const struct control_cmd app_commands[];

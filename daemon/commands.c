@@ -6,13 +6,16 @@
 
 #include "config.h"
 #include "daemon/show.h"
+#include "daemon/show_lb.h"
 #include "lib/buf.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static int
 usage_error(char **error, const char *text)
@@ -203,6 +206,118 @@ cmd_bgp_enable(void *arg, const struct control_req *req, json_t **data, char **e
 	    app, "bgp enable", req->argv[0], bgp_peer_enable(app->bgp, req->argv[0]), error);
 }
 
+/* ---- the load balancer ---- */
+
+#define FLOWS_USUAL 1000
+#define FLOWS_MAX 100000000
+
+static int
+lb_result(const struct app *app, const char *what, int err, char **error)
+{
+	if (err == -ENODEV)
+		*error = xasprintf("%s: nothing is loaded: %s", what,
+		    store_config(app->store)->datapath.mode == RES_DP_NONE
+			? "datapath.mode is none, somebody else forwards"
+			: "see the datapath in heraldctl status");
+	else if (err < 0 && !*error)
+		*error = xasprintf("%s: %s", what, strerror(-err));
+	return err;
+}
+
+static int
+cmd_lb_list(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	enum show_lb_view view = SHOW_LB_SERVICES;
+
+	if (req->argc > 1)
+		return usage_error(error, "usage: lb list [--backends|--source-ranges]");
+	if (req->argc == 1 && strcmp(req->argv[0], "--backends") == 0)
+		view = SHOW_LB_BACKENDS;
+	else if (req->argc == 1 && strcmp(req->argv[0], "--source-ranges") == 0)
+		view = SHOW_LB_SOURCE_RANGES;
+	else if (req->argc == 1)
+		return usage_error(error, "usage: lb list [--backends|--source-ranges]");
+	return lb_result(arg, "lb list", show_lb_list(arg, view, data), error);
+}
+
+static int
+cmd_lb_conntrack(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	uint64_t limit = FLOWS_USUAL;
+
+	if (req->argc != 0 && (req->argc != 2 || strcmp(req->argv[0], "--limit") != 0))
+		return usage_error(error, "usage: lb conntrack [--limit N]");
+	if (req->argc == 2 && (text_u64(req->argv[1], FLOWS_MAX, &limit) < 0 || limit == 0))
+		return usage_error(
+		    error, "lb conntrack: --limit must be a number from 1 to 100000000");
+	return lb_result(arg, "lb conntrack", show_lb_conntrack(arg, (size_t)limit, data), error);
+}
+
+/* "172.16.1.1:80/TCP", as lb list shows it. */
+static int
+parse_frontend(const char *word, struct addr *ip, uint16_t *port, uint8_t *proto)
+{
+	static const struct {
+		const char *name;
+		uint8_t proto;
+	} protocols[] = { { "TCP", IPPROTO_TCP }, { "UDP", IPPROTO_UDP },
+		{ "SCTP", IPPROTO_SCTP } };
+	const char *slash = strchr(word, '/');
+	char *where;
+	int err;
+
+	if (!slash)
+		return -EINVAL;
+	where = xstrndup(word, (size_t)(slash - word));
+	err = addr_parse_port(where, ip, port);
+	free(where);
+	for (size_t i = 0; err == 0 && i < sizeof(protocols) / sizeof(protocols[0]); i++)
+		if (strcasecmp(slash + 1, protocols[i].name) == 0) {
+			*proto = protocols[i].proto;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static int
+cmd_lb_maglev(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	const char *word = req->argc ? req->argv[0] : NULL;
+	uint8_t proto = 0;
+	uint16_t port = 0;
+	struct addr ip;
+	int err;
+
+	if (req->argc > 1 || (word && parse_frontend(word, &ip, &port, &proto) < 0))
+		return usage_error(error,
+		    "usage: lb maglev [ADDRESS:PORT/PROTOCOL], such as 172.16.1.1:80/TCP or "
+		    "[2001:db8::1]:53/UDP");
+	err = show_lb_maglev(arg, word ? &ip : NULL, port, proto, data);
+	if (err == -ENOENT)
+		*error = xasprintf("lb maglev: there is no frontend %s; lb list shows them", word);
+	return lb_result(arg, "lb maglev", err, error);
+}
+
+static int
+cmd_lb_counters(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	(void)req;
+	return lb_result(arg, "lb counters", show_lb_counters(arg, data), error);
+}
+
+static int
+cmd_services(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	const bool stats = req->argc == 1 && strcmp(req->argv[0], "--stats") == 0;
+
+	if (req->argc > 0 && !stats)
+		return usage_error(error, "usage: service list [--stats]");
+	*data = show_services(arg);
+	if (stats)
+		json_object_set_new(*data, "stats", json_true());
+	return 0;
+}
+
 /* ---- the rest ---- */
 
 static int
@@ -267,7 +382,6 @@ cmd_shutdown(void *arg, const struct control_req *req, json_t **data, char **err
 SHOW(status)
 SHOW(pools)
 SHOW(ipam)
-SHOW(services)
 SHOW(routes)
 #undef SHOW
 
@@ -283,6 +397,11 @@ const struct control_cmd app_commands[] = {
 	{ { "ippools" },                cmd_pools, NULL },
 	{ { "ipam" },                   cmd_ipam, NULL },
 	{ { "service", "list" },        cmd_services, NULL },
+	{ { "lb", "list" },             cmd_lb_list, NULL },
+	{ { "lb", "conntrack" },        cmd_lb_conntrack, NULL },
+	{ { "lb", "maglev" },           cmd_lb_maglev, NULL },
+	{ { "lb", "counters" },         cmd_lb_counters, NULL },
+	{ { "observe" },                NULL, observe_begin },
 	{ { "routes" },                 cmd_routes, NULL },
 	{ { "reload" },                 cmd_reload, NULL },
 	{ { "config", "show" },         cmd_config_show, NULL },

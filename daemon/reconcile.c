@@ -185,6 +185,14 @@ announce_service(struct app *app, const char *ns, const char *name)
 	arena_fini(&arena);
 }
 
+/* Everything that one Service is to the engines, but for its addresses. */
+static void
+follow_service(struct app *app, const char *ns, const char *name)
+{
+	datapath_apply_service(app, ns, name);
+	announce_service(app, ns, name);
+}
+
 static void
 announce_node(struct app *app)
 {
@@ -248,9 +256,17 @@ reconcile_all(struct app *app)
 	if (store_is_synced(app->store))
 		bgp_routes_ready(app->bgp);
 	fib_wanted_resync(app);
+	datapath_apply_all(app);
 }
 
 /* ---- changes ---- */
+
+/* Heartbeats change nothing for us. */
+static bool
+matters(const struct store_change *c)
+{
+	return !c->old || !c->new || res_change_cost(c->old, c->new) != RES_COST_NONE;
+}
 
 static bool
 is_configuration(const struct app *app, const struct store_change *c)
@@ -261,23 +277,38 @@ is_configuration(const struct app *app, const struct store_change *c)
 	case RES_L2_POLICY:
 		return false;
 	case RES_NODE:
-		return strcmp(c->name, app->node) == 0;
+		return strcmp(c->name, app->node) == 0 && matters(c);
 	default:
 		return true;
 	}
 }
 
+/* Is the next change one of another slice of the same Service?  Then that one will do for both. */
+static bool
+is_followed(const struct store_change *c, const struct store_change *next)
+{
+	const struct res_endpoint_slice *old = (const struct res_endpoint_slice *)c->old;
+	const struct res_endpoint_slice *new = (const struct res_endpoint_slice *)c->new;
+	const struct res_endpoint_slice *other;
+
+	if (!new || next->kind != RES_ENDPOINT_SLICE || !next->new || strcmp(c->ns, next->ns) != 0)
+		return false;
+	other = (const struct res_endpoint_slice *)next->new;
+	return strcmp(new->service_name, other->service_name) == 0 &&
+	    (!old || strcmp(old->service_name, new->service_name) == 0);
+}
+
 /* The Service that a slice belonged or belongs to: it may have moved from one to another. */
 static void
-announce_slice(struct app *app, const struct store_change *c)
+follow_slice(struct app *app, const struct store_change *c)
 {
 	const struct res_endpoint_slice *old = (const struct res_endpoint_slice *)c->old;
 	const struct res_endpoint_slice *new = (const struct res_endpoint_slice *)c->new;
 
 	if (old && *old->service_name)
-		announce_service(app, c->ns, old->service_name);
+		follow_service(app, c->ns, old->service_name);
 	if (new &&*new->service_name && (!old || strcmp(old->service_name, new->service_name) != 0))
-		announce_service(app, c->ns, new->service_name);
+		follow_service(app, c->ns, new->service_name);
 }
 
 void
@@ -291,7 +322,7 @@ reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 		return;
 	for (size_t i = 0; i < nr; i++) {
 		all = all || is_configuration(app, &changes[i]);
-		nodes = nodes || changes[i].kind == RES_NODE;
+		nodes = nodes || (changes[i].kind == RES_NODE && matters(&changes[i]));
 		if (changes[i].kind != RES_SERVICE)
 			continue;
 		if (!changes[i].new) {
@@ -309,12 +340,15 @@ reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 		ipam_settle(app->ipam);
 	for (size_t i = 0; i < nr; i++) {
 		if (changes[i].kind == RES_SERVICE)
-			announce_service(app, changes[i].ns, changes[i].name);
-		else if (changes[i].kind == RES_ENDPOINT_SLICE)
-			announce_slice(app, &changes[i]);
+			follow_service(app, changes[i].ns, changes[i].name);
+		else if (changes[i].kind == RES_ENDPOINT_SLICE &&
+		    (i + 1 == nr || !is_followed(&changes[i], &changes[i + 1])))
+			follow_slice(app, &changes[i]);
 	}
-	if (nodes)
+	if (nodes) {
 		fib_wanted_nodes(app);
+		datapath_apply_all(app);
+	}
 }
 
 /* From within ipam_settle(): addresses of an owner changed, maybe of one that nobody touched. */
@@ -330,6 +364,6 @@ reconcile_ipam_changed(void *arg, const char *owner, unsigned what)
 	if (!(what & IPAM_CHANGED_ADDRS) || !slash || !app->plan || app->sweeping)
 		return;
 	ns = xstrndup(owner, (size_t)(slash - owner));
-	announce_service(app, ns, slash + 1);
+	follow_service(app, ns, slash + 1);
 	free(ns);
 }

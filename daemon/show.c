@@ -7,6 +7,7 @@
 #include "config.h"
 #include "daemon/app.h"
 #include "daemon/service.h"
+#include "daemon/show_lb.h"
 #include "lib/mem.h"
 
 #include <net/if.h>
@@ -166,7 +167,6 @@ status_notices(const struct app *app)
 json_t *
 show_status(struct app *app)
 {
-	const struct res_herald_config *config = store_config(app->store);
 	struct fib_stats fib = { 0 };
 	struct pool_sum pools = { 0 };
 	json_t *root;
@@ -189,8 +189,7 @@ show_status(struct app *app)
 	json_object_set_new(root, "routes",
 	    json_pack(
 		"{s:o, s:o}", "installed", count(fib.installed), "failed", count(fib.failed)));
-	json_object_set_new(root, "datapath",
-	    json_pack("{s:s}", "mode", config->datapath.mode == RES_DP_BPF ? "bpf" : "none"));
+	json_object_set_new(root, "datapath", show_datapath_status(app));
 	json_object_set_new(root, "notices", status_notices(app));
 	return root;
 }

@@ -6,6 +6,7 @@
 
 #include "daemon/app.h"
 #include "daemon/service.h"
+#include "daemon/show_lb.h"
 #include "lib/mem.h"
 
 #include <stdlib.h>
@@ -104,48 +105,78 @@ policy_name(enum res_traffic_policy p)
 	return p == RES_POLICY_LOCAL ? "Local" : "Cluster";
 }
 
+static uint8_t
+protocol_number(enum res_protocol p)
+{
+	return p == RES_UDP ? IPPROTO_UDP : p == RES_SCTP ? IPPROTO_SCTP : IPPROTO_TCP;
+}
+
+/* What the list is made with. */
+struct listing {
+	struct app *app;
+	json_t *list;
+	const struct show_lb_counts *counts; /* NULL: nobody counts */
+};
+
 static void
-add_frontend(struct app *app, json_t *list, const struct res_service *svc, const char *type,
+add_counts(json_t *o, const struct listing *l, const struct addr *addr, uint16_t port,
+    enum res_protocol protocol)
+{
+	const struct dp_counts *c =
+	    l->counts ? show_lb_counts_of(l->counts, addr, port, protocol_number(protocol)) : NULL;
+
+	if (!c)
+		return;
+	json_object_set_new(o, "packets", json_integer((json_int_t)c->packets));
+	json_object_set_new(o, "bytes", json_integer((json_int_t)c->bytes));
+	json_object_set_new(o, "flows", json_integer((json_int_t)c->flows));
+}
+
+static void
+add_frontend(const struct listing *l, const struct res_service *svc, const char *type,
     const struct addr *addr, const struct res_service_port *port)
 {
+	struct app *app = l->app;
+	json_t *o;
 	char text[ADDR_STRLEN];
 	char *key;
 
 	addr_format(addr, text, sizeof(text));
 	key = xasprintf("%s|%u|%s|%s", text, port->port, protocol_name(port->protocol), type);
-	json_array_append_new(list,
-	    json_pack("{s:I, s:{s:s, s:i, s:s}, s:s, s:s, s:s, s:o, s:s, s:s}", "id",
-		(json_int_t)frontend_id(app, key), "frontend", "ip", text, "port", (int)port->port,
-		"protocol", protocol_name(port->protocol), "type", type, "namespace",
-		svc->obj.meta.ns, "name", svc->obj.meta.name, "backends",
-		backends(app->store, svc, port, (enum addr_family)addr->family),
-		"externalTrafficPolicy", policy_name(svc->external_policy), "internalTrafficPolicy",
-		policy_name(svc->internal_policy)));
+	o = json_pack("{s:I, s:{s:s, s:i, s:s}, s:s, s:s, s:s, s:o, s:s, s:s}", "id",
+	    (json_int_t)frontend_id(app, key), "frontend", "ip", text, "port", (int)port->port,
+	    "protocol", protocol_name(port->protocol), "type", type, "namespace", svc->obj.meta.ns,
+	    "name", svc->obj.meta.name, "backends",
+	    backends(app->store, svc, port, (enum addr_family)addr->family),
+	    "externalTrafficPolicy", policy_name(svc->external_policy), "internalTrafficPolicy",
+	    policy_name(svc->internal_policy));
+	add_counts(o, l, addr, port->port, port->protocol);
+	json_array_append_new(l->list, o);
 	free(key);
 }
 
 static void
-add_service(struct app *app, json_t *list, const struct res_service *svc)
+add_service(const struct listing *l, const struct res_service *svc)
 {
 	const struct addr unspecified[] = { { .family = ADDR_V4 } };
 	struct arena arena = { 0 };
 	const struct addr *lb;
 	size_t nr_lb;
 
-	nr_lb = app_service_addrs(app, svc, &arena, &lb);
+	nr_lb = app_service_addrs(l->app, svc, &arena, &lb);
 	for (size_t p = 0; p < svc->ports.nr; p++) {
 		const struct res_service_port *port = &svc->ports.v[p];
 		struct res_service_port node_port = *port;
 
 		for (size_t i = 0; i < svc->cluster_ips.nr; i++)
-			add_frontend(app, list, svc, "ClusterIP", &svc->cluster_ips.v[i], port);
+			add_frontend(l, svc, "ClusterIP", &svc->cluster_ips.v[i], port);
 		for (size_t i = 0; i < nr_lb; i++)
-			add_frontend(app, list, svc, "LoadBalancer", &lb[i], port);
+			add_frontend(l, svc, "LoadBalancer", &lb[i], port);
 		for (size_t i = 0; i < svc->external_ips.nr; i++)
-			add_frontend(app, list, svc, "ExternalIPs", &svc->external_ips.v[i], port);
+			add_frontend(l, svc, "ExternalIPs", &svc->external_ips.v[i], port);
 		node_port.port = port->node_port;
 		if (port->node_port)
-			add_frontend(app, list, svc, "NodePort", unspecified, &node_port);
+			add_frontend(l, svc, "NodePort", unspecified, &node_port);
 	}
 	arena_fini(&arena);
 }
@@ -153,10 +184,11 @@ add_service(struct app *app, json_t *list, const struct res_service *svc)
 json_t *
 show_services(struct app *app)
 {
-	json_t *list = json_array();
+	struct show_lb_counts *counts = show_lb_counts_new(app);
+	const struct listing l = { app, json_array(), counts };
 	struct res_object *o;
 
-	store_for_each(app->store, RES_SERVICE, o)
-	    add_service(app, list, (const struct res_service *)o);
-	return json_pack("{s:o}", "services", list);
+	store_for_each(app->store, RES_SERVICE, o) add_service(&l, (const struct res_service *)o);
+	show_lb_counts_free(counts);
+	return json_pack("{s:o}", "services", l.list);
 }

@@ -1,0 +1,32 @@
+/*
+ * daemon/httpd.h: a very small HTTP server for questions that every request answers alike: it reads a
+ * request to its end, asks for the answer, sends it and closes.  The one file that knows HTTP.
+ *
+ * Bounded in everything: clients at a time, bytes of a request, time for one exchange.  (libevent's
+ * own server, of version 2.1, has no limit for the first.)
+ */
+#ifndef HERALD_DAEMON_HTTPD_H
+#define HERALD_DAEMON_HTTPD_H
+
+#include "lib/buf.h"
+
+#include <stdint.h>
+
+struct httpd;
+struct loop;
+
+struct httpd_answer {
+	unsigned status;    /* 200, 503 */
+	struct buf headers; /* lines ended by CR LF; what every answer has is added */
+	struct buf body;
+};
+
+/* @path is as the client wrote it, without what may be dangerous: printable ASCII only. */
+typedef void httpd_cb(void *arg, const char *path, struct httpd_answer *);
+
+/* Listen on @port of all addresses of both families (of IPv4 alone where IPv6 is off).  NULL: *err;
+ * -EADDRINUSE: somebody has it. */
+struct httpd *httpd_new(struct loop *, uint16_t port, httpd_cb *cb, void *arg, int *err);
+void httpd_free(struct httpd *); /* NULL is fine */
+
+#endif
