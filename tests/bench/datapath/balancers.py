@@ -177,3 +177,25 @@ class Herald(Balancer):
         """Megabytes of the tables, bytes of a flow, from the kernel's own account."""
         got = answer(world.node.run(tool("watch"), "--pin", self.daemon.pin_path, "--memory"))
         return got["tables_mb"], got["flow4_bytes"]
+
+
+class Hand(Balancer):
+    """Herald's programs in @obj, loaded and filled by hand.c: what they cost without the daemon."""
+
+    def __init__(self, obj, attach, services=10000, far=False, v6=False):
+        super().__init__(f"herald-{attach}", services, far)
+        self.object, self.attach, self.v6 = obj, attach, v6
+
+    def setup(self, _lab, world, pins):
+        node = world.node
+        node.run(tool("hand"), "--object", self.object, "--pin", pins, "--services",
+                 str(self.services), "--target", f"{world.target}:0", *(["--far"] if self.far else []))
+        world.xdp, world.program = self.attach == "xdp", f"{pins}/progs/herald_xdp"
+        for dev, way, program in (("n0", "ingress", "net"), ("n0", "egress", "out"),
+                                  ("l0", "ingress", "pod"), ("u0", "ingress", "net"),
+                                  ("u0", "egress", "out")):
+            node.run("tc", "qdisc", "replace", "dev", dev, "clsact")
+            node.run("tc", "filter", "add", "dev", dev, way, "bpf", "direct-action", "object-pinned",
+                     f"{pins}/progs/herald_{program}")
+        for dev in ("n0", "u0") if world.xdp else ():
+            node.run("ip", "link", "set", "dev", dev, "xdpdrv", "pinned", world.program)

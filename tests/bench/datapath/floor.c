@@ -35,50 +35,6 @@ struct tables {
 	uint32_t *backend_ids, *slots, *slot_ids, *service_ids;
 };
 
-static uint64_t
-mix64(uint64_t x)
-{
-	x ^= x >> 33;
-	x *= 0xff51afd7ed558ccdULL;
-	x ^= x >> 33;
-	x *= 0xc4ceb9fe1a85ec53ULL;
-	return x ^ x >> 33;
-}
-
-static void *
-space(size_t n, size_t size)
-{
-	void *p = calloc(n ? n : 1, size);
-
-	if (!p)
-		fail("no memory");
-	return p;
-}
-
-/* Maglev (Eisenbud et al., NSDI 2016), section 3.4. */
-static void
-maglev(uint32_t *table, uint32_t m, const uint32_t *ids, uint32_t n)
-{
-	uint32_t *next = space(n, sizeof(*next)), *skip = space(n, sizeof(*skip)), filled = 0, i;
-
-	for (i = 0; i < n; i++) {
-		next[i] = (uint32_t)(mix64(ids[i]) % m);
-		skip[i] = (uint32_t)(mix64(ids[i] ^ 0x5bd1e995deadbeefULL) % (m - 1)) + 1;
-	}
-	memset(table, 0xff, m * sizeof(*table));
-	for (i = 0; filled < m; i = i + 1 == n ? 0 : i + 1) {
-		while (table[next[i]] != UINT32_MAX) {
-			next[i] += skip[i];
-			if (next[i] >= m)
-				next[i] -= m;
-		}
-		table[next[i]] = ids[i];
-		filled++;
-	}
-	free(next);
-	free(skip);
-}
-
 /* ---- load ---- */
 
 static void
@@ -177,7 +133,8 @@ service(const struct floor *f, struct tables *t, uint32_t i)
 		b->flags = f->snat.family ? BACKEND_SNAT : BACKEND_LOCAL;
 		b->ifindex = ifindex_of(f->device);
 	}
-	maglev(t->slots + (size_t)i * f->slots, f->slots, &t->backend_ids[i * BACKENDS], BACKENDS);
+	maglev_u32(
+	    t->slots + (size_t)i * f->slots, f->slots, &t->backend_ids[i * BACKENDS], BACKENDS);
 }
 
 static void
@@ -201,7 +158,7 @@ removal(const struct floor *f, const struct tables *t, int fd, uint32_t i)
 	double t0 = now(), took;
 
 	memcpy(ids, &t->backend_ids[i * BACKENDS], sizeof(ids));
-	maglev(table, f->slots, ids, BACKENDS - 1);
+	maglev_u32(table, f->slots, ids, BACKENDS - 1);
 	for (uint32_t k = 0; k < f->slots; k++)
 		if (table[k] != before[k]) {
 			changed[c] = i * f->slots + k;
@@ -261,13 +218,13 @@ judge(uint32_t m, uint32_t n)
 
 	for (uint32_t i = 0; i < n; i++)
 		ids[i] = i + 1;
-	maglev(a, m, ids, n);
+	maglev_u32(a, m, ids, n);
 	for (uint32_t k = 0; k < m; k++)
 		most = ++count[a[k]] > most ? count[a[k]] : most;
 	for (uint32_t r = 0; r < tries; r++) {
 		gone = r * n / tries;
 		memmove(ids + gone, ids + gone + 1, (n - gone - 1) * 4);
-		maglev(b, m, ids, n - 1);
+		maglev_u32(b, m, ids, n - 1);
 		memmove(ids + gone + 1, ids + gone, (n - gone - 1) * 4);
 		ids[gone] = gone + 1;
 		moved = own = 0;

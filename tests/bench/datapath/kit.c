@@ -242,3 +242,46 @@ memory_of(int fd)
 	fclose(f);
 	return bytes;
 }
+
+static uint64_t
+mix64(uint64_t x)
+{
+	x ^= x >> 33;
+	x *= 0xff51afd7ed558ccdULL;
+	x ^= x >> 33;
+	x *= 0xc4ceb9fe1a85ec53ULL;
+	return x ^ x >> 33;
+}
+
+void *
+space(size_t n, size_t size)
+{
+	void *p = calloc(n ? n : 1, size);
+
+	if (!p)
+		fail("no memory");
+	return p;
+}
+
+void
+maglev_u32(uint32_t *table, uint32_t m, const uint32_t *ids, uint32_t n)
+{
+	uint32_t *next = space(n, sizeof(*next)), *skip = space(n, sizeof(*skip)), filled = 0, i;
+
+	for (i = 0; i < n; i++) {
+		next[i] = (uint32_t)(mix64(ids[i]) % m);
+		skip[i] = (uint32_t)(mix64(ids[i] ^ 0x5bd1e995deadbeefULL) % (m - 1)) + 1;
+	}
+	memset(table, 0xff, m * sizeof(*table));
+	for (i = 0; filled < m; i = i + 1 == n ? 0 : i + 1) {
+		while (table[next[i]] != UINT32_MAX) {
+			next[i] += skip[i];
+			if (next[i] >= m)
+				next[i] -= m;
+		}
+		table[next[i]] = ids[i];
+		filled++;
+	}
+	free(next);
+	free(skip);
+}

@@ -46,4 +46,9 @@ void scatter(struct bpf_object *harness);
 /* Bytes that the kernel accounts to a map. */
 long memory_of(int fd);
 
+/* Zeroed; never NULL. */
+void *space(size_t n, size_t size);
+/* Maglev (Eisenbud et al., NSDI 2016), section 3.4: @m slots, each one of @ids. */
+void maglev_u32(uint32_t *table, uint32_t m, const uint32_t *ids, uint32_t n);
+
 #endif

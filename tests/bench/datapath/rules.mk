@@ -6,7 +6,7 @@ CC ?= gcc
 BPF_CLANG ?= clang
 HERE := tests/bench/datapath
 BPF := $(OUT)/harness.bpf.o $(OUT)/floor.bpf.o
-TOOLS := $(patsubst %,$(OUT)/%,testrun gen floor rr watch)
+TOOLS := $(patsubst %,$(OUT)/%,testrun gen floor rr watch hand)
 MULTIARCH := $(shell $(CC) -print-multiarch)
 
 BENCH_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wconversion -Werror -D_GNU_SOURCE -I.
@@ -15,10 +15,10 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I. $(MULTIARCH:%=-I/usr
 all: $(BPF) $(TOOLS)
 .PHONY: all
 
-$(OUT)/%.bpf.o: $(HERE)/%.bpf.c $(HERE)/layout.h
+$(OUT)/%.bpf.o: $(HERE)/%.bpf.c $(HERE)/layout.h datapath/lb_abi.h
 	@mkdir -p $(@D)
 	$(BPF_CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
-$(OUT)/%: $(HERE)/%.c $(HERE)/kit.c $(HERE)/kit.h $(HERE)/layout.h
+$(OUT)/%: $(HERE)/%.c $(HERE)/kit.c $(HERE)/kit.h $(HERE)/layout.h datapath/lb_abi.h
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -o $@ $< $(HERE)/kit.c -lbpf -pthread
