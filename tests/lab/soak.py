@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""make soak: requests without a pause, endpoints that change twenty times a second, and daemons that
-are restarted and killed, for ten minutes (--seconds).  Counts every request that fails.
+"""make soak: requests without a pause, endpoints that change twenty times a second, and daemons
+that are restarted and killed, for ten minutes (--seconds).  Counts every request that fails.
 
 Two services carry the requests:
 
@@ -190,9 +190,10 @@ class Soak:
         self.plant.by(*NODE4)
         until(lambda: self.plant.agent("outside").http(VIPS["web"][0])["pod"], what="served")
         self.began = time.monotonic()
+        spaces = {"outside": self.plant.outside, "node": self.plant.ns["n1"],
+                  "pod": self.plant.pods["n2p0"]}
         self.loads = {where: Load(lab, ns, *streams(where != "outside"), pause=args.pause)
-                      for where, ns in (("outside", self.plant.outside), ("node", self.plant.ns["n1"]),
-                                        ("pod", self.plant.pods["n2p0"]))}
+                      for where, ns in spaces.items()}
 
     def settled(self):
         """Wait until the maps hold what they should."""

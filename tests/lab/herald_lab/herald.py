@@ -26,8 +26,8 @@ class Herald:
     paths for -c, in front of it.
 
     Several nodes share one kernel here, so the datapath is off unless @datapath says otherwise:
-    True, or a dict of further fields of HeraldConfig's `datapath`.  Then the node has a bpffs of its
-    own, and a cgroup that everything joins which is started in @ns."""
+    True, or a dict of further fields of HeraldConfig's `datapath`.  Then the node has a bpffs of
+    its own, and a cgroup that everything joins which is started in @ns."""
 
     def __init__(self, lab, ns, node, shared=(), args=(), datapath=False):
         self.lab, self.ns, self.node = lab, ns, node
@@ -134,8 +134,8 @@ class Herald:
                      f"{self.ctl('bgp', 'peers')}\n{self.daemon.text()[-3000:]}")
 
     def counters(self):
-        """The datapath's counters: {reason: packets}."""
-        return {c["name"]: c["packets"] for c in self.ctl("lb", "counters")["counters"]}
+        """The datapath's counters, by name."""
+        return {c["name"]: c["count"] for c in self.ctl("lb", "counters")["counters"]}
 
     def routes(self, table="received", *args):
         return self.ctl("bgp", "routes", table, *args)["routes"]

@@ -63,8 +63,8 @@ def read_head(sock):
 
 
 def http(addr, port=80, path="/", timeout=3, keep=None, sport=0):
-    """GET; what the pod said, and between which addresses.  @keep: over the connection of that name,
-    opened when it is not there."""
+    """GET; what the pod said, and between which addresses.  @keep: over the connection of that
+    name, opened when it is not there."""
     sock = connect(addr, port, timeout, keep, sport)
     try:
         sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {addr}\r\n\r\n".encode())
@@ -88,7 +88,7 @@ def drop(keep):
 
 
 def many(addr, n, port=80, timeout=3):
-    """@n connections, one after the other: how many each pod had, whom the pods saw, what failed."""
+    """@n connections, one by one: how many each pod had, whom the pods saw, what failed."""
     pods, clients, errors = {}, {}, {}
     for _ in range(n):
         try:
@@ -224,7 +224,7 @@ def main():
 
 
 class Agent:
-    """Starts inside.py in @ns and asks it: agent.http("172.16.1.1") and the other functions above."""
+    """Starts inside.py in @ns and asks it: agent.http("172.16.1.1"), and all the others of OPS."""
 
     def __init__(self, lab, ns):
         lab.own(self)

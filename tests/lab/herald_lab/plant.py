@@ -1,5 +1,5 @@
-"""A small network for the datapath, both families, without BGP: routes stand by hand, so that a test
-says by which node a request comes in.
+"""A small network for the datapath, both families, without BGP: routes stand by hand, so that a
+test says by which node a request comes in.
 
     outside 10.10.1.10 - router - n1 .101   n2 .102   (one segment, 192.168.10.0/24, fd10::/64)
                                    |          |
@@ -174,7 +174,7 @@ def backends(d, vip, port=80, proto="TCP"):
 
 def app(name, pods, ports=None, families=("IPv4", "IPv6"), states=None, **spec):
     """The documents of a service whose endpoints are these pods ("n1p0"...), on both families.
-    @ports: Kubernetes' own; @states: {pod: "terminating" or "gone"}; the rest goes to h.service()."""
+    @ports: Kubernetes' own; @states: {pod: "terminating" or "gone"}; h.service() has the rest."""
     ports = ports or [{"name": "http", "port": 80, "targetPort": 80, "protocol": "TCP"}]
     docs = [h.service(name, ports=ports, families=list(families), **spec)]
     for fam in families:

@@ -28,8 +28,8 @@ class Daemon:
         with open(self.log, "ab") as out, self.netns.inside():
             self.started = time.monotonic()
             self.popen = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *self.netns.argv(self.argv)], stdin=subprocess.DEVNULL,
-                stdout=out, stderr=out, start_new_session=True, env=self.env, cwd=self.cwd)
+                ["setpriv", "--pdeathsig", "KILL", "--", *self.netns.argv(self.argv)],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, env=self.env, cwd=self.cwd)
         return self
 
     def running(self):
