@@ -29,7 +29,8 @@ class Daemon:
             self.started = time.monotonic()
             self.popen = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *self.netns.argv(self.argv)],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, env=self.env, cwd=self.cwd)
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                env=self.env, cwd=self.cwd)
         return self
 
     def running(self):
