@@ -82,7 +82,8 @@ struct kernel_ask {
 	char pin[KERNEL_PATH / 2];
 	struct dp_sizes sizes;
 	int from[DP_NR_MAPS]; /* maps to carry on with; -1: none */
-	bool force_old;	      /* the object for old kernels, whatever this one is (tests) */
+	bool force_old;	      /* as on a kernel before 5.12, whatever this one is (tests) */
+	bool force_clsact;    /* as on a kernel before 6.6 (tests) */
 };
 
 struct dp_kernel {

@@ -105,29 +105,25 @@ prog_id(int fd)
 
 /* ---- clsact ---- */
 
-static struct bpf_tc_hook
-tc_hook(const struct stand *s)
+/* LIBBPF_OPTS() clears the bytes behind the last field too, and libbpf looks at those. */
+static void
+tc_place(const struct stand *s, struct bpf_tc_hook *hook, struct bpf_tc_opts *opts)
 {
-	struct bpf_tc_hook hook = { .sz = sizeof(hook), .ifindex = (int)s->ifindex };
+	LIBBPF_OPTS(bpf_tc_hook, h, .ifindex = (int)s->ifindex,
+	    .attach_point = s->place == KP_OUT ? BPF_TC_EGRESS : BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, o, .handle = TC_HANDLE, .priority = TC_PRIORITY);
 
-	hook.attach_point = s->place == KP_OUT ? BPF_TC_EGRESS : BPF_TC_INGRESS;
-	return hook;
-}
-
-static struct bpf_tc_opts
-tc_opts(void)
-{
-	return (struct bpf_tc_opts){
-		.sz = sizeof(struct bpf_tc_opts), .handle = TC_HANDLE, .priority = TC_PRIORITY
-	};
+	memcpy(hook, &h, sizeof(h));
+	memcpy(opts, &o, sizeof(o));
 }
 
 static bool
 tc_is_there(const struct stand *s)
 {
-	struct bpf_tc_hook hook = tc_hook(s);
-	struct bpf_tc_opts opts = tc_opts();
+	struct bpf_tc_hook hook;
+	struct bpf_tc_opts opts;
 
+	tc_place(s, &hook, &opts);
 	return bpf_tc_query(&hook, &opts) == 0;
 }
 
@@ -135,10 +131,12 @@ tc_is_there(const struct stand *s)
 static int
 tc_put(const char *pin, const struct stand *s, int prog)
 {
-	struct bpf_tc_hook hook = tc_hook(s);
-	struct bpf_tc_opts opts = tc_opts();
-	int err = bpf_tc_hook_create(&hook);
+	struct bpf_tc_hook hook;
+	struct bpf_tc_opts opts;
+	int err;
 
+	tc_place(s, &hook, &opts);
+	err = bpf_tc_hook_create(&hook);
 	if (err < 0 && err != -EEXIST)
 		return err;
 	opts.prog_fd = prog;
@@ -151,10 +149,12 @@ tc_put(const char *pin, const struct stand *s, int prog)
 static int
 tc_drop(const struct stand *s)
 {
-	struct bpf_tc_hook hook = tc_hook(s);
-	struct bpf_tc_opts opts = tc_opts();
-	int err = bpf_tc_detach(&hook, &opts);
+	struct bpf_tc_hook hook;
+	struct bpf_tc_opts opts;
+	int err;
 
+	tc_place(s, &hook, &opts);
+	err = bpf_tc_detach(&hook, &opts);
 	return err == -ENOENT || err == -ENODEV || err == -EINVAL ? 0 : err;
 }
 
@@ -268,7 +268,7 @@ put_tc(const struct dp_kernel *k, unsigned ifindex, enum kp_prog place)
 		err = stand_update(k->ask.pin, &filter, prog, k->pending);
 	if (err != -ENOENT)
 		return err;
-	err = link_create(k->ask.pin, &s, prog, 0);
+	err = k->ask.force_clsact ? -EINVAL : link_create(k->ask.pin, &s, prog, 0);
 	/* So says a kernel before 6.6, or one without TCX. */
 	if (err == -EINVAL || err == -EOPNOTSUPP)
 		err = tc_put(k->ask.pin, &filter, prog);

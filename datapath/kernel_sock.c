@@ -82,14 +82,20 @@ update(const char *pin, enum kp_prog p, int prog, uint64_t cgroup, bool keep)
 static int
 create(const char *pin, enum kp_prog p, int prog, int cgroup)
 {
-	int fd = bpf_link_create(prog, cgroup, types[p - KP_SOCK], NULL), err;
+	int fd = bpf_link_create(prog, cgroup, types[p - KP_SOCK], NULL), old, err;
 	char name[32];
 
 	if (fd < 0)
 		return -errno;
 	link_name(p, name, sizeof(name));
-	/* One that is there is on another cgroup, and goes with its pin. */
+	/* One that is there is on another cgroup. */
+	old = kernel_pin_open(pin, "links", name);
 	err = kernel_pin_over(fd, pin, "links", name);
+	if (old >= 0) {
+		if (err == 0)
+			(void)bpf_link_detach(old);
+		close(old);
+	}
 	close(fd);
 	return err;
 }
