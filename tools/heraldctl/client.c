@@ -68,12 +68,13 @@ send_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
-/* Everything up to the newline or the end. */
+/* Everything up to the newline or the end; what comes behind it goes to @rest. */
 static int
-read_line(int fd, struct buf *line)
+read_first(int fd, struct buf *line, struct buf *rest)
 {
 	char piece[65536];
 	const char *end;
+	size_t len;
 	ssize_t n;
 
 	for (;;) {
@@ -85,8 +86,11 @@ read_line(int fd, struct buf *line)
 		if (n == 0)
 			return line->len ? 0 : -EPIPE;
 		end = memchr(piece, '\n', (size_t)n);
-		buf_add(line, piece, end ? (size_t)(end - piece) : (size_t)n);
-		if (line->failed)
+		len = end ? (size_t)(end - piece) : (size_t)n;
+		buf_add(line, piece, len);
+		if (end)
+			buf_add(rest, end + 1, (size_t)n - len - 1);
+		if (line->failed || rest->failed)
 			return -EMSGSIZE;
 		if (end)
 			return 0;
@@ -143,7 +147,7 @@ client_ask(const char *path, int argc, const char *const *argv, const char *outp
     char **error)
 {
 	char *text = question(argc, argv, output);
-	struct buf line;
+	struct buf line, rest;
 	int fd, err, status;
 
 	if (!text) {
@@ -151,12 +155,13 @@ client_ask(const char *path, int argc, const char *const *argv, const char *outp
 		return CTL_USAGE;
 	}
 	buf_init(&line, ANSWER_MAX);
+	buf_init(&rest, ANSWER_MAX);
 	status = connect_to(path, &fd, error);
 	if (status != CTL_OK)
 		goto free_text;
 	err = send_all(fd, text, strlen(text));
 	if (err == 0)
-		err = read_line(fd, &line);
+		err = read_first(fd, &line, &rest);
 	if (err < 0) {
 		*error = xasprintf("asked the daemon on %s, but no answer came: %s", path,
 		    err == -EPIPE ? "it hung up" : strerror(-err));
@@ -167,6 +172,103 @@ client_ask(const char *path, int argc, const char *const *argv, const char *outp
 	close(fd);
 
 free_text:
+	buf_fini(&rest);
+	buf_fini(&line);
+	free(text);
+	return status;
+}
+
+/* ---- streams ---- */
+
+/* The first line of @in without its newline as JSON, taken away from it; NULL: there is no whole
+ * line, or, with *bad, it is not JSON. */
+static json_t *
+take_line(struct buf *in, bool *bad)
+{
+	const char *end = in->len ? memchr(in->data, '\n', in->len) : NULL;
+	json_error_t error;
+	size_t len;
+	json_t *o;
+
+	*bad = false;
+	if (!end)
+		return NULL;
+	len = (size_t)(end - in->data);
+	o = json_loadb(in->data, len, 0, &error);
+	memmove(in->data, in->data + len + 1, in->len - len - 1);
+	in->len -= len + 1;
+	*bad = !o;
+	return o;
+}
+
+/* Records until it is over; 0 or -errno. */
+static int
+hear(int fd, struct buf *in, bool (*each)(void *arg, const json_t *record), void *arg)
+{
+	const struct timeval for_ever = { 0 };
+	char piece[65536];
+	json_t *record;
+	bool bad, more;
+	ssize_t n;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &for_ever, sizeof(for_ever)) < 0)
+		return -errno;
+	for (;;) {
+		while ((record = take_line(in, &bad))) {
+			more = each(arg, record);
+			json_decref(record);
+			if (!more)
+				return 0;
+		}
+		if (bad)
+			return -EBADMSG;
+		n = read(fd, piece, sizeof(piece));
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			buf_add(in, piece, (size_t)n);
+		if (in->failed)
+			return -EMSGSIZE;
+	}
+}
+
+int
+client_listen(const char *path, int argc, const char *const *argv, const char *output,
+    bool (*each)(void *arg, const json_t *record), void *arg, char **error)
+{
+	char *text = question(argc, argv, output);
+	json_t *data = NULL;
+	struct buf line, in;
+	int fd, err, status;
+
+	if (!text) {
+		*error = xstrdup("an argument is not valid UTF-8");
+		return CTL_USAGE;
+	}
+	buf_init(&line, ANSWER_MAX);
+	buf_init(&in, ANSWER_MAX);
+	status = connect_to(path, &fd, error);
+	if (status != CTL_OK)
+		goto free_text;
+	err = send_all(fd, text, strlen(text));
+	if (err == 0)
+		err = read_first(fd, &line, &in);
+	if (err == 0)
+		status = verdict(path, &line, &data, error);
+	if (err == 0 && status == CTL_OK)
+		err = hear(fd, &in, each, arg);
+	if (err < 0) {
+		*error = xasprintf("listened to the daemon on %s, but: %s", path,
+		    err == -EPIPE ? "it hung up" : strerror(-err));
+		status = CTL_NO_DAEMON;
+	}
+	json_decref(data);
+	close(fd);
+
+free_text:
+	buf_fini(&in);
 	buf_fini(&line);
 	free(text);
 	return status;

@@ -5,6 +5,7 @@
 #define HERALD_TOOLS_HERALDCTL_CLIENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #define CLIENT_SOCKET "/run/herald/herald.sock"
 
@@ -17,5 +18,13 @@ enum { CTL_OK, CTL_REFUSED, CTL_USAGE, CTL_NO_DAEMON };
  */
 int client_ask(const char *path, int argc, const char *const *argv, const char *output,
     json_t **data, char **error) __attribute__((warn_unused_result));
+
+/*
+ * Likewise, of a command that answers with a stream: @each gets one record after the other, borrowed,
+ * until it returns false or the daemon ends the stream.
+ */
+int client_listen(const char *path, int argc, const char *const *argv, const char *output,
+    bool (*each)(void *arg, const json_t *record), void *arg, char **error)
+    __attribute__((warn_unused_result));
 
 #endif

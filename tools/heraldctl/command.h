@@ -16,6 +16,7 @@ typedef void command_render(const json_t *data, struct buf *out);
 enum command_kind {
 	COMMAND_ASK,	   /* ask the daemon, show the answer by @render */
 	COMMAND_DOCUMENTS, /* likewise; the answer is shown as YAML documents, not as a table */
+	COMMAND_STREAM,	   /* likewise, one record after the other, each by @render */
 	COMMAND_CHECK,	   /* runs herald -t instead; needs no daemon */
 };
 

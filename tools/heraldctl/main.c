@@ -241,6 +241,62 @@ ask(const struct command *c, const struct options *o)
 	return status;
 }
 
+/* ---- listening ---- */
+
+struct listening {
+	const struct command *command;
+	const char *output;
+	int status;
+};
+
+/* JSON is one object a line here, so that a script can read along. */
+static int
+show_record(const struct listening *l, const json_t *record, struct buf *out)
+{
+	char *text;
+
+	if (strcmp(l->output, "yaml") == 0)
+		return yaml_print(&record, 1, out);
+	if (strcmp(l->output, "json") != 0) {
+		l->command->render(record, out);
+		return 0;
+	}
+	text = json_dumps(record, JSON_COMPACT);
+	if (!text)
+		return -ENOMEM;
+	buf_printf(out, "%s\n", text);
+	free(text);
+	return 0;
+}
+
+static bool
+print_record(void *arg, const json_t *record)
+{
+	struct listening *l = arg;
+	struct buf out;
+
+	buf_init(&out, OUTPUT_MAX);
+	if (show_record(l, record, &out) < 0 || print(&out, stdout) != CTL_OK)
+		l->status = CTL_REFUSED;
+	buf_fini(&out);
+	return l->status == CTL_OK;
+}
+
+static int
+listen_to(const struct command *c, const struct options *o)
+{
+	struct listening l = { c, o->output, CTL_OK };
+	char *error = NULL;
+	int status =
+	    client_listen(o->socket, o->argc, o->argv, o->output, print_record, &l, &error);
+
+	if (status == CTL_OK)
+		return l.status;
+	fprintf(stderr, "heraldctl: %s\n", error);
+	free(error);
+	return status;
+}
+
 /* No such command: the group's commands when help was asked for, else the nearest word. */
 static int
 no_command(const struct options *o, char *why)
@@ -297,7 +353,7 @@ run(struct options *o)
 	}
 	if (c->kind == COMMAND_CHECK)
 		return run_check(o->argc - words, o->argv + words);
-	return ask(c, o);
+	return c->kind == COMMAND_STREAM ? listen_to(c, o) : ask(c, o);
 }
 
 int

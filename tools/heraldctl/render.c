@@ -5,48 +5,17 @@
 
 #include "lib/buf.h"
 #include "lib/text.h"
+#include "tools/heraldctl/answer.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-/* ---- reading answers that may lack anything ---- */
-
-static const char *
-str_of(const json_t *obj, const char *key)
-{
-	const char *s = json_string_value(json_object_get(obj, key));
-
-	return s ? s : "";
-}
-
-static json_int_t
-int_of(const json_t *obj, const char *key)
-{
-	return json_integer_value(json_object_get(obj, key));
-}
-
-static bool
-is_true(const json_t *obj, const char *key)
-{
-	return json_is_true(json_object_get(obj, key));
-}
+/* ---- cells ---- */
 
 static const char *
 yes_no(const json_t *obj, const char *key)
 {
-	return is_true(obj, key) ? "true" : "false";
-}
-
-/* Seconds as kubectl shows them; "" when the field is not there. */
-static const char *
-age_of(const json_t *obj, const char *key, char *text, size_t size)
-{
-	const json_t *v = json_object_get(obj, key);
-	json_int_t s = json_integer_value(v);
-
-	if (!json_is_integer(v))
-		return "";
-	return text_duration(s > 0 ? (uint64_t)s : 0, text, size);
+	return answer_is(obj, key) ? "true" : "false";
 }
 
 /* A list's elements, texts and numbers alike. */
@@ -117,28 +86,28 @@ render_bgp_peers(const json_t *data, struct buf *out)
 			family = json_array_get(families, j);
 			cell_int(t, peer, "localASN");
 			cell_int(t, peer, "peerASN");
-			text_cell(t, str_of(peer, "peerAddress"));
-			text_cell(t, str_of(peer, "state"));
-			text_cell(t, age_of(peer, "uptimeSeconds", age, sizeof(age)));
+			text_cell(t, answer_str(peer, "peerAddress"));
+			text_cell(t, answer_str(peer, "state"));
+			text_cell(t, answer_age(peer, "uptimeSeconds", age, sizeof(age)));
 			if (family)
-				text_cellf(
-				    t, "%s/%s", str_of(family, "afi"), str_of(family, "safi"));
+				text_cellf(t, "%s/%s", answer_str(family, "afi"),
+				    answer_str(family, "safi"));
 			else
 				text_cell(t, "-");
-			text_cellf(t, "%lld", (long long)int_of(family, "received"));
-			text_cellf(t, "%lld", (long long)int_of(family, "advertised"));
+			text_cellf(t, "%lld", (long long)answer_int(family, "received"));
+			text_cellf(t, "%lld", (long long)answer_int(family, "advertised"));
 		}
 	}
 	print_free(t, out);
 	json_array_foreach(json_object_get(data, "peers"), i, peer)
 	{
-		const char *why = str_of(peer, "heldDown");
+		const char *why = answer_str(peer, "heldDown");
 
 		if (!*why)
-			why = str_of(peer, "lastError");
-		if (*why && strcmp(str_of(peer, "state"), "established") != 0)
-			buf_printf(out, "\n%s (%s): %s\n", str_of(peer, "name"),
-			    str_of(peer, "peerAddress"), why);
+			why = answer_str(peer, "lastError");
+		if (*why && strcmp(answer_str(peer, "state"), "established") != 0)
+			buf_printf(out, "\n%s (%s): %s\n", answer_str(peer, "name"),
+			    answer_str(peer, "peerAddress"), why);
 	}
 }
 
@@ -192,11 +161,11 @@ cell_attrs(struct text_table *t, const json_t *r)
 	struct buf b;
 
 	buf_init(&b, 1 << 20);
-	attr_flag(&b, "best", is_true(r, "best"));
-	attr_flag(&b, "multipath", is_true(r, "multipath"));
-	attr_flag(&b, "stale", is_true(r, "stale"));
-	attr_str(&b, "Rejected", str_of(r, "rejected"));
-	attr_str(&b, "Origin", str_of(r, "origin"));
+	attr_flag(&b, "best", answer_is(r, "best"));
+	attr_flag(&b, "multipath", answer_is(r, "multipath"));
+	attr_flag(&b, "stale", answer_is(r, "stale"));
+	attr_str(&b, "Rejected", answer_str(r, "rejected"));
+	attr_str(&b, "Origin", answer_str(r, "origin"));
 	attr_list(&b, "AsPath", json_object_get(r, "asPath"));
 	attr_int(&b, "Med", json_object_get(r, "med"));
 	attr_int(&b, "LocalPref", json_object_get(r, "localPreference"));
@@ -222,11 +191,11 @@ render_bgp_routes(const json_t *data, struct buf *out)
 		if (json_object_get(r, "localASN"))
 			cell_int(t, r, "localASN");
 		else
-			text_cell(t, str_of(r, "instance"));
-		text_cell(t, *str_of(r, "peer") ? str_of(r, "peer") : "-");
-		text_cell(t, str_of(r, "prefix"));
-		text_cell(t, str_of(r, "nextHop"));
-		text_cell(t, age_of(r, "ageSeconds", age, sizeof(age)));
+			text_cell(t, answer_str(r, "instance"));
+		text_cell(t, *answer_str(r, "peer") ? answer_str(r, "peer") : "-");
+		text_cell(t, answer_str(r, "prefix"));
+		text_cell(t, answer_str(r, "nextHop"));
+		text_cell(t, answer_age(r, "ageSeconds", age, sizeof(age)));
 		cell_attrs(t, r);
 	}
 	print_free(t, out);
@@ -246,8 +215,9 @@ put_prefixes(struct buf *b, const json_t *list)
 		if (json_is_string(p))
 			buf_puts(b, json_string_value(p));
 		else
-			buf_printf(b, "%s (%lld..%lld)", str_of(p, "prefix"),
-			    (long long)int_of(p, "minLength"), (long long)int_of(p, "maxLength"));
+			buf_printf(b, "%s (%lld..%lld)", answer_str(p, "prefix"),
+			    (long long)answer_int(p, "minLength"),
+			    (long long)answer_int(p, "maxLength"));
 	}
 }
 
@@ -267,16 +237,16 @@ render_bgp_policies(const json_t *data, struct buf *out)
 		if (json_object_get(p, "localASN"))
 			cell_int(t, p, "localASN");
 		else
-			text_cell(t, str_of(p, "instance"));
-		text_cell(t, str_of(p, "name"));
-		text_cell(t, str_of(p, "type"));
+			text_cell(t, answer_str(p, "instance"));
+		text_cell(t, answer_str(p, "name"));
+		text_cell(t, answer_str(p, "type"));
 		cell_list(t, json_object_get(p, "peers"));
 		cell_list(t, json_object_get(p, "families"));
 		buf_init(&b, 1 << 24);
 		put_prefixes(&b, json_object_get(p, "prefixes"));
 		text_cell(t, buf_text(&b));
 		buf_fini(&b);
-		text_cell(t, str_of(p, "action"));
+		text_cell(t, answer_str(p, "action"));
 		cell_list(t, json_object_get(p, "pathActions"));
 	}
 	print_free(t, out);
@@ -296,10 +266,28 @@ colon_safe(const char *ip, const char **close)
 static void
 cell_backend(struct text_table *t, const json_t *b, size_t nr, const char *protocol)
 {
-	const char *close, *open = colon_safe(str_of(b, "ip"), &close);
+	const char *close, *open = colon_safe(answer_str(b, "ip"), &close);
 
-	text_cellf(t, "%zu => %s%s%s:%lld/%s (%s)", nr, open, str_of(b, "ip"), close,
-	    (long long)int_of(b, "port"), protocol, str_of(b, "state"));
+	text_cellf(t, "%zu => %s%s%s:%lld/%s (%s)", nr, open, answer_str(b, "ip"), close,
+	    (long long)answer_int(b, "port"), protocol, answer_str(b, "state"));
+}
+
+/* The cells of a frontend; empty ones on the lines of its further backends. */
+static void
+cells_frontend(struct text_table *t, const json_t *s, bool stats)
+{
+	const json_t *front = json_object_get(s, "frontend");
+	const char *close, *open = colon_safe(answer_str(front, "ip"), &close);
+
+	cell_int(t, s, "id");
+	text_cellf(t, "%s%s%s:%lld/%s", open, answer_str(front, "ip"), close,
+	    (long long)answer_int(front, "port"), answer_str(front, "protocol"));
+	text_cell(t, answer_str(s, "type"));
+	if (!stats)
+		return;
+	cell_int(t, s, "packets");
+	cell_int(t, s, "bytes");
+	cell_int(t, s, "flows");
 }
 
 /* As `cilium-dbg service list`: a line a backend, those after the first without the frontend. */
@@ -307,29 +295,24 @@ void
 render_services(const json_t *data, struct buf *out)
 {
 	static const char *const head[] = { "ID", "Frontend", "Service Type", "Backends", NULL };
-	struct text_table *t = text_table_new(head);
+	static const char *const head_stats[] = { "ID", "Frontend", "Service Type", "Packets",
+		"Bytes", "Flows", "Backends", NULL };
+	const bool stats = answer_is(data, "stats");
+	struct text_table *t = text_table_new(stats ? head_stats : head);
 	const json_t *s;
 	size_t i, j, nr;
 
 	json_array_foreach(json_object_get(data, "services"), i, s)
 	{
-		const json_t *front = json_object_get(s, "frontend");
 		const json_t *backends = json_object_get(s, "backends");
-		const char *protocol = str_of(front, "protocol");
-		const char *close, *open = colon_safe(str_of(front, "ip"), &close);
+		const char *protocol = answer_str(json_object_get(s, "frontend"), "protocol");
 
 		nr = json_array_size(backends);
 		for (j = 0; j < nr || j == 0; j++) {
-			if (j == 0) {
-				cell_int(t, s, "id");
-				text_cellf(t, "%s%s%s:%lld/%s", open, str_of(front, "ip"), close,
-				    (long long)int_of(front, "port"), protocol);
-				text_cell(t, str_of(s, "type"));
-			} else {
+			if (j == 0)
+				cells_frontend(t, s, stats);
+			for (size_t k = 0; j > 0 && k < (stats ? 6 : 3); k++)
 				text_cell(t, "");
-				text_cell(t, "");
-				text_cell(t, "");
-			}
 			if (nr == 0)
 				text_cell(t, "");
 			else
@@ -351,19 +334,20 @@ render_ippools(const json_t *data, struct buf *out)
 
 	json_array_foreach(json_object_get(data, "pools"), i, p)
 	{
-		text_cell(t, str_of(p, "name"));
+		text_cell(t, answer_str(p, "name"));
 		text_cell(t, yes_no(p, "disabled"));
 		text_cell(t, yes_no(p, "conflicting"));
 		cell_int(t, p, "available");
-		text_cell(t, age_of(p, "ageSeconds", age, sizeof(age)));
+		text_cell(t, answer_age(p, "ageSeconds", age, sizeof(age)));
 	}
 	print_free(t, out);
 	json_array_foreach(json_object_get(data, "pools"), i, p)
 	{
 		c = json_object_get(p, "conflict");
 		if (c)
-			buf_printf(out, "\n%s: %s overlaps %s of %s\n", str_of(p, "name"),
-			    str_of(c, "range"), str_of(c, "otherRange"), str_of(c, "with"));
+			buf_printf(out, "\n%s: %s overlaps %s of %s\n", answer_str(p, "name"),
+			    answer_str(c, "range"), answer_str(c, "otherRange"),
+			    answer_str(c, "with"));
 	}
 }
 
@@ -378,11 +362,11 @@ render_ipam(const json_t *data, struct buf *out)
 
 	json_array_foreach(json_object_get(data, "allocations"), i, a)
 	{
-		const char *note = str_of(a, "reason");
+		const char *note = answer_str(a, "reason");
 
-		text_cell(t, str_of(a, "address"));
-		text_cell(t, str_of(a, "owner"));
-		text_cell(t, str_of(a, "pool"));
+		text_cell(t, answer_str(a, "address"));
+		text_cell(t, answer_str(a, "owner"));
+		text_cell(t, answer_str(a, "pool"));
 		text_cell(t, strcmp(note, "satisfied") == 0 ? "" : note);
 	}
 	print_free(t, out);
@@ -392,12 +376,12 @@ render_ipam(const json_t *data, struct buf *out)
 	t = text_table_new(head_waiting);
 	json_array_foreach(waiting, i, a)
 	{
-		const char *requested = str_of(a, "requested");
+		const char *requested = answer_str(a, "requested");
 
-		text_cell(t, str_of(a, "owner"));
-		text_cell(t, *requested ? requested : str_of(a, "family"));
-		text_cell(t, str_of(a, "reason"));
-		text_cell(t, str_of(a, "message"));
+		text_cell(t, answer_str(a, "owner"));
+		text_cell(t, *requested ? requested : answer_str(a, "family"));
+		text_cell(t, answer_str(a, "reason"));
+		text_cell(t, answer_str(a, "message"));
 	}
 	print_free(t, out);
 }
@@ -417,9 +401,9 @@ cell_hops(struct text_table *t, const json_t *route)
 	buf_init(&b, 1 << 20);
 	json_array_foreach(hops, i, hop)
 	{
-		buf_printf(&b, "%s%s", i ? ", " : "", str_of(hop, "gateway"));
-		if (*str_of(hop, "interface"))
-			buf_printf(&b, " dev %s", str_of(hop, "interface"));
+		buf_printf(&b, "%s%s", i ? ", " : "", answer_str(hop, "gateway"));
+		if (*answer_str(hop, "interface"))
+			buf_printf(&b, " dev %s", answer_str(hop, "interface"));
 	}
 	text_cell(t, buf_text(&b));
 	buf_fini(&b);
@@ -437,10 +421,10 @@ render_routes(const json_t *data, struct buf *out)
 	{
 		bool absent = json_is_false(json_object_get(r, "installed"));
 
-		text_cell(t, str_of(r, "prefix"));
+		text_cell(t, answer_str(r, "prefix"));
 		cell_hops(t, r);
-		text_cell(t, str_of(r, "origin"));
-		text_cell(t, absent ? str_of(r, "reason") : "installed");
+		text_cell(t, answer_str(r, "origin"));
+		text_cell(t, absent ? answer_str(r, "reason") : "installed");
 	}
 	print_free(t, out);
 }
@@ -448,7 +432,7 @@ render_routes(const json_t *data, struct buf *out)
 void
 render_message(const json_t *data, struct buf *out)
 {
-	const char *m = str_of(data, "message");
+	const char *m = answer_str(data, "message");
 
 	if (*m)
 		buf_printf(out, "%s\n", m);
@@ -464,12 +448,12 @@ status_sources(const json_t *data, struct buf *out)
 
 	json_array_foreach(json_object_get(data, "sources"), i, s)
 	{
-		buf_printf(out, "%-10s %s: %s", i == 0 ? "Sources:" : "", str_of(s, "name"),
-		    is_true(s, "synced") ? "in sync" : "not in sync");
+		buf_printf(out, "%-10s %s: %s", i == 0 ? "Sources:" : "", answer_str(s, "name"),
+		    answer_is(s, "synced") ? "in sync" : "not in sync");
 		if (json_object_get(s, "objects"))
-			buf_printf(out, ", %lld objects", (long long)int_of(s, "objects"));
-		if (*str_of(s, "error"))
-			buf_printf(out, ", %s", str_of(s, "error"));
+			buf_printf(out, ", %lld objects", (long long)answer_int(s, "objects"));
+		if (*answer_str(s, "error"))
+			buf_printf(out, ", %s", answer_str(s, "error"));
 		buf_puts(out, "\n");
 	}
 }
@@ -483,18 +467,19 @@ status_bgp(const json_t *bgp, struct buf *out)
 	if (!bgp)
 		return;
 	buf_printf(out, "%-10s %lld peers, %lld established",
-	    "BGP:", (long long)int_of(bgp, "peers"), (long long)int_of(bgp, "established"));
+	    "BGP:", (long long)answer_int(bgp, "peers"), (long long)answer_int(bgp, "established"));
 	if (routes)
 		buf_printf(out, "; routes: %lld received, %lld accepted, %lld our own",
-		    (long long)int_of(routes, "received"), (long long)int_of(routes, "accepted"),
-		    (long long)int_of(routes, "originated"));
+		    (long long)answer_int(routes, "received"),
+		    (long long)answer_int(routes, "accepted"),
+		    (long long)answer_int(routes, "originated"));
 	buf_puts(out, "\n");
 	json_array_foreach(json_object_get(bgp, "down"), i, peer)
 	{
-		buf_printf(out, "%-10s %s (%s) is %s", "", str_of(peer, "name"),
-		    str_of(peer, "peerAddress"), str_of(peer, "state"));
-		if (*str_of(peer, "lastError"))
-			buf_printf(out, ": %s", str_of(peer, "lastError"));
+		buf_printf(out, "%-10s %s (%s) is %s", "", answer_str(peer, "name"),
+		    answer_str(peer, "peerAddress"), answer_str(peer, "state"));
+		if (*answer_str(peer, "lastError"))
+			buf_printf(out, ": %s", answer_str(peer, "lastError"));
 		buf_puts(out, "\n");
 	}
 }
@@ -535,10 +520,10 @@ status_reload(const json_t *data, struct buf *out)
 
 	if (!last)
 		return;
-	buf_printf(out, "%-10s %s", "Reload:", is_true(last, "ok") ? "ok" : "refused");
+	buf_printf(out, "%-10s %s", "Reload:", answer_is(last, "ok") ? "ok" : "refused");
 	if (json_object_get(last, "ageSeconds"))
-		buf_printf(out, ", %s ago", age_of(last, "ageSeconds", age, sizeof(age)));
-	if (!is_true(last, "ok"))
+		buf_printf(out, ", %s ago", answer_age(last, "ageSeconds", age, sizeof(age)));
+	if (!answer_is(last, "ok"))
 		buf_puts(out, "; the configuration from before is in force");
 	buf_puts(out, "\n");
 	json_array_foreach(faults, i, f) if (json_is_string(f))
@@ -560,20 +545,19 @@ render_status(const json_t *data, struct buf *out)
 	char age[24];
 	size_t i;
 
-	buf_printf(out, "%-10s %s on %s, up %s\n", "Herald:", str_of(data, "version"),
-	    str_of(data, "node"), age_of(data, "uptimeSeconds", age, sizeof(age)));
+	buf_printf(out, "%-10s %s on %s, up %s\n", "Herald:", answer_str(data, "version"),
+	    answer_str(data, "node"), answer_age(data, "uptimeSeconds", age, sizeof(age)));
 	status_sources(data, out);
 	status_reload(data, out);
 	status_bgp(json_object_get(data, "bgp"), out);
 	status_counts(out, "Pools:", json_object_get(data, "pools"), pools);
 	status_counts(out, "Services:", json_object_get(data, "services"), services);
 	status_counts(out, "Routes:", json_object_get(data, "routes"), routes);
-	if (json_object_get(data, "datapath"))
-		buf_printf(out, "%-10s %s\n",
-		    "Datapath:", str_of(json_object_get(data, "datapath"), "mode"));
+	render_status_datapath(json_object_get(data, "datapath"), out);
 	for (i = 0; i < json_array_size(json_object_get(data, "notices")); i++) {
 		notice = json_array_get(json_object_get(data, "notices"), i);
 		buf_printf(out, "%-10s %s/%s: %s\n", i == 0 ? "Notices:" : "",
-		    str_of(notice, "kind"), str_of(notice, "name"), str_of(notice, "message"));
+		    answer_str(notice, "kind"), answer_str(notice, "name"),
+		    answer_str(notice, "message"));
 	}
 }

@@ -17,6 +17,13 @@ void render_services(const json_t *, struct buf *out);
 void render_ippools(const json_t *, struct buf *out);
 void render_ipam(const json_t *, struct buf *out);
 void render_routes(const json_t *, struct buf *out);
+void render_lb_list(const json_t *, struct buf *out);
+void render_lb_conntrack(const json_t *, struct buf *out);
+void render_lb_maglev(const json_t *, struct buf *out);
+void render_lb_counters(const json_t *, struct buf *out);
+void render_observed(const json_t *, struct buf *out); /* one record */
+/* The part of `status`; NULL is fine. */
+void render_status_datapath(const json_t *, struct buf *out);
 /* "message", if there is one. */
 void render_message(const json_t *, struct buf *out);
 

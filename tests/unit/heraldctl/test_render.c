@@ -95,6 +95,77 @@ static const struct {
 	  "Pools:     1 pools, 253 addresses available\n"
 	  "Datapath:  none\n"
 	  "Notices:   K/n: m.\n" },
+	{ render_services,
+	  "{\"stats\":true,\"services\":[{\"id\":1,\"frontend\":{\"ip\":\"172.16.1.1\",\"port\":80,\"protocol\":\"TCP\"},"
+	  "\"type\":\"LoadBalancer\",\"packets\":7,\"bytes\":420,\"flows\":2,\"backends\":["
+	  "{\"ip\":\"10.10.1.7\",\"port\":8080,\"state\":\"active\"},{\"ip\":\"10.10.2.7\",\"port\":8080,\"state\":\"active\"}]},"
+	  "{\"id\":2,\"frontend\":{\"ip\":\"10.96.0.1\",\"port\":53,\"protocol\":\"UDP\"},\"type\":\"ClusterIP\"}]}",
+	  "ID   Frontend            Service Type   Packets   Bytes   Flows   Backends\n"
+	  "1    172.16.1.1:80/TCP   LoadBalancer   7         420     2       1 => 10.10.1.7:8080/TCP (active)\n"
+	  "                                                                  2 => 10.10.2.7:8080/TCP (active)\n"
+	  "2    10.96.0.1:53/UDP    ClusterIP\n" },
+	/* cilium-dbg bpf lb list */
+	{ render_lb_list,
+	  "{\"frontends\":[{\"id\":1,\"address\":\"172.16.1.1:80/TCP\",\"flags\":[\"LoadBalancer\",\"ExternalLocal\"],\"backends\":["
+	  "{\"id\":9,\"address\":\"10.10.1.7:8080/TCP\",\"state\":\"active\"},"
+	  "{\"id\":3,\"address\":\"10.10.2.7:8080/TCP\",\"state\":\"terminating\"}]},"
+	  "{\"id\":2,\"address\":\"[2001:db8::1]:53/UDP\",\"flags\":[\"ClusterIP\",\"non-routable\"],\"backends\":[]}]}",
+	  "SERVICE ADDRESS            BACKEND ADDRESS (REVNAT_ID) (SLOT)\n"
+	  "172.16.1.1:80/TCP (0)      0.0.0.0:0 (1) (0) [LoadBalancer, ExternalLocal]\n"
+	  "172.16.1.1:80/TCP (1)      10.10.1.7:8080/TCP (1) (1)\n"
+	  "172.16.1.1:80/TCP (2)      10.10.2.7:8080/TCP (1) (2) [terminating]\n"
+	  "[2001:db8::1]:53/UDP (0)   [::]:0 (2) (0) [ClusterIP, non-routable]\n" },
+	{ render_lb_list,
+	  "{\"backends\":[{\"id\":9,\"address\":\"10.10.1.7:8080/TCP\",\"state\":\"active\",\"node\":\"w1\",\"packets\":7,\"bytes\":420,"
+	  "\"flows\":2}]}",
+	  "ID   BACKEND ADDRESS      STATE    NODE   PACKETS   BYTES   FLOWS\n"
+	  "9    10.10.1.7:8080/TCP   active   w1     7         420     2\n" },
+	{ render_lb_list,
+	  "{\"sourceRanges\":[{\"id\":1,\"address\":\"172.16.1.1:80/TCP\",\"ranges\":[\"10.0.0.0/8\",\"192.0.2.0/24\"]}]}",
+	  "SERVICE ADDRESS     SOURCE RANGES\n"
+	  "172.16.1.1:80/TCP   10.0.0.0/8, 192.0.2.0/24\n" },
+	{ render_lb_conntrack,
+	  "{\"flows\":[{\"client\":\"10.0.0.5:40312/TCP\",\"frontend\":\"172.16.1.1:80/TCP\",\"backend\":\"10.10.2.7:8080/TCP\","
+	  "\"snatPort\":61000,\"state\":\"established\",\"idleSeconds\":3,\"timeoutSeconds\":21600,\"service\":\"default/web\"}],"
+	  "\"limit\":1,\"limited\":true}",
+	  "CLIENT               FRONTEND            BACKEND              SNAT PORT   STATE         IDLE   TIMEOUT   SERVICE\n"
+	  "10.0.0.5:40312/TCP   172.16.1.1:80/TCP   10.10.2.7:8080/TCP   61000       established   3s     6h        default/web\n"
+	  "\nThere may be more than these 1; --limit N shows them.\n" },
+	{ render_lb_maglev,
+	  "{\"tables\":[{\"address\":\"172.16.1.1:80/TCP\",\"scope\":\"external\",\"size\":251,\"backends\":["
+	  "{\"address\":\"10.10.1.7:8080/TCP\",\"slots\":126,\"share\":0.50199},{\"address\":\"10.10.2.7:8080/TCP\",\"slots\":125,"
+	  "\"share\":0.498}]}]}",
+	  "FRONTEND            SCOPE      SIZE   BACKEND              SLOTS   SHARE\n"
+	  "172.16.1.1:80/TCP   external   251    10.10.1.7:8080/TCP   126     50.20%\n"
+	  "172.16.1.1:80/TCP   external   251    10.10.2.7:8080/TCP   125     49.80%\n" },
+	{ render_lb_counters,
+	  "{\"counters\":[{\"name\":\"no-backend\",\"kind\":\"drop\",\"count\":3,\"description\":\"None.\"}]}",
+	  "NAME         KIND   COUNT   MEANING\n"
+	  "no-backend   drop   3       None.\n" },
+	{ render_observed,
+	  "{\"time\":\"2026-01-01T00:00:00.000001Z\",\"event\":\"new\",\"client\":\"10.0.0.5:40312/TCP\",\"frontend\":\"172.16.1.1:80/TCP\","
+	  "\"backend\":\"10.10.1.7:8080/TCP\",\"service\":\"default/web\",\"hook\":\"xdp\",\"interface\":\"eth1\",\"tcpFlags\":\"S\","
+	  "\"snat\":true,\"reason\":\"forwarded\"}",
+	  "2026-01-01T00:00:00.000001Z new 10.0.0.5:40312/TCP -> 172.16.1.1:80/TCP => 10.10.1.7:8080/TCP default/web (xdp "
+	  "eth1, flags S, snat)\n" },
+	{ render_observed,
+	  "{\"time\":\"t\",\"event\":\"drop\",\"client\":\"a\",\"frontend\":\"b\",\"hook\":\"net\",\"reason\":\"no-backend\","
+	  "\"message\":\"None.\"}",
+	  "t drop a -> b (net) no-backend: None.\n" },
+	{ render_observed, "{\"lost\":12}", "12 records were lost here: this reader is too slow\n" },
+	{ render_status_datapath,
+	  "{\"mode\":\"bpf\",\"loaded\":true,\"adopted\":true,\"services\":4,\"frontends\":9,\"backends\":8,\"conflicts\":1,"
+	  "\"repaired\":2,\"devices\":[{\"name\":\"eth1\",\"side\":\"network\",\"attached\":\"xdp\"},{\"name\":\"veth1\",\"side\":\"pods\","
+	  "\"attached\":\"none\",\"error\":\"it is gone\"}],\"socketLB\":{\"wanted\":true,\"attached\":false,\"error\":\"no cgroup2\"},"
+	  "\"maxFlows\":{\"ipv4\":524288,\"ipv6\":131072},\"drops\":{\"no-backend\":3,\"ttl\":1}}",
+	  "Datapath:  bpf, loaded, took over what was there; 4 services, 9 frontends, 8 backends\n"
+	  "           eth1: xdp\n"
+	  "           veth1: none (pods), it is gone\n"
+	  "           socketLB: not attached, no cgroup2\n"
+	  "           flows: at most 524288 IPv4, 131072 IPv6\n"
+	  "           1 frontends are another Service's already\n"
+	  "           2 words of the maps were found changed, and repaired\n"
+	  "           drops: no-backend 3, ttl 1\n" },
 	{ render_message, "{\"message\":\"done\"}", "done\n" },
 	{ render_message, "{}", "" },
 };
@@ -152,7 +223,13 @@ START_TEST(any_answer_is_survived)
 		"[4],"
 		"\"waiting\":[4],\"sources\":[3],\"lastReload\":{\"faults\":[3]},\"bgp\":{\"down\":"
 		"[3]},"
-		"\"notices\":[3],\"uptimeSeconds\":-5,\"datapath\":3}" };
+		"\"notices\":[3],\"uptimeSeconds\":-5,\"datapath\":3}",
+		"{\"frontends\":[3,{\"flags\":[3],\"backends\":[3]}]}", "{\"backends\":[3,null]}",
+		"{\"backends\":3}", "{\"sourceRanges\":[3,{\"ranges\":[3,null]}]}",
+		"{\"flows\":[3],\"limited\":true}", "{\"tables\":[3,{\"backends\":[3]}]}",
+		"{\"counters\":[3]}", "{\"lost\":null}",
+		"{\"datapath\":{\"loaded\":3,\"devices\":[3],\"drops\":{\"x\":[]},\"socketLB\":4,"
+		"\"maxFlows\":4}}" };
 
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
 		json_error_t bad;
