@@ -168,7 +168,17 @@ void links_locals_changed(struct dp_links *);		  /* asks again, soon */
 
 /* ---- sweep.c ---- */
 struct dp_sweep;
+/* What it asks of services.c, behind which tests may stand themselves. */
+struct sweep_rows {
+	bool (*has_dying)(const struct dp_services *);
+	bool (*is_dying_be)(const struct dp_services *, uint32_t row);
+	bool (*is_dying_fe)(const struct dp_services *, uint32_t row);
+	void (*dying_begin)(struct dp_services *);
+	void (*dying_end)(struct dp_services *);
+	const char *(*name)(const struct dp_services *, uint32_t service);
+};
 struct dp_sweep *sweep_new(struct loop *, struct dp_services *);
+struct dp_sweep *sweep_new_on(struct loop *, struct dp_services *, const struct sweep_rows *);
 void sweep_free(struct dp_sweep *);
 void sweep_maps_set(struct dp_sweep *, const struct dp_maps *);
 void sweep_now(struct dp_sweep *); /* rows are dying: go through all flows soon, in slices */

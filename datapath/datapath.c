@@ -103,8 +103,11 @@ static void
 devices_show(struct datapath *dp)
 {
 	dp->shown = xrealloc(dp->shown, dp->nr_devices + 1, sizeof(*dp->shown));
-	for (size_t i = 0; i < dp->nr_devices; i++)
+	for (size_t i = 0; i < dp->nr_devices; i++) {
 		dp->shown[i] = dp->devices[i].d;
+		if (!dp->shown[i].error)
+			dp->shown[i].error = "";
+	}
 }
 
 static struct device *
@@ -697,10 +700,13 @@ dp_remove(struct datapath *dp)
 	if (dp->loaded)
 		(void)maps_set(dp, NULL, false);
 	dp->loaded = dp->loading = dp->socket_lb = false;
+	/* Freed with it: what the thread may still say is not heard. */
 	if (dp->kernel)
 		dp_kernel_remove(dp->kernel);
 	else
 		err = dp_remove_pinned(dp->conf.pin_path);
+	dp_kernel_free(dp->kernel);
+	dp->kernel = NULL;
 	if (err < 0)
 		log_error("datapath-remove-failed", LOG_S("pin", dp->conf.pin_path), LOG_ERR(err));
 	for (size_t i = 0; i < dp->nr_devices; i++)

@@ -348,6 +348,7 @@ snat_ports_due(void *arg)
 	timer_set_jitter(&k->ports, PORTS_MS, 10);
 	if (!conf)
 		return;
+	snat_write(k); /* and its bit in the filter, were it lost */
 	f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
 	if (!f || fscanf(f, "%u %u", &lo, &hi) != 2 || lo > hi || hi > PORT_LAST) {
 		lo = 32768; /* the kernel's default */

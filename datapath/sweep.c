@@ -30,6 +30,7 @@ enum { V4, V6, NR_FAMILIES };
 struct dp_sweep {
 	struct loop *loop;
 	struct dp_services *services;
+	const struct sweep_rows *rows;
 	const struct dp_maps *maps;
 	struct loop_timer tick;	 /* the next piece of the quiet round */
 	struct loop_timer dying; /* the next round for dying rows */
@@ -133,8 +134,9 @@ piece_way(const struct piece *p, uint32_t bucket, int way)
 /* ---- what is over ---- */
 
 struct judge {
-	const struct dp_services *services; /* NULL: only time counts */
-	uint16_t timeout[2][LB_NR_STATES];  /* UDP, TCP */
+	const struct dp_services *services;
+	const struct sweep_rows *rows;	   /* NULL: only time counts */
+	uint16_t timeout[2][LB_NR_STATES]; /* UDP, TCP */
 	uint16_t now;
 	uint16_t least; /* nothing younger than that is over */
 };
@@ -144,7 +146,8 @@ judge_init(struct judge *j, const struct dp_sweep *s, bool dying)
 {
 	const struct lb_conf *c = s->maps->conf;
 
-	*j = (struct judge){ .services = dying ? s->services : NULL,
+	*j = (struct judge){ .services = s->services,
+		.rows = dying ? s->rows : NULL,
 		.now = (uint16_t)lb_now(),
 		.least = BUSY_TICKS };
 	memcpy(j->timeout[0], c->timeout_udp, sizeof(j->timeout[0]));
@@ -163,9 +166,9 @@ is_over(const struct judge *j, uint64_t v)
 
 	if (idle > IDLE_MAX)
 		idle = 0;
-	if (j->services && state != LB_ST_BUSY &&
-	    (services_is_dying_be(j->services, LB_FLOW_BACKEND(v)) ||
-		services_is_dying_fe(j->services, LB_FLOW_FRONTEND(v))))
+	if (j->rows && state != LB_ST_BUSY &&
+	    (j->rows->is_dying_be(j->services, LB_FLOW_BACKEND(v)) ||
+		j->rows->is_dying_fe(j->services, LB_FLOW_FRONTEND(v))))
 		return true;
 	if (idle <= j->least)
 		return false;
@@ -262,8 +265,8 @@ dying_slice(void *arg)
 	}
 	s->in_dying = false;
 	s->dying_done_ms = loop_now_ms(s->loop);
-	services_dying_end(s->services);
-	if (services_has_dying(s->services))
+	s->rows->dying_end(s->services);
+	if (s->rows->has_dying(s->services))
 		dying_later(s);
 }
 
@@ -275,9 +278,9 @@ dying_due(void *arg)
 	if (!s->maps || !s->maps->conf)
 		return;
 	if (!s->in_dying) {
-		if (!services_has_dying(s->services))
+		if (!s->rows->has_dying(s->services))
 			return;
-		services_dying_begin(s->services);
+		s->rows->dying_begin(s->services);
 		s->in_dying = true;
 		s->dying_us = 0;
 	}
@@ -311,7 +314,7 @@ seen_rows(const struct dp_sweep *s, uint64_t v, struct dp_seen_flow *out)
 		out->vip = lb_addr_to(&row->addr, row->family);
 		out->vip_port = ntohs(row->port);
 		out->proto = row->proto;
-		out->service_name = services_name(s->services, row->service);
+		out->service_name = s->rows->name(s->services, row->service);
 	}
 	if (m->be && be < m->nr[DP_MAP_BE_ROWS]) {
 		const struct lb_be_row *row = &m->be[be];
@@ -394,10 +397,20 @@ sweep_flows_each(
 struct dp_sweep *
 sweep_new(struct loop *loop, struct dp_services *services)
 {
+	static const struct sweep_rows rows = { services_has_dying, services_is_dying_be,
+		services_is_dying_fe, services_dying_begin, services_dying_end, services_name };
+
+	return sweep_new_on(loop, services, &rows);
+}
+
+struct dp_sweep *
+sweep_new_on(struct loop *loop, struct dp_services *services, const struct sweep_rows *rows)
+{
 	struct dp_sweep *s = xnew(struct dp_sweep);
 
 	s->loop = loop;
 	s->services = services;
+	s->rows = rows;
 	timer_init(&s->tick, loop, quiet_due, s);
 	timer_init(&s->dying, loop, dying_due, s);
 	work_init(&s->work, loop, dying_slice, s);
@@ -426,6 +439,6 @@ sweep_maps_set(struct dp_sweep *s, const struct dp_maps *maps)
 	quiet_due(s);
 	if (s->in_dying)
 		work_post(&s->work); /* from the start: these are other tables */
-	else if (services_has_dying(s->services))
+	else if (s->rows->has_dying(s->services))
 		sweep_now(s);
 }
