@@ -5,7 +5,6 @@
  *
  *     floor load --object floor.bpf.o --pin DIR [--services 1000] [--flows 2097152]
  *     floor fill --pin DIR --services 1000 --target 10.90.1.2:0 [--device l0] [--snat 10.90.2.1:0]
- *     floor maglev [--slots 1021] [--backends 10]
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -24,7 +23,7 @@ enum { BACKENDS = 10, LIVE = 4, TCP = 6, UDP = 17 };
 
 struct floor {
 	const char *object, *pin, *device;
-	uint32_t services, slots, flows, backends;
+	uint32_t services, slots, flows;
 	struct endpoint target, snat;
 };
 
@@ -208,60 +207,27 @@ fill(const struct floor *f)
 
 /* ---- maglev ---- */
 
-/* Balance, and moves that nobody asked for when one backend goes. */
-static void
-judge(uint32_t m, uint32_t n)
-{
-	uint32_t *a = space(m, 4), *b = space(m, 4), *ids = space(n, 4), *count = space(n + 1, 4);
-	uint32_t most = 0, tries = n < 20 ? n : 20, gone, moved, own;
-	double needless = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		ids[i] = i + 1;
-	maglev_u32(a, m, ids, n);
-	for (uint32_t k = 0; k < m; k++)
-		most = ++count[a[k]] > most ? count[a[k]] : most;
-	for (uint32_t r = 0; r < tries; r++) {
-		gone = r * n / tries;
-		memmove(ids + gone, ids + gone + 1, (n - gone - 1) * 4);
-		maglev_u32(b, m, ids, n - 1);
-		memmove(ids + gone + 1, ids + gone, (n - gone - 1) * 4);
-		ids[gone] = gone + 1;
-		moved = own = 0;
-		for (uint32_t k = 0; k < m; k++) {
-			own += a[k] == gone + 1;
-			moved += a[k] != gone + 1 && a[k] != b[k];
-		}
-		needless += 100.0 * moved / (m - own) / tries;
-	}
-	printf("{\"max_avg\": %.4f, \"needless_percent\": %.3f}\n", (double)most * n / m, needless);
-}
-
 int
 main(int argc, char **argv)
 {
-	struct floor f = { .object = "floor.bpf.o",
-		.services = 1000,
-		.slots = 1021,
-		.flows = 2097152,
-		.backends = BACKENDS };
+	struct floor f = {
+		.object = "floor.bpf.o", .services = 1000, .slots = 1021, .flows = 2097152
+	};
 	const struct option_row rows[] = { { "object", OPT_TEXT, &f.object },
 		{ "pin", OPT_TEXT, &f.pin }, { "device", OPT_TEXT, &f.device },
 		{ "services", OPT_NUMBER, &f.services }, { "slots", OPT_NUMBER, &f.slots },
 		{ "flows", OPT_NUMBER, &f.flows }, { "target", OPT_ENDPOINT, &f.target },
-		{ "snat", OPT_ENDPOINT, &f.snat }, { "backends", OPT_NUMBER, &f.backends }, { 0 } };
+		{ "snat", OPT_ENDPOINT, &f.snat }, { 0 } };
 	const char *command = argc > 1 ? argv[1] : "";
 
 	options(argc, argv, rows);
-	if (!strcmp(command, "maglev"))
-		judge(f.slots, f.backends);
-	else if (!f.pin || f.services < LIVE)
+	if (!f.pin || f.services < LIVE)
 		fail("needs --pin, and at least %d services", LIVE);
 	else if (!strcmp(command, "load"))
 		load(&f);
 	else if (!strcmp(command, "fill"))
 		fill(&f);
 	else
-		fail("floor load, fill or maglev");
+		fail("floor load or fill");
 	return 0;
 }

@@ -1,12 +1,13 @@
 # tests/bench/datapath/rules.mk: builds the yardstick into OUT; called by `make bench-datapath`.
-# Needs clang (for BPF) and libbpf; nothing of Herald but datapath/lb_abi.h.
+# Needs clang (for BPF) and libbpf; of Herald only datapath/lb_abi.h and
+# datapath/maglev.c, as sources.
 
 OUT ?= build/bench
 CC ?= gcc
 BPF_CLANG ?= clang
 HERE := tests/bench/datapath
 BPF := $(OUT)/harness.bpf.o $(OUT)/floor.bpf.o
-TOOLS := $(patsubst %,$(OUT)/%,testrun gen floor rr watch hand)
+TOOLS := $(patsubst %,$(OUT)/%,testrun gen floor rr watch hand balance)
 MULTIARCH := $(shell $(CC) -print-multiarch)
 
 BENCH_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wconversion -Werror -D_GNU_SOURCE -I.
@@ -21,4 +22,6 @@ $(OUT)/%.bpf.o: $(HERE)/%.bpf.c $(HERE)/layout.h datapath/lb_abi.h
 
 $(OUT)/%: $(HERE)/%.c $(HERE)/kit.c $(HERE)/kit.h $(HERE)/layout.h datapath/lb_abi.h
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) -o $@ $< $(HERE)/kit.c -lbpf -pthread
+	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^) -lbpf -pthread
+
+$(OUT)/balance: datapath/maglev.c lib/hash.c
