@@ -239,10 +239,12 @@ END_TEST
 
 START_TEST(headless_and_names_have_none)
 {
-	fixture_add(&f, SVC "{clusterIP: None, ports: [{port: 80}]}\n");
+	fixture_add(&f, SVC "{clusterIP: None, externalIPs: [203.0.113.9], ports: [{port: 80}]}\n");
 	want_on("w1", "");
 	ck_assert_uint_eq(nr, 0);
-	fixture_add(&f, SVC "{type: ExternalName, externalName: example.org}\n");
+	fixture_add(&f,
+	    SVC "{type: ExternalName, externalName: example.org, externalIPs: [203.0.113.9], "
+		"ports: [{port: 80}]}\n");
 	want_on("w1", "");
 	ck_assert_uint_eq(nr, 0);
 }
@@ -368,7 +370,7 @@ START_TEST(an_endpoint_in_two_slices_is_one)
 				 "false, serving: true, terminating: true}}, {addresses: "
 				 "[10.10.1.9]}]\n" SLICE(
 				     "web-b", "IPv4") "ports: [{port: 8080}]\nendpoints: "
-						      "[{addresses: [10.10.1.1], nodeName: w1}]\n");
+						      "[{addresses: [10.10.1.1]}]\n");
 	want_on("w1", "");
 	fe = frontend(DP_CLUSTER_IP, "10.96.0.10", 80);
 	ck_assert_uint_eq(fe->nr_backends, 2);
@@ -438,6 +440,12 @@ static const struct {
 	      "forZones: [{name: a}], forNodes: [{name: w2}]",
 	      "forZones: [{name: b}], forNodes: [{name: w2}]" },
 	    { "true", "true", "true" }, "Cluster", "2 " },
+	/* One has none for a node. */
+	{ { "forNodes: [{name: w1}]", "forNodes: [{name: w2}]", "" }, { "true", "true", "true" },
+	    "Cluster", "1 2 3 " },
+	/* What ends has no say. */
+	{ { "forZones: [{name: a}]", "forZones: [{name: b}]", "" },
+	    { "true", "true", "false, serving: true, terminating: true" }, "Cluster", "1 " },
 	/* Local is about nodes only. */
 	{ { "forZones: [{name: b}]", "forZones: [{name: a}]", "forZones: [{name: a}]" },
 	    { "true", "true", "true" }, "Local", "1 " },
