@@ -102,8 +102,8 @@ uint32_t maglev_size(uint32_t nr, uint32_t max);
  * the set only, not on its order.  @work: space for nr * 3 words, the caller's.  Maglev (Eisenbud et
  * al., NSDI 2016), section 3.4.
  */
-void maglev_fill(uint16_t *slots, uint32_t size, const struct maglev_backend *backends,
-    uint32_t nr, uint64_t *work);
+void maglev_fill(uint16_t *slots, uint32_t size, const struct maglev_backend *backends, uint32_t nr,
+    uint64_t *work);
 uint64_t maglev_key(const struct addr *, uint16_t port, uint8_t proto);
 
 /* ---- services.c ---- */
@@ -150,7 +150,8 @@ void services_on_gone(
 struct dp_links;
 struct links_ops {
 	/* Stand on this device, or (on false) leave it. */
-	void (*device)(void *arg, unsigned ifindex, const char *name, bool pods, bool veth, bool on);
+	void (*device)(
+	    void *arg, unsigned ifindex, const char *name, bool pods, bool veth, bool on);
 	/* Addresses of local backends, to be told by links_local(). */
 	void (*locals)(void *arg, struct dp_links *);
 	/* All that was asked is answered and device() has told of it: what it did not tell of is
@@ -182,8 +183,8 @@ struct dp_sweep *sweep_new_on(struct loop *, struct dp_services *, const struct 
 void sweep_free(struct dp_sweep *);
 void sweep_maps_set(struct dp_sweep *, const struct dp_maps *);
 void sweep_now(struct dp_sweep *); /* rows are dying: go through all flows soon, in slices */
-long sweep_flows_each(struct dp_sweep *, size_t max,
-    bool (*each)(void *, const struct dp_seen_flow *), void *arg);
+long sweep_flows_each(
+    struct dp_sweep *, size_t max, bool (*each)(void *, const struct dp_seen_flow *), void *arg);
 
 /* ---- watch.c ---- */
 struct dp_watches;
@@ -193,9 +194,9 @@ int watches_maps_set(struct dp_watches *, const struct dp_maps *);
 /* A Service may have got its number only now. */
 void watches_services_changed(struct dp_watches *);
 /* As dp_watch_new() and dp_watch_free(). */
-struct dp_watch *watch_new(struct dp_watches *, const char *service, const struct addr *,
+struct dp_watch *watches_add(struct dp_watches *, const char *service, const struct addr *,
     void (*cb)(void *arg, const struct lb_event *, const char *service), void *arg);
-void watch_free(struct dp_watch *);
+void watches_drop(struct dp_watch *);
 
 /* ---- sockets.c: sockets of this node that talk to a backend which is gone ---- */
 struct dp_sockets;

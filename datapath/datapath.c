@@ -583,13 +583,13 @@ struct dp_watch *
 dp_watch_new(struct datapath *dp, const char *service, const struct addr *addr,
     void (*cb)(void *arg, const struct lb_event *, const char *service), void *arg)
 {
-	return dp->loaded ? watch_new(dp->watches, service, addr, cb, arg) : NULL;
+	return dp->loaded ? watches_add(dp->watches, service, addr, cb, arg) : NULL;
 }
 
 void
 dp_watch_free(struct dp_watch *w)
 {
-	watch_free(w);
+	watches_drop(w);
 }
 
 /* ---- life ---- */

@@ -167,7 +167,7 @@ ring_close(struct dp_watches *w)
 /* ---- watches ---- */
 
 struct dp_watch *
-watch_new(struct dp_watches *w, const char *service, const struct addr *addr,
+watches_add(struct dp_watches *w, const char *service, const struct addr *addr,
     void (*cb)(void *arg, const struct lb_event *, const char *service), void *arg)
 {
 	struct dp_watch *p;
@@ -202,7 +202,7 @@ watch_new(struct dp_watches *w, const char *service, const struct addr *addr,
 }
 
 void
-watch_free(struct dp_watch *p)
+watches_drop(struct dp_watch *p)
 {
 	struct dp_watches *w;
 
