@@ -124,7 +124,8 @@ ways_set(struct dp_links *k, enum ways_of of, struct addr *addrs, size_t nr)
 {
 	struct ways *w = &k->ways[of], new = { 0 };
 
-	qsort(addrs, nr, sizeof(*addrs), addr_order);
+	if (nr > 0)
+		qsort(addrs, nr, sizeof(*addrs), addr_order);
 	for (size_t i = 0; i < nr; i++) {
 		const struct way *old = way_find(w, &addrs[i]);
 
