@@ -103,7 +103,7 @@ map_id(int fd)
 static bool
 is_same_prog(int had_fd, int has_fd, const uint32_t *had_own, const uint32_t *has_own)
 {
-	uint32_t had_maps[MAPS_OF_PROG], has_maps[MAPS_OF_PROG];
+	uint32_t had_maps[MAPS_OF_PROG] = { 0 }, has_maps[MAPS_OF_PROG] = { 0 };
 	struct bpf_prog_info had, has;
 
 	if (!prog_info(had_fd, &had, had_maps, MAPS_OF_PROG) ||

@@ -168,24 +168,28 @@ culprit(const char *log, char *name, size_t size)
 static void
 say_refusal(const char *what, int err, char *why)
 {
-	char lacks[160] = "", name[64], reason[300];
+	char lacks[160] = "", name[64], whom[80], reason[300];
+	/* EACCES is what the verifier says of code, not of who loads it. */
+	const char *reaction = err == -EACCES ? "" : kernel_advice(err);
 	struct utsname u = { .release = "?" };
 
 	(void)uname(&u);
-	culprit(said, name, sizeof(name));
-	snprintf(reason, sizeof(reason), "%s", reason_line(said));
 	if (err == -EPERM) {
-		snprintf(why, KERNEL_WHY, "cannot load %s: %s%s", what, strerror(-err),
-		    kernel_advice(err));
+		snprintf(why, KERNEL_WHY, "cannot load %s: %s%s", what, strerror(-err), reaction);
 		return;
 	}
+	culprit(said, name, sizeof(name));
+	snprintf(whom, sizeof(whom), "%s%s", name[0] ? "the program " : what, name);
+	snprintf(reason, sizeof(reason), "%s", reason_line(said));
 	feature_missing(lacks, sizeof(lacks));
-	snprintf(why, KERNEL_WHY, "Linux %s refused %s%s%s: %s%s%s%s%s%s", u.release,
-	    name[0] ? "the program " : what, name, name[0] ? (char[3]){ " " } : "", strerror(-err),
-	    reason[0] ? " (" : "", reason, reason[0] ? ")" : "", lacks,
-	    lacks[0] ? "; use a newer kernel or datapath.mode: none"
-		: kernel_version() < KERNEL_VERSION(5, 10, 0) ? "; Linux 5.10 or newer is needed"
-							      : kernel_advice(err));
+	if (lacks[0])
+		reaction = "; use a newer kernel, or datapath.mode: none";
+	else if (kernel_version() < KERNEL_VERSION(5, 10, 0))
+		reaction = "; Linux 5.10 or newer is needed";
+	else if (!reaction[0])
+		reaction = "; please report this with your kernel's version";
+	snprintf(why, KERNEL_WHY, "Linux %s refused %s: %s%s%s%s%s%s", u.release, whom,
+	    strerror(-err), reason[0] ? " (" : "", reason, reason[0] ? ")" : "", lacks, reaction);
 }
 
 /* ---- objects ---- */

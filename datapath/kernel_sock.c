@@ -21,15 +21,15 @@
 #define BESIDE USUAL "/unified"
 
 /* From the last to the first: what is sent is only translated once answers are translated back. */
-static const enum bpf_attach_type types[] = {
-	[KP_CONNECT4 - KP_SOCK] = BPF_CGROUP_INET4_CONNECT,
-	[KP_CONNECT6 - KP_SOCK] = BPF_CGROUP_INET6_CONNECT,
-	[KP_SENDMSG4 - KP_SOCK] = BPF_CGROUP_UDP4_SENDMSG,
-	[KP_SENDMSG6 - KP_SOCK] = BPF_CGROUP_UDP6_SENDMSG,
-	[KP_RECVMSG4 - KP_SOCK] = BPF_CGROUP_UDP4_RECVMSG,
-	[KP_RECVMSG6 - KP_SOCK] = BPF_CGROUP_UDP6_RECVMSG,
-	[KP_GETPEERNAME4 - KP_SOCK] = BPF_CGROUP_INET4_GETPEERNAME,
-	[KP_GETPEERNAME6 - KP_SOCK] = BPF_CGROUP_INET6_GETPEERNAME,
+static const enum bpf_attach_type types[KP_NR] = {
+	[KP_CONNECT4] = BPF_CGROUP_INET4_CONNECT,
+	[KP_CONNECT6] = BPF_CGROUP_INET6_CONNECT,
+	[KP_SENDMSG4] = BPF_CGROUP_UDP4_SENDMSG,
+	[KP_SENDMSG6] = BPF_CGROUP_UDP6_SENDMSG,
+	[KP_RECVMSG4] = BPF_CGROUP_UDP4_RECVMSG,
+	[KP_RECVMSG6] = BPF_CGROUP_UDP6_RECVMSG,
+	[KP_GETPEERNAME4] = BPF_CGROUP_INET4_GETPEERNAME,
+	[KP_GETPEERNAME6] = BPF_CGROUP_INET6_GETPEERNAME,
 };
 
 static void
@@ -82,7 +82,7 @@ update(const char *pin, enum kp_prog p, int prog, uint64_t cgroup, bool keep)
 static int
 create(const char *pin, enum kp_prog p, int prog, int cgroup)
 {
-	int fd = bpf_link_create(prog, cgroup, types[p - KP_SOCK], NULL), old, err;
+	int fd = bpf_link_create(prog, cgroup, types[p], NULL), old, err;
 	char name[32];
 
 	if (fd < 0)
