@@ -128,8 +128,8 @@ _Static_assert(sizeof(struct lb_be_row) == 48, "lb_be_row sits in a pinned map")
 /*
  * The second word of a flow:
  * bits 0-19 backend row, 20-39 frontend row, 40-43 enum lb_state, 44 twin (this entry stands where
- * the replies of a source-NATed flow look for it), 45-47 check (of the first words, so that a half
- * of one entry and a half of another are told from an entry), 48-63 last seen, in LB_TICK_NS.
+ * the replies of a source-NATed flow look for it), 45 TCP (whose times
+ * count), 46-47 zero, 48-63 last seen, in ticks.
  */
 #define LB_ROW_MAX (1U << 20)
 #define LB_TICK_SHIFT 30 /* ticks of 2^30 ns of CLOCK_MONOTONIC: 1.07 s; 16 bits: 19.5 h */
@@ -137,10 +137,11 @@ _Static_assert(sizeof(struct lb_be_row) == 48, "lb_be_row sits in a pinned map")
 #define LB_FLOW_FRONTEND(v) ((__u32)((v) >> 20) & 0xfffff)
 #define LB_FLOW_STATE(v) ((__u32)((v) >> 40) & 0xf)
 #define LB_FLOW_TWIN(v) ((__u32)((v) >> 44) & 1)
+#define LB_FLOW_TCP(v) ((__u32)((v) >> 45) & 1)
 #define LB_FLOW_SEEN(v) ((__u16)((v) >> 48))
-#define LB_FLOW_VALUE(backend, frontend, state, twin, check, seen) \
+#define LB_FLOW_VALUE(backend, frontend, state, twin, tcp, seen)                                   \
 	((__u64)(backend) | (__u64)(frontend) << 20 | (__u64)(state) << 40 | (__u64)(twin) << 44 | \
-	    (__u64)(check) << 45 | (__u64)(seen) << 48)
+	    (__u64)(tcp) << 45 | (__u64)(__u16)(seen) << 48)
 
 /* Half-open is everything below LB_ST_OPEN: such never push out one that is open. */
 enum lb_state {
@@ -151,7 +152,8 @@ enum lb_state {
 	LB_ST_FIN_CLIENT,
 	LB_ST_FIN_BACKEND,
 	LB_ST_CLOSED, /* both FINs, or a RST */
-	LB_NR_STATES
+	LB_NR_STATES,
+	LB_ST_BUSY = 15 /* being written; over when it is older than two ticks */
 };
 
 /* The key word of an IPv4 flow: client's address, client's port, SNAT port (0: none), as on the
@@ -240,7 +242,7 @@ struct lb_frag {
 struct lb_affinity_key {
 	struct lb_addr client;
 	__u32 frontend;
-	__u32 pad;
+	__u32 scope; /* enum lb_scope */
 };
 struct lb_affinity {
 	__u32 backend;
