@@ -38,12 +38,8 @@ struct loop_fd;
 	X(NET, net)                                                                                \
 	X(POD, pod)                                                                                \
 	X(OUT, out)                                                                                \
-	X(SLOW4_NET, slow4_net)                                                                    \
-	X(SLOW6_NET, slow6_net)                                                                    \
-	X(SLOW4_POD, slow4_pod)                                                                    \
-	X(SLOW6_POD, slow6_pod)                                                                    \
-	X(SLOW4_OUT, slow4_out)                                                                    \
-	X(SLOW6_OUT, slow6_out)                                                                    \
+	X(SLOW4, slow4)                                                                            \
+	X(SLOW6, slow6)                                                                            \
 	X(CONNECT4, connect4)                                                                      \
 	X(CONNECT6, connect6)                                                                      \
 	X(SENDMSG4, sendmsg4)                                                                      \

@@ -303,7 +303,7 @@ fill_slow(const struct kernel_set *set)
 {
 	for (uint32_t i = 0; i < LB_NR_SLOW; i++) {
 		if (bpf_map_update_elem(
-			set->maps.fd[DP_MAP_SLOW], &i, &set->prog[KP_SLOW4_NET + i], BPF_ANY) < 0)
+			set->maps.fd[DP_MAP_SLOW], &i, &set->prog[KP_SLOW4 + i], BPF_ANY) < 0)
 			return -errno;
 	}
 	return 0;

@@ -341,7 +341,6 @@ struct lb_event {
 enum lb_hook { LB_AT_XDP, LB_AT_NET, LB_AT_POD, LB_AT_OUT, LB_AT_SOCKET, LB_NR_HOOKS };
 
 /* Slots of the program array: where the fast path hands over. */
-enum lb_slow { LB_SLOW4_NET, LB_SLOW6_NET, LB_SLOW4_POD, LB_SLOW6_POD, LB_SLOW4_OUT, LB_SLOW6_OUT,
-	LB_NR_SLOW };
+enum lb_slow { LB_SLOW4, LB_SLOW6, LB_NR_SLOW };
 
 #endif

@@ -47,6 +47,10 @@ enum {
 	ICMP_FRAG_NEEDED = 4
 };
 
+/* In skb->cb, what the fast path tells the slow one. */
+enum { CB_TURN, CB_HOOK };
+#define CB_DECAPSULATED 0x48 /* CB_TURN: an outer header was taken off */
+
 /* What a packet says.  Ports are zero where there are none. */
 struct pkt {
 	struct lb_addr saddr, daddr;

@@ -205,7 +205,7 @@ tc_handle(struct __sk_buff *skb, const int hook, const bool v6, int *verdict)
 }
 
 INLINE int
-tc_entry(struct __sk_buff *skb, const int hook, const __u32 slow4)
+tc_entry(struct __sk_buff *skb, const int hook)
 {
 	int verdict = TC_ACT_UNSPEC;
 	__u32 why = LB_NOT_OURS;
@@ -214,15 +214,16 @@ tc_entry(struct __sk_buff *skb, const int hook, const __u32 slow4)
 	 * that a promiscuous device shows, is nobody's here. */
 	if (skb->vlan_present || (hook != LB_AT_OUT && skb->pkt_type == PACKET_OTHERHOST))
 		return TC_ACT_UNSPEC;
-	skb->cb[0] = 0;
+	skb->cb[CB_TURN] = 0;
+	skb->cb[CB_HOOK] = hook;
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		why = tc_handle(skb, hook, false, &verdict);
 		if (why == LB_PUNT)
-			bpf_tail_call(skb, &slow, slow4);
+			bpf_tail_call(skb, &slow, LB_SLOW4);
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
 		why = tc_handle(skb, hook, true, &verdict);
 		if (why == LB_PUNT)
-			bpf_tail_call(skb, &slow, slow4 + 1);
+			bpf_tail_call(skb, &slow, LB_SLOW6);
 	}
 	/* Without a slow path a packet to a VIP would be routed on, and come back. */
 	if (why == LB_PUNT) {
@@ -236,37 +237,38 @@ SEC("tc")
 int
 herald_net(struct __sk_buff *skb)
 {
-	return tc_entry(skb, LB_AT_NET, LB_SLOW4_NET);
+	return tc_entry(skb, LB_AT_NET);
 }
 
 SEC("tc")
 int
 herald_pod(struct __sk_buff *skb)
 {
-	return tc_entry(skb, LB_AT_POD, LB_SLOW4_POD);
+	return tc_entry(skb, LB_AT_POD);
 }
 
 SEC("tc")
 int
 herald_out(struct __sk_buff *skb)
 {
-	return tc_entry(skb, LB_AT_OUT, LB_SLOW4_OUT);
+	return tc_entry(skb, LB_AT_OUT);
 }
 
-/* ---- the slow path's entries ---- */
+/* ---- the slow path, whichever hook its packet comes from ---- */
 
-#define SLOW(name, hook, v6)                                                                       \
-	SEC("tc")                                                                                  \
-	int name(struct __sk_buff *skb)                                                            \
-	{                                                                                          \
-		return slow_entry(skb, hook, v6);                                                  \
-	}
-SLOW(herald_slow4_net, LB_AT_NET, false)
-SLOW(herald_slow6_net, LB_AT_NET, true)
-SLOW(herald_slow4_pod, LB_AT_POD, false)
-SLOW(herald_slow6_pod, LB_AT_POD, true)
-SLOW(herald_slow4_out, LB_AT_OUT, false)
-SLOW(herald_slow6_out, LB_AT_OUT, true)
+SEC("tc")
+int
+herald_slow4(struct __sk_buff *skb)
+{
+	return slow_entry(skb, false);
+}
+
+SEC("tc")
+int
+herald_slow6(struct __sk_buff *skb)
+{
+	return slow_entry(skb, true);
+}
 
 /* Helpers that are needed (bpf_fib_lookup) are for GPL-compatible programs only. */
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -13,7 +13,6 @@
 #include "datapath/bpf/send.h"
 
 #define EXT_HEADERS_MAX 8
-#define CB_DECAPSULATED 0x48 /* in skb->cb[0] */
 
 /* ---- parse ---- */
 
@@ -395,8 +394,8 @@ lb_slow_send6(struct __sk_buff *skb, __u32 why, __u32 hook)
 
 /* TCP, UDP, SCTP. */
 INLINE __u32
-slow_l4(struct __sk_buff *skb, const struct lb_conf *c, struct scratch *tmp, const int hook,
-    const bool v6)
+slow_l4(
+    struct __sk_buff *skb, const struct lb_conf *c, struct scratch *tmp, __u32 hook, const bool v6)
 {
 	const struct slow *s = &tmp->s;
 	struct pkt *p = &tmp->p;
@@ -404,16 +403,16 @@ slow_l4(struct __sk_buff *skb, const struct lb_conf *c, struct scratch *tmp, con
 
 	if (why != LB_FORWARDED)
 		return p->to & LB_IS_VIP ? why : LB_NOT_OURS;
-	why = decide(c, p, hook, v6, &tmp->w);
+	why = decide(c, p, (int)hook, v6, &tmp->w);
 	if (why == LB_FORWARDED || why == LB_REPLIED)
-		why = v6 ? (__u32)lb_slow_send6(skb, why, (__u32)hook)
-			 : (__u32)lb_slow_send4(skb, why, (__u32)hook);
+		why = v6 ? (__u32)lb_slow_send6(skb, why, hook)
+			 : (__u32)lb_slow_send4(skb, why, hook);
 	if (why == LB_NO_SERVICE || why == LB_NO_BACKEND)
-		refuse(skb, p, s, (__u32)hook, v6);
+		refuse(skb, p, s, hook, v6);
 	else if (why == LB_TTL)
-		tell(skb, ABOUT_TTL, 0, (__u32)hook, v6);
+		tell(skb, ABOUT_TTL, 0, hook, v6);
 	else if (why == LB_TOO_BIG && s->df && !s->fragment)
-		tell(skb, ABOUT_SIZE, tmp->mtu, (__u32)hook, v6);
+		tell(skb, ABOUT_SIZE, tmp->mtu, hook, v6);
 	return why;
 }
 
@@ -431,37 +430,33 @@ is_vip(const struct pkt *p, const bool v6)
 
 INLINE __u32
 slow_icmp(struct __sk_buff *skb, const struct lb_conf *c, struct pkt *p, const struct slow *s,
-    const int hook, const bool v6)
+    __u32 hook, const bool v6)
 {
 	__u8 type;
 
 	if (s->fragment || bpf_skb_load_bytes(skb, s->l4, &type, 1) < 0)
 		return is_vip(p, v6) ? (s->fragment ? LB_FRAGMENT : LB_SHORT) : LB_NOT_OURS;
 	if (is_icmp_error(type, v6))
-		return carry(skb, s->l4, (__u32)hook, v6);
+		return carry(skb, s->l4, hook, v6);
 	if (!is_vip(p, v6))
 		return LB_NOT_OURS;
 	if (type == (v6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO)) {
 		if (!(c->flags & LB_CONF_ECHO))
 			return LB_UNSUPPORTED;
-		return send_echo(skb, p, s, (__u32)hook, v6) ? LB_ECHO : LB_HELPER;
+		return send_echo(skb, p, s, hook, v6) ? LB_ECHO : LB_HELPER;
 	}
 	/* Neighbour discovery is not ours to eat. */
 	return v6 && type >= 130 ? LB_NOT_OURS : LB_UNSUPPORTED;
 }
 
 INLINE int
-slow_entry(struct __sk_buff *skb, const int hook, const bool v6)
+slow_entry(struct __sk_buff *skb, const bool v6)
 {
-	const __u32 self = (hook == LB_AT_NET	       ? LB_SLOW4_NET
-				   : hook == LB_AT_POD ? LB_SLOW4_POD
-						       : LB_SLOW4_OUT) +
-	    v6;
 	struct lb_conf *c = the_conf();
 	struct scratch *tmp = the_scratch();
 	struct pkt *p;
 	struct slow *s;
-	__u32 why;
+	__u32 why, hook = skb->cb[CB_HOOK];
 
 	if (!c || !tmp)
 		return TC_ACT_SHOT;
@@ -471,7 +466,7 @@ slow_entry(struct __sk_buff *skb, const int hook, const bool v6)
 	__builtin_memset(s, 0, sizeof(*s));
 	__builtin_memset(&tmp->w, 0, sizeof(tmp->w));
 	tmp->verdict = TC_ACT_SHOT;
-	p->decapsulated = skb->cb[0] == CB_DECAPSULATED;
+	p->decapsulated = skb->cb[CB_TURN] == CB_DECAPSULATED;
 	why = v6 ? slow_parse6(skb, p, s) : slow_parse4(skb, p, s);
 	filter_pkt(p);
 	if (why != LB_FORWARDED) {
@@ -483,15 +478,15 @@ slow_entry(struct __sk_buff *skb, const int hook, const bool v6)
 		why = slow_l4(skb, c, tmp, hook, v6);
 	} else if (p->proto == (v6 ? IPPROTO_IPV6 : IPPROTO_IPIP) && hook == LB_AT_NET &&
 	    !p->decapsulated && decapsulate(skb, c, p, s, v6)) {
-		skb->cb[0] = CB_DECAPSULATED;
-		bpf_tail_call(skb, &slow, self);
+		skb->cb[CB_TURN] = CB_DECAPSULATED;
+		bpf_tail_call(skb, &slow, v6 ? LB_SLOW6 : LB_SLOW4);
 		why = LB_HELPER;
 	} else {
 		why = is_vip(p, v6) ? LB_UNSUPPORTED : LB_NOT_OURS;
 	}
 	if (why == LB_NOT_OURS)
 		return TC_ACT_UNSPEC;
-	account(c, p, &tmp->w, why, hook, v6, skb->ifindex);
+	account(c, p, &tmp->w, why, (int)hook, v6, skb->ifindex);
 	return tmp->verdict;
 }
 

@@ -251,7 +251,7 @@ START_TEST(adopt_the_same)
 	for (uint32_t i = 0, id; i < LB_NR_SLOW; i++) {
 		ck_assert_int_eq(
 		    bpf_map_lookup_elem(dp_kernel_maps(kernel)->fd[DP_MAP_SLOW], &i, &id), 0);
-		ck_assert_uint_eq(id, id_of(KP_SLOW4_NET + i));
+		ck_assert_uint_eq(id, id_of(KP_SLOW4 + i));
 	}
 }
 END_TEST
