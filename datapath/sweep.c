@@ -433,12 +433,13 @@ sweep_maps_set(struct dp_sweep *s, const struct dp_maps *maps)
 {
 	s->maps = maps;
 	s->quiet = s->urgent = 0;
+	/* Services looks at other maps as well, and knows anew what dies. */
+	s->in_dying = false;
+	work_cancel(&s->work);
 	timer_stop(&s->tick);
 	if (!maps || !maps->conf)
 		return;
 	quiet_due(s);
-	if (s->in_dying)
-		work_post(&s->work); /* from the start: these are other tables */
-	else if (s->rows->has_dying(s->services))
+	if (s->rows->has_dying(s->services))
 		sweep_now(s);
 }
