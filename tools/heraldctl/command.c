@@ -37,7 +37,7 @@ const struct command commands[] = {
 	{ { "bgp", "enable" }, "PEER", "Let a session that was shut down come up again", NULL,
 	  1, 1, COMMAND_ASK, NULL },
 	{ { "service", "list" }, "[--stats]", "Show services, their frontends and backends",
-	  "--stats adds what each frontend carried: packets and bytes towards backends, new flows.",
+	  "--stats adds what each frontend carried: packets and bytes of both directions, new flows.",
 	  0, 1, COMMAND_ASK, render_services },
 	{ { "lb", "list" }, "[--backends|--source-ranges]",
 	  "Show what the load balancer holds, read back from the kernel",
