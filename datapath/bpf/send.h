@@ -108,10 +108,11 @@ tc_go(struct __sk_buff *skb, enum hop_answer answer, const struct hop *h, const 
 		return TC_ACT_UNSPEC;
 	if (answer == HOP_NO_NEIGHBOUR)
 		return (int)bpf_redirect_neigh(h->ifindex, NULL, 0, 0);
-	if (h->flags & LB_LINK_PEER && hook != LB_AT_OUT)
-		return (int)bpf_redirect_peer(h->ifindex, 0);
+	/* Also on a short cut: behind the other end may be a bridge, which goes by MAC addresses. */
 	if (h->flags & LB_LINK_PLAIN && bpf_skb_store_bytes(skb, 0, h->mac, 12, 0) < 0)
 		return TC_ACT_SHOT;
+	if (h->flags & LB_LINK_PEER && hook != LB_AT_OUT)
+		return (int)bpf_redirect_peer(h->ifindex, 0);
 	return (int)bpf_redirect(h->ifindex, 0);
 }
 
