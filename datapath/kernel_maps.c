@@ -355,6 +355,8 @@ fill_conf(struct lb_conf *c, bool adopted)
 		c->timeout_tcp[s] = ticks(tcp_s[s]);
 		c->timeout_udp[s] = ticks(udp_s[s]);
 	}
+	c->flags |=
+	    LB_CONF_ECHO; /* people ping the address of a service to see whether it is there */
 	if (adopted)
 		return 0;
 	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
