@@ -159,18 +159,20 @@ class Herald(Balancer):
     def fill(self, world):
         """From the file's rename to the last row in the maps; seconds."""
         docs = text_of(documents(self.services, world.target, self.daemon.node if not self.far else "n2"))
-        rows = self.services - len(rules.LIVE)
+        rows = self.services + len(rules.LIVE)  # the tested ones have a cluster address besides
         with world.node.inside():
             watch = subprocess.Popen([tool("watch"), "--pin", self.daemon.pin_path, "--rows", str(rows)],
-                                     stdout=subprocess.PIPE, text=True)
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             t0 = time.monotonic()
             h.write_atomically(os.path.join(self.daemon.conf, "30-services.yaml"), docs)
-            out, _ = watch.communicate(timeout=60)
+            out, why = watch.communicate(timeout=60)
         except subprocess.TimeoutExpired as e:
-            raise OSError(f"{self}: the maps are not filled: {self.daemon.daemon.text()[-2000:]}") from e
+            raise OSError(f"the maps are not filled: {self.daemon.daemon.text()[-500:]}") from e
         finally:
             watch.kill()
+        if watch.returncode:
+            raise OSError(f"{why.strip()}: {self.daemon.daemon.text()[-500:]}")
         self.facts["fill_s"] = answer(out)["at"] - t0
 
     def memory(self, world):

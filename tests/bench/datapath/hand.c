@@ -4,7 +4,7 @@
  * to tell a fault of theirs from one of the daemon.
  *
  *     hand --object lb.bpf.o --pin DIR --target 10.90.1.2:0 [--far] [--services 1000]
- *          [--flows 2097152]
+ *          [--flows 2097152] [--only herald_xdp]
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -24,7 +24,7 @@
 enum { BACKENDS = 10, LIVE = 5, SLOTS = 1021, TCP = 6, UDP = 17 };
 
 struct hand {
-	const char *object, *pin;
+	const char *object, *pin, *only;
 	uint32_t services, flows;
 	struct endpoint target;
 	bool far;
@@ -102,6 +102,8 @@ load(struct hand *h)
 	uint32_t buckets = h->flows / LB_WAYS, n = h->services;
 	struct bpf_object *o = object_of(h->object);
 
+	if (h->only)
+		only_programs(o, h->only, NULL);
 	size_map(o, "fe_rows", n);
 	size_map(o, "fe_counts", n);
 	size_map(o, "frontends", 2 * n + 16);
@@ -127,8 +129,7 @@ load(struct hand *h)
 static void
 pin_all(const struct hand *h)
 {
-	static const char *const slow[LB_NR_SLOW] = { "herald_slow4_net", "herald_slow6_net",
-		"herald_slow4_pod", "herald_slow6_pod", "herald_slow4_out", "herald_slow6_out" };
+	static const char *const slow[LB_NR_SLOW] = { "herald_slow4", "herald_slow6" };
 	int jump = bpf_object__find_map_fd_by_name(h->bpf, "slow"), fd;
 	struct bpf_program *p;
 	struct bpf_map *m;
@@ -147,6 +148,8 @@ pin_all(const struct hand *h)
 	(void)mkdir(path, 0700);
 	bpf_object__for_each_program(p, h->bpf)
 	{
+		if (bpf_program__fd(p) < 0)
+			continue;
 		snprintf(path, sizeof(path), "%s/progs/%s", h->pin, bpf_program__name(p));
 		if (bpf_program__pin(p, path) < 0)
 			fail("%s cannot be pinned", path);
@@ -298,7 +301,7 @@ main(int argc, char **argv)
 	const struct option_row rows[] = { { "object", OPT_TEXT, &h.object },
 		{ "pin", OPT_TEXT, &h.pin }, { "services", OPT_NUMBER, &h.services },
 		{ "flows", OPT_NUMBER, &h.flows }, { "target", OPT_ENDPOINT, &h.target },
-		{ "far", OPT_SWITCH, &h.far }, { 0 } };
+		{ "far", OPT_SWITCH, &h.far }, { "only", OPT_TEXT, &h.only }, { 0 } };
 	double t0, t1;
 
 	options(argc, argv, rows);

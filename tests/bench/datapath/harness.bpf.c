@@ -49,11 +49,24 @@ struct {
 
 struct progress progress; /* one CPU only */
 
-/* The odd multiplier walks all of a power of two of flows, in scattered order. */
+/*
+ * The odd multiplier walks all of a power of two of flows, in scattered order.  Of flows that never
+ * come again there are two kinds: ports that count up, whose places in a table are evenly spaced when
+ * its hash is a multiplication, which the processor's caches like; and ports and addresses by
+ * Murmur3's finish, which gives each number once.
+ */
 static __always_inline __u32
 flow_of(__u32 n, __u32 mask)
 {
-	return mask == EACH_NEW ? n : (n * 2654435761U) & mask;
+	if (mask == EACH_NEW)
+		return n;
+	if (mask != EACH_RANDOM)
+		return (n * 2654435761U) & mask;
+	n ^= n >> 16;
+	n *= 0x85ebca6bU;
+	n ^= n >> 13;
+	n *= 0xc2b2ae35U;
+	return n ^ n >> 16;
 }
 
 static __always_inline int
@@ -67,7 +80,7 @@ fill(void *d, void *e, struct tpl *t)
 	if (!t->vary)
 		return 0;
 	/* 15 bits go to the port (1024..33791), the rest to the address. */
-	f = flow_of(++progress.uniq, t->vary == EACH_NEW ? EACH_NEW : t->vary - 1);
+	f = flow_of(++progress.uniq, t->vary >= EACH_RANDOM ? t->vary : t->vary - 1);
 	if (d + a + 2 <= e)
 		*(__u16 *)(d + a) = bpf_htons((__u16)(f >> 15));
 	if (d + p + 2 <= e)

@@ -50,11 +50,13 @@ struct ct_val {
 /* The harness's packets. */
 #define TPL_MAX 128
 #define TPL_N 64
-#define EACH_NEW (~0U) /* in place of a number of flows: no flow comes twice */
+/* In place of a number of flows: no flow comes twice, one port after the other, or anyhow. */
+#define EACH_NEW (~0U)
+#define EACH_RANDOM (~0U - 1)
 
 struct tpl {
 	__u32 len;
-	__u32 vary; /* 0: always the same; else so many flows, a power of two; EACH_NEW */
+	__u32 vary; /* 0: always the same; else so many flows, a power of two; EACH_* */
 	__u16 off_addr, off_port; /* where the low half of the address and the port that vary lie */
 	__u32 mark;
 	__u32 next; /* the template of the next turn */
@@ -69,7 +71,7 @@ struct progress {
 
 /* The generator's frame. */
 struct gencfg {
-	__u32 flow_mask;    /* flows - 1, or EACH_NEW */
+	__u32 flow_mask;    /* flows - 1, or EACH_* */
 	__u32 ipsum, l4sum; /* of the words that do not vary, host order */
 	__u32 off_l4sum;    /* 0: the checksum stays 0 */
 	__u8 data[TPL_MAX];

@@ -250,9 +250,9 @@ established(const struct bench *b, const char *name, const struct endpoint *clie
 
 static void
 each_new(const struct bench *b, const char *name, const struct endpoint *client,
-    const struct endpoint *vip, int proto)
+    const struct endpoint *vip, int proto, uint32_t kind)
 {
-	struct tpl t = packet(client, vip, proto, SYN, EACH_NEW, false);
+	struct tpl t = packet(client, vip, proto, SYN, kind, false);
 
 	measure(b, name, &t, 1);
 }
@@ -290,13 +290,15 @@ all_ipv4(const struct bench *b)
 	}
 	for (size_t i = 0; i < 4 && wanted(b, "tcp-est"); i++)
 		established(b, "tcp-est", &b->client, &b->vip, &b->backend, TCP, flows[i]);
-	if (wanted(b, "tcp-new"))
-		each_new(b, "tcp-new", &b->client, &b->vip, TCP);
+	if (wanted(b, "tcp-new")) {
+		each_new(b, "tcp-new", &b->client, &b->vip, TCP, EACH_NEW);
+		each_new(b, "tcp-new-scattered", &b->client, &b->vip, TCP, EACH_RANDOM);
+	}
 	for (size_t i = 1; i < 3 && b->udp_vip.family && wanted(b, "udp-est"); i++)
 		established(
 		    b, "udp-est", &b->client, &b->udp_vip, &(struct endpoint){ 0 }, UDP, flows[i]);
 	if (b->udp_vip.family && wanted(b, "udp-new"))
-		each_new(b, "udp-new", &b->client, &b->udp_vip, UDP);
+		each_new(b, "udp-new", &b->client, &b->udp_vip, UDP, EACH_NEW);
 	if (wanted(b, "icmp")) {
 		t = packet(&b->client, &b->vip, ICMP, 0, 0, false);
 		measure(b, "icmp-echo-vip", &t, 1);
@@ -314,7 +316,7 @@ all_ipv6(const struct bench *b)
 {
 	established(b, "tcp6-est", &b->client6, &b->vip6, &b->backend6, TCP, 1024);
 	established(b, "tcp6-est", &b->client6, &b->vip6, &b->backend6, TCP, 65536);
-	each_new(b, "tcp6-new", &b->client6, &b->vip6, TCP);
+	each_new(b, "tcp6-new", &b->client6, &b->vip6, TCP, EACH_NEW);
 }
 
 int
