@@ -357,6 +357,12 @@ on_loaded(void *arg, int err, const char *why)
 		if (first)
 			return;
 	}
+	/* Where local backends are was asked before there were rows of them: what an earlier process
+	 * left on their devices stays until that is known. */
+	if (first) {
+		dp->settled = false;
+		links_locals_changed(dp->links);
+	}
 	dp->loaded = true;
 	dp->nr_retries = 0;
 	words_set(&dp->error, NULL);
