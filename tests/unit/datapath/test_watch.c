@@ -240,7 +240,7 @@ START_TEST(several_are_told_apart)
 	struct lb_event e;
 
 	ck_assert_int_eq(addr_parse("192.0.2.1", &a), 0);
-	ck_assert_int_eq(addr_parse("::192.0.2.1", &v6), 0);
+	ck_assert_int_eq(addr_parse("c000:201::", &v6), 0);
 	w[0] = watches_add(watches, "default/web", NULL, on_event, &by_web);
 	w[1] = watches_add(watches, NULL, &a, on_event, &by_addr);
 	w[2] = watches_add(watches, NULL, &v6, on_event, &by_v6);
