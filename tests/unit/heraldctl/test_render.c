@@ -228,8 +228,8 @@ START_TEST(any_answer_is_survived)
 		"{\"backends\":3}", "{\"sourceRanges\":[3,{\"ranges\":[3,null]}]}",
 		"{\"flows\":[3],\"limited\":true}", "{\"tables\":[3,{\"backends\":[3]}]}",
 		"{\"counters\":[3]}", "{\"lost\":null}",
-		"{\"datapath\":{\"loaded\":3,\"devices\":[3],\"drops\":{\"x\":[]},\"socketLB\":4,"
-		"\"maxFlows\":4}}" };
+		"{\"datapath\":{\"loaded\":3,\"devices\":[3],\"drops\":{\"x\":[]}}}",
+		"{\"datapath\":{\"loaded\":true,\"socketLB\":4,\"maxFlows\":4}}" };
 
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
 		json_error_t bad;
