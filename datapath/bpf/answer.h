@@ -97,17 +97,17 @@ INLINE int
 put_ip(struct __sk_buff *skb, const struct lb_addr *s, const struct lb_addr *d, __u8 proto,
     __u32 len, const bool v6)
 {
+	struct scratch *tmp = the_scratch();
+
+	if (!tmp)
+		return -1;
 	if (v6) {
-		struct ipv6hdr ip;
-
-		ip6_fill(&ip, s, d, proto, len);
-		return (int)bpf_skb_store_bytes(skb, L3_OFF, &ip, sizeof(ip), 0);
-	} else {
-		struct iphdr ip;
-
-		ip4_fill(&ip, s->w[0], d->w[0], proto, len + sizeof(ip));
-		return (int)bpf_skb_store_bytes(skb, L3_OFF, &ip, sizeof(ip), 0);
+		ip6_fill((struct ipv6hdr *)tmp->chunk, s, d, proto, len);
+		return (int)bpf_skb_store_bytes(skb, L3_OFF, tmp->chunk, sizeof(struct ipv6hdr), 0);
 	}
+	ip4_fill(
+	    (struct iphdr *)tmp->chunk, s->w[0], d->w[0], proto, len + (__u32)sizeof(struct iphdr));
+	return (int)bpf_skb_store_bytes(skb, L3_OFF, tmp->chunk, sizeof(struct iphdr), 0);
 }
 
 /* ---- TCP reset ---- */

@@ -122,6 +122,8 @@ struct scratch {
 	/* an entry of the flow tables */
 	struct end client;
 	__u32 old_way; /* LB_WAYS: none */
+	__u32 room;    /* a way that was free, or LB_WAYS */
+	bool kin;      /* the client's end has other entries */
 	__u64 key, value;
 	int verdict;
 	__u32 mtu; /* that a packet is too long for */
@@ -136,7 +138,7 @@ struct scratch {
 	struct way inner_way;
 	struct quoted quoted;
 	struct requote requote;
-	__u8 chunk[128];
+	__u8 chunk[128] __attribute__((aligned(8)));
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -294,6 +296,28 @@ lb_observe(__u32 why, __u32 where, __u32 ifindex)
 }
 
 /* Account for what was done, once for each packet. */
+/* The flow was made here; who sends its first packet will find it there, so it is told of now. */
+INLINE void
+account_made(const struct lb_conf *c, const struct pkt *p, const struct way *w, const int hook,
+    const bool v6, __u32 ifindex)
+{
+	struct scratch *tmp = the_scratch();
+	struct lb_count *n = bpf_map_lookup_elem(&fe_counts, &w->fe);
+
+	if (!w->fresh || !tmp)
+		return;
+	if (n)
+		n->flows++;
+	n = bpf_map_lookup_elem(&be_counts, &w->be);
+	if (n)
+		n->flows++;
+	if (!(READ_ONCE(c->flags) & LB_CONF_OBSERVE_NEW))
+		return;
+	tmp->p = *p;
+	tmp->w = *w;
+	lb_observe(LB_FORWARDED, (__u32)hook | (v6 ? 6 : 4) << 8, ifindex);
+}
+
 INLINE void
 account(const struct lb_conf *c, const struct pkt *p, const struct way *w, __u32 why,
     const int hook, const bool v6, __u32 ifindex)

@@ -69,11 +69,8 @@ quoted_rewrite(struct __sk_buff *skb, const struct quoted *q, const struct requo
 
 	*diff = addrs + ports;
 	if (v6) {
-		struct {
-			struct lb_addr s, d;
-		} a = { n->saddr, n->daddr };
-
-		if (bpf_skb_store_bytes(skb, q->l3 + 8, &a, 32, 0) < 0)
+		/* Both addresses lie behind one another, here as there. */
+		if (bpf_skb_store_bytes(skb, q->l3 + 8, &n->saddr, 32, 0) < 0)
 			return false;
 	} else {
 		__be32 a[2] = { n->saddr.w[0], n->daddr.w[0] };
@@ -99,32 +96,13 @@ INLINE bool
 outer_rewrite(struct __sk_buff *skb, const struct pkt *p, const struct way *w, __u32 l4, __u64 diff,
     const bool v6)
 {
-	if (v6) {
-		struct ipv6hdr ip;
-
-		if (bpf_skb_load_bytes(skb, L3_OFF, &ip, sizeof(ip)) < 0)
-			return false;
-		__builtin_memcpy(&ip.saddr, &w->saddr, 16);
-		__builtin_memcpy(&ip.daddr, &w->daddr, 16);
-		ip.hop_limit--;
-		if (bpf_skb_store_bytes(skb, L3_OFF, &ip, sizeof(ip), 0) < 0 ||
-		    bpf_l4_csum_replace(
-			skb, l4 + 2, 0, fold32(way_diff_addrs(p, w, true)), BPF_F_PSEUDO_HDR) < 0)
-			return false;
-	} else {
-		struct iphdr ip;
-
-		if (bpf_skb_load_bytes(skb, L3_OFF, &ip, sizeof(ip)) < 0)
-			return false;
-		ip.check =
-		    csum_after(ip.check, way_diff_addrs(p, w, false) + (__u16)~bpf_htons(0x0100));
-		ip.ttl--;
-		ip.saddr = w->saddr.w[0];
-		ip.daddr = w->daddr.w[0];
-		if (bpf_skb_store_bytes(skb, L3_OFF, &ip, sizeof(ip), 0) < 0)
-			return false;
-	}
-	return bpf_l4_csum_replace(skb, l4 + 2, 0, fold32(diff), 0) == 0;
+	/* Of IPv6 the sum covers the addresses (RFC 4443 2.3). */
+	if (v6 &&
+	    bpf_l4_csum_replace(
+		skb, l4 + 2, 0, fold32(way_diff_addrs(p, w, true)), BPF_F_PSEUDO_HDR) < 0)
+		return false;
+	return rewrite_l3(skb, p, w, true, v6) &&
+	    bpf_l4_csum_replace(skb, l4 + 2, 0, fold32(diff), 0) == 0;
 }
 
 /* About what went to a backend: back to the client.  *w is the outer packet's new ends. */
@@ -182,6 +160,24 @@ carry_to_backend(const struct lb_conf *c, struct scratch *tmp, const struct pkt 
 	return LB_ICMP_CARRIED;
 }
 
+/* Is the destination of the packet in scratch a VIP, whatever the port? */
+__noinline int
+lb_is_vip(__u32 family)
+{
+	struct scratch *tmp = the_scratch();
+
+	if (!tmp || !(tmp->p.to & LB_IS_VIP))
+		return false;
+	tmp->fe = (struct lb_fe_key){ .addr = tmp->p.daddr, .family = (__u8)family };
+	return bpf_map_lookup_elem(&frontends, &tmp->fe) != NULL;
+}
+
+INLINE bool
+is_vip(const bool v6)
+{
+	return lb_is_vip(v6 ? 6 : 4);
+}
+
 /* Of the packet in scratch, whose ICMP header is at @l4: whom does it concern? */
 INLINE __u32
 carry_look(struct __sk_buff *skb, __u32 l4, const bool v6)
@@ -190,18 +186,23 @@ carry_look(struct __sk_buff *skb, __u32 l4, const bool v6)
 	struct lb_conf *c = the_conf();
 	struct quoted *q;
 	struct pkt *p;
+	__u32 why;
+	bool vip;
 
 	if (!c || !tmp)
 		return LB_HELPER;
 	p = &tmp->p;
 	q = &tmp->quoted;
+	vip = is_vip(v6);
 	__builtin_memset(q, 0, sizeof(*q));
 	__builtin_memset(&tmp->requote, 0, sizeof(tmp->requote));
 	if (!quoted_parse(skb, l4 + 8, v6, q))
-		return p->to & LB_IS_VIP ? LB_ICMP_UNKNOWN : LB_NOT_OURS;
-	if (p->to & LB_IS_VIP && addr_eq(&q->saddr, &p->daddr, v6))
+		return vip ? LB_ICMP_UNKNOWN : LB_NOT_OURS;
+	if (vip && addr_eq(&q->saddr, &p->daddr, v6))
 		return carry_to_backend(c, tmp, p, q, v6, &tmp->w, &tmp->requote);
-	return carry_to_client(c, tmp, p, q, v6, &tmp->w, &tmp->requote);
+	why = carry_to_client(c, tmp, p, q, v6, &tmp->w, &tmp->requote);
+	/* Nobody behind a VIP would take it; routed on it would come back. */
+	return why == LB_NOT_OURS && vip ? LB_ICMP_UNKNOWN : why;
 }
 
 /* And on its way, as that found. */
@@ -217,6 +218,8 @@ carry_send(struct __sk_buff *skb, __u32 l4, __u32 hook, const bool v6)
 
 	if (!c || !tmp)
 		return LB_HELPER;
+	if (tmp->s.ttl <= 1 && hook != LB_AT_OUT) /* no error about an error */
+		return LB_TTL;
 	why = tc_route(skb, c, &tmp->p, &tmp->w, (int)hook, v6, &answer, &h);
 	if (why != LB_FORWARDED)
 		return why;

@@ -113,7 +113,8 @@ struct entry {
 	__u64 *slot; /* of its value; NULL: none */
 	__u64 key, value;
 	__u32 way;
-	struct lb_addr client; /* of twins */
+	__u32 room; /* when none was found: a way that is free, or LB_WAYS */
+	bool kin;   /* and whether another entry has the same client's end */
 };
 
 INLINE bool
@@ -151,21 +152,26 @@ flow_find(const struct end *c, __u32 hash, const struct pkt *p, const bool reply
 	void *b = bucket(hash, v6);
 
 	e->slot = NULL;
-	e->way = 0;
+	e->way = e->room = LB_WAYS;
 	e->key = e->value = 0;
+	e->kin = false;
 	if (!b)
 		return false;
 	for (__u32 n = 0; n < LB_WAYS; n++) {
 		__u32 i = nth_way(n, hash);
 		__u64 key = READ_ONCE(*way_key(b, i, v6)), value;
 
-		if (reply ? key != want : (key ^ want) << 16 != 0)
+		if (reply ? key != want : (key ^ want) << 16 != 0) {
+			if (!reply && !key)
+				e->room = i;
 			continue;
+		}
 		if (v6 && !way_has_client(b, i, &c->addr))
 			continue;
 		value = READ_ONCE(*way_value(b, i, v6));
 		if (!entry_in_use(value) || LB_FLOW_TWIN(value))
 			continue;
+		e->kin = true;
 		if (reply) {
 			struct lb_be_row *be = be_row(LB_FLOW_BACKEND(value));
 
@@ -192,7 +198,8 @@ flow_find(const struct end *c, __u32 hash, const struct pkt *p, const bool reply
 
 /* The twin for what a backend (@be: its end, snat: the port it sends to) says to us. */
 INLINE bool
-twin_find(const struct end *be, __u32 hash, __u8 proto, const bool v6, struct entry *e)
+twin_find(const struct end *be, __u32 hash, __u8 proto, const bool v6, struct entry *e,
+    struct lb_addr *client)
 {
 	void *b = bucket(hash, v6);
 
@@ -218,12 +225,12 @@ twin_find(const struct end *be, __u32 hash, __u8 proto, const bool v6, struct en
 		if (v6) {
 			struct lb_flow6 *f = &((struct lb_bucket6 *)b)->way[i];
 
-			e->client.w[0] = (__be32)READ_ONCE(f->client[0]);
-			e->client.w[1] = (__be32)(READ_ONCE(f->client[0]) >> 32);
-			e->client.w[2] = (__be32)READ_ONCE(f->client[1]);
-			e->client.w[3] = (__be32)(READ_ONCE(f->client[1]) >> 32);
+			client->w[0] = (__be32)READ_ONCE(f->client[0]);
+			client->w[1] = (__be32)(READ_ONCE(f->client[0]) >> 32);
+			client->w[2] = (__be32)READ_ONCE(f->client[1]);
+			client->w[3] = (__be32)(READ_ONCE(f->client[1]) >> 32);
 		} else {
-			e->client = (struct lb_addr){ { (__be32)key } };
+			*client = (struct lb_addr){ { (__be32)key } };
 		}
 		if (READ_ONCE(*way_key(b, i, v6)) != key)
 			continue;
@@ -376,15 +383,21 @@ flow_touch(const struct entry *e, const struct end *client, const bool reply, __
 
 /*
  * A way for a new entry in bucket @b, taken (BUSY); NULL: none.  Free ones first, then what is
- * over, then the half-open one that was silent longest: a new flow is half-open itself, so that
- * however many come they only push out each other.
+ * over (@hint: one that was seen to be, or LB_WAYS), then the half-open one that was silent longest:
+ * a new flow is half-open itself, so that however many come they only push out each other.
  */
 INLINE __u64 *
-way_take(const struct lb_conf *c, void *b, __u32 hash, __u32 now, const bool v6, __u64 **key)
+way_take(
+    const struct lb_conf *c, void *b, __u32 hash, __u32 now, __u32 hint, const bool v6, __u64 **key)
 {
 	__u32 best = 0, best_score = 0;
 	__u64 best_value = 0;
 
+	if (hint < LB_WAYS &&
+	    value_swap(way_value(b, hint, v6), 0, VALUE_BUSY | (__u64)(__u16)now << 48)) {
+		*key = way_key(b, hint, v6);
+		return way_value(b, hint, v6);
+	}
 	for (__u32 n = 0; n < LB_WAYS; n++) {
 		__u32 i = nth_way(n, hash);
 		__u64 v = READ_ONCE(*way_value(b, i, v6));

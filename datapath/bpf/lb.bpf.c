@@ -62,13 +62,36 @@ xdp_rewrite(void *data, void *end, const struct pkt *p, const struct way *w, con
 	return true;
 }
 
+/* XDP sends it on, or false. */
+INLINE bool
+xdp_send(struct xdp_md *ctx, const struct lb_conf *c, const struct pkt *p, const struct way *w,
+    const bool v6, int *verdict)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct hop h;
+
+	if (w->encap || w->be_flags & LB_BE_NODE)
+		return false;
+	if (hop_find(ctx, c, &w->saddr, &w->daddr, ctx->ingress_ifindex, false, v6, &h) !=
+	    HOP_KNOWN)
+		return false;
+	if (h.ifindex != ctx->ingress_ifindex && !(h.flags & LB_LINK_XDP))
+		return false;
+	if (h.mtu && p->len > h.mtu)
+		return false;
+	if (!xdp_rewrite(data, end, p, w, v6))
+		return false;
+	__builtin_memcpy(data, h.mac, 12);
+	*verdict = h.ifindex == ctx->ingress_ifindex ? XDP_TX : (int)bpf_redirect(h.ifindex, 0);
+	return true;
+}
+
 INLINE __u32
 xdp_handle(struct xdp_md *ctx, const bool v6, int *verdict)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct scratch *tmp = the_scratch();
 	struct lb_conf *c = the_conf();
-	struct hop h;
 	struct pkt *p;
 	struct way *w;
 	__u32 why;
@@ -81,26 +104,17 @@ xdp_handle(struct xdp_md *ctx, const bool v6, int *verdict)
 	if (parse_addrs(data, end, v6, p) != LB_FORWARDED || !filter_pkt(p))
 		return LB_NOT_OURS;
 	if (data + L4_OFF(v6) + sizeof(struct udphdr) > end || !l3_is_plain(data, v6) ||
-	    (p->proto == IPPROTO_TCP && data + L4_OFF(v6) + sizeof(struct tcphdr) > end))
+	    (p->proto == IPPROTO_TCP && data + L4_OFF(v6) + sizeof(struct tcphdr) > end) ||
+	    L3_OFF + p->len > (__u32)(end - data)) /* RFC 1812 5.2.2: cut short on the way */
 		return LB_PUNT;
 	if (parse_l4(data, end, v6, p) != LB_FORWARDED)
 		return LB_PUNT;
 	why = decide(c, p, LB_AT_XDP, v6, w);
 	if (why == LB_FORWARDED || why == LB_REPLIED) {
-		if (w->encap || w->be_flags & LB_BE_NODE)
+		if (!xdp_send(ctx, c, p, w, v6, verdict)) {
+			account_made(c, p, w, LB_AT_XDP, v6, ctx->ingress_ifindex);
 			return LB_PUNT;
-		if (hop_find(ctx, c, &w->saddr, &w->daddr, ctx->ingress_ifindex, false, v6, &h) !=
-		    HOP_KNOWN)
-			return LB_PUNT;
-		if (h.ifindex != ctx->ingress_ifindex && !(h.flags & LB_LINK_XDP))
-			return LB_PUNT;
-		if (h.mtu && p->len > h.mtu)
-			return LB_PUNT;
-		if (!xdp_rewrite(data, end, p, w, v6))
-			return LB_PUNT;
-		__builtin_memcpy(data, h.mac, 12);
-		*verdict =
-		    h.ifindex == ctx->ingress_ifindex ? XDP_TX : (int)bpf_redirect(h.ifindex, 0);
+		}
 	} else if (why == LB_NOT_OURS || why == LB_NO_SERVICE || why == LB_NO_BACKEND) {
 		/* Not ours after all, or to be refused with words, which tc has. */
 		return why == LB_NOT_OURS ? LB_NOT_OURS : LB_PUNT;
@@ -183,7 +197,8 @@ tc_handle(struct __sk_buff *skb, const int hook, const bool v6, int *verdict)
 		data = (void *)(long)skb->data;
 		end = (void *)(long)skb->data_end;
 	}
-	if (data + L4_OFF(v6) + sizeof(struct udphdr) > end || !l3_is_plain(data, v6))
+	if (data + L4_OFF(v6) + sizeof(struct udphdr) > end || !l3_is_plain(data, v6) ||
+	    L3_OFF + p->len > skb->len)
 		return LB_PUNT;
 	if (parse_l4(data, end, v6, p) != LB_FORWARDED)
 		return LB_PUNT;
@@ -194,11 +209,11 @@ tc_handle(struct __sk_buff *skb, const int hook, const bool v6, int *verdict)
 		return LB_PUNT;
 	*verdict = TC_ACT_SHOT;
 	if (why == LB_FORWARDED || why == LB_REPLIED) {
-		if (w->encap)
-			return LB_PUNT;
-		why = tc_send(skb, c, p, w, why, hook, v6, verdict);
-		if (why == LB_PUNT)
+		why = w->encap ? LB_PUNT : tc_send(skb, c, p, w, why, hook, v6, verdict);
+		if (why == LB_PUNT) {
+			account_made(c, p, w, hook, v6, skb->ifindex);
 			return why;
+		}
 	}
 	account(c, p, w, why, hook, v6, skb->ifindex);
 	return why;

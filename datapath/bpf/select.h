@@ -220,7 +220,7 @@ twin_make(__be16 port, const bool v6)
 	if (!b || !port_is_free(c, b, hash, port, tmp->w.be, tmp->now, v6))
 		return 0;
 	value = tmp->value;
-	slot = way_take(c, b, hash, tmp->now, v6, &key);
+	slot = way_take(c, b, hash, tmp->now, LB_WAYS, v6, &key);
 	if (!slot)
 		return 0;
 	e = (struct end){ tmp->p.saddr, tmp->p.sport, port };
@@ -323,7 +323,7 @@ own_way(const struct lb_conf *c, const struct scratch *tmp, __u64 *was, const bo
 		*key = way_key(b, i, v6);
 		return way_value(b, i, v6);
 	}
-	return way_take(c, b, tmp->hash, tmp->now, v6, key);
+	return way_take(c, b, tmp->hash, tmp->now, tmp->room, v6, key);
 }
 
 /* Which backend, and does it see the client? */
@@ -379,7 +379,7 @@ new_flow(__u32 hook, const bool v6)
 	why = backend_find(tmp, hook, v6, &snat);
 	if (why != LB_FORWARDED)
 		return (int)why;
-	if (!snat && !tmp->w.encap)
+	if (!snat && !tmp->w.encap && tmp->kin)
 		snat = collides(c, &client, tmp->hash, tmp->w.be, tmp->w.fe, tmp->now, v6);
 	if (snat) {
 		tmp->w.saddr = v6 ? c->snat6 : c->snat4;
@@ -479,6 +479,8 @@ decide_forward(const struct lb_conf *c, const struct pkt *p, __u32 now, const in
 	tmp->hash = hash;
 	tmp->old_way = e.slot ? e.way : LB_WAYS;
 	tmp->value = e.slot ? e.value : 0;
+	tmp->room = e.room;
+	tmp->kin = e.kin;
 	why = v6 ? (__u32)lb_new_flow6((__u32)hook) : (__u32)lb_new_flow4((__u32)hook);
 	*w = tmp->w;
 	return why;
@@ -493,15 +495,12 @@ decide_reply(const struct lb_conf *c, const struct pkt *p, __u32 now, const bool
 	struct lb_fe_row *fe;
 	struct entry e;
 
-	w->daddr = p->daddr;
-	w->dport = p->dport;
 	e.slot = NULL;
 	if (p->to & LB_IS_SNAT && addr_eq(&p->daddr, v6 ? &c->snat6 : &c->snat4, v6)) {
 		struct end be = { p->saddr, p->sport, p->dport };
 
-		if (twin_find(&be, end_hash(&be, c->seed, v6), p->proto, v6, &e)) {
-			client = (struct end){ e.client, key_client_port(e.key), key_snat(e.key) };
-			w->daddr = client.addr;
+		if (twin_find(&be, end_hash(&be, c->seed, v6), p->proto, v6, &e, &w->daddr)) {
+			client = (struct end){ w->daddr, key_client_port(e.key), key_snat(e.key) };
 			w->dport = client.port;
 		}
 	}

@@ -100,6 +100,38 @@ tc_rewrite(struct __sk_buff *skb, const struct pkt *p, const struct way *w, cons
 	return true;
 }
 
+/* The IP header alone, wherever the next one is.  @ttl: as a router does, less one. */
+INLINE bool
+rewrite_l3(
+    struct __sk_buff *skb, const struct pkt *p, const struct way *w, const bool ttl, const bool v6)
+{
+	if (v6) {
+		const __u32 hops_off = L3_OFF + __builtin_offsetof(struct ipv6hdr, hop_limit);
+		__u8 left;
+
+		if (bpf_skb_load_bytes(skb, hops_off, &left, 1) < 0)
+			return false;
+		left -= ttl;
+		/* Both addresses lie behind one another, here as there. */
+		return bpf_skb_store_bytes(skb, hops_off, &left, 1, 0) == 0 &&
+		    bpf_skb_store_bytes(skb, L3_OFF + 8, &w->saddr, 32, 0) == 0;
+	} else {
+		struct iphdr ip;
+		__u64 diff = way_diff_addrs(p, w, false);
+
+		if (bpf_skb_load_bytes(skb, L3_OFF, &ip, sizeof(ip)) < 0)
+			return false;
+		if (ttl) {
+			ip.ttl--;
+			diff += (__u16)~bpf_htons(0x0100);
+		}
+		ip.check = csum_after(ip.check, diff);
+		ip.saddr = w->saddr.w[0];
+		ip.daddr = w->daddr.w[0];
+		return bpf_skb_store_bytes(skb, L3_OFF, &ip, sizeof(ip), 0) == 0;
+	}
+}
+
 /* The verdict. */
 INLINE int
 tc_go(struct __sk_buff *skb, enum hop_answer answer, const struct hop *h, const int hook)

@@ -114,10 +114,11 @@ slow_parse6(struct __sk_buff *skb, struct pkt *p, struct slow *s)
 INLINE void
 frag_key(const struct pkt *p, const struct slow *s, const bool v6, struct lb_frag_key *k)
 {
+	/* RFC 8200 4.5: first and later fragments may name different next headers. */
 	*k = (struct lb_frag_key){ .saddr = p->saddr,
 		.daddr = p->daddr,
 		.id = s->id,
-		.proto = p->proto,
+		.proto = v6 ? 0 : p->proto,
 		.family = v6 ? 6 : 4 };
 }
 
@@ -159,6 +160,17 @@ slow_ports(struct __sk_buff *skb, struct pkt *p, const struct slow *s, const boo
 	if (s->fragment)
 		bpf_map_update_elem(&frags, &tmp->frag_key, &f, BPF_ANY);
 	return LB_FORWARDED;
+}
+
+/* Of the packet in scratch; on its own, as the stack of all is short. */
+__noinline int
+lb_slow_ports(struct __sk_buff *skb, __u32 family)
+{
+	struct scratch *tmp = the_scratch();
+
+	if (!tmp)
+		return LB_HELPER;
+	return (int)slow_ports(skb, &tmp->p, &tmp->s, family == 6);
 }
 
 /* ---- SCTP's checksum ---- */
@@ -205,37 +217,6 @@ crc32c_delta(__u32 diff, __u32 len)
 /* ---- rewrite ---- */
 
 INLINE bool
-slow_rewrite_l3(
-    struct __sk_buff *skb, const struct pkt *p, const struct way *w, const bool ttl, const bool v6)
-{
-	if (v6) {
-		const __u32 hops_off = L3_OFF + __builtin_offsetof(struct ipv6hdr, hop_limit);
-		__u8 left;
-
-		if (bpf_skb_load_bytes(skb, hops_off, &left, 1) < 0)
-			return false;
-		left -= ttl;
-		/* Both addresses lie behind one another, here as there. */
-		return bpf_skb_store_bytes(skb, hops_off, &left, 1, 0) == 0 &&
-		    bpf_skb_store_bytes(skb, L3_OFF + 8, &w->saddr, 32, 0) == 0;
-	} else {
-		struct iphdr ip;
-		__u64 diff = way_diff_addrs(p, w, false);
-
-		if (bpf_skb_load_bytes(skb, L3_OFF, &ip, sizeof(ip)) < 0)
-			return false;
-		if (ttl) {
-			ip.ttl--;
-			diff += (__u16)~bpf_htons(0x0100);
-		}
-		ip.check = csum_after(ip.check, diff);
-		ip.saddr = w->saddr.w[0];
-		ip.daddr = w->daddr.w[0];
-		return bpf_skb_store_bytes(skb, L3_OFF, &ip, sizeof(ip), 0) == 0;
-	}
-}
-
-INLINE bool
 slow_rewrite_sctp(
     struct __sk_buff *skb, const struct pkt *p, const struct slow *s, const struct way *w)
 {
@@ -260,7 +241,7 @@ slow_rewrite(struct __sk_buff *skb, const struct pkt *p, const struct slow *s, c
 	__u32 off, flags = 0;
 	__u16 check;
 
-	if (!slow_rewrite_l3(skb, p, w, true, v6))
+	if (!rewrite_l3(skb, p, w, true, v6))
 		return false;
 	if (s->rest)
 		return true;
@@ -306,11 +287,11 @@ encapsulate(struct __sk_buff *skb, const struct lb_conf *c, const struct pkt *p,
 	answer = hop_find(skb, c, src, &node, skb->ifindex, false, v6, &h);
 	if (answer == HOP_NONE || answer == HOP_LOCAL)
 		return LB_NO_ROUTE;
-	if (is_too_big(skb, p, L3_OFF, s->l4 + outer, h.mtu)) {
+	if (h.mtu && is_too_big(skb, p, L3_OFF, s->l4, h.mtu - outer)) {
 		*mtu = h.mtu - outer;
 		return LB_TOO_BIG;
 	}
-	if (!slow_rewrite_l3(skb, p, same, true, v6) ||
+	if (!rewrite_l3(skb, p, same, true, v6) ||
 	    bpf_skb_adjust_room(skb, (__s32)outer, BPF_ADJ_ROOM_MAC,
 		v6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4) < 0 ||
 	    put_ip(skb, src, &node, v6 ? IPPROTO_IPV6 : IPPROTO_IPIP, p->len, v6) < 0)
@@ -399,10 +380,10 @@ slow_l4(
 {
 	const struct slow *s = &tmp->s;
 	struct pkt *p = &tmp->p;
-	__u32 why = slow_ports(skb, p, s, v6);
+	__u32 why = (__u32)lb_slow_ports(skb, v6 ? 6 : 4);
 
 	if (why != LB_FORWARDED)
-		return p->to & LB_IS_VIP ? why : LB_NOT_OURS;
+		return is_vip(v6) ? why : LB_NOT_OURS;
 	why = decide(c, p, (int)hook, v6, &tmp->w);
 	if (why == LB_FORWARDED || why == LB_REPLIED)
 		why = v6 ? (__u32)lb_slow_send6(skb, why, hook)
@@ -416,18 +397,6 @@ slow_l4(
 	return why;
 }
 
-/* Is the destination a VIP, whatever the port? */
-INLINE bool
-is_vip(const struct pkt *p, const bool v6)
-{
-	struct scratch *tmp = the_scratch();
-
-	if (!tmp || !(p->to & LB_IS_VIP))
-		return false;
-	tmp->fe = (struct lb_fe_key){ .addr = p->daddr, .family = v6 ? 6 : 4 };
-	return bpf_map_lookup_elem(&frontends, &tmp->fe) != NULL;
-}
-
 INLINE __u32
 slow_icmp(struct __sk_buff *skb, const struct lb_conf *c, struct pkt *p, const struct slow *s,
     __u32 hook, const bool v6)
@@ -435,10 +404,10 @@ slow_icmp(struct __sk_buff *skb, const struct lb_conf *c, struct pkt *p, const s
 	__u8 type;
 
 	if (s->fragment || bpf_skb_load_bytes(skb, s->l4, &type, 1) < 0)
-		return is_vip(p, v6) ? (s->fragment ? LB_FRAGMENT : LB_SHORT) : LB_NOT_OURS;
+		return is_vip(v6) ? (s->fragment ? LB_FRAGMENT : LB_SHORT) : LB_NOT_OURS;
 	if (is_icmp_error(type, v6))
 		return carry(skb, s->l4, hook, v6);
-	if (!is_vip(p, v6))
+	if (!is_vip(v6))
 		return LB_NOT_OURS;
 	if (type == (v6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO)) {
 		if (!(c->flags & LB_CONF_ECHO))
@@ -470,7 +439,7 @@ slow_entry(struct __sk_buff *skb, const bool v6)
 	why = v6 ? slow_parse6(skb, p, s) : slow_parse4(skb, p, s);
 	filter_pkt(p);
 	if (why != LB_FORWARDED) {
-		if (!is_vip(p, v6))
+		if (!is_vip(v6))
 			return TC_ACT_UNSPEC;
 	} else if (p->proto == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
 		why = slow_icmp(skb, c, p, s, hook, v6);
@@ -482,7 +451,7 @@ slow_entry(struct __sk_buff *skb, const bool v6)
 		bpf_tail_call(skb, &slow, v6 ? LB_SLOW6 : LB_SLOW4);
 		why = LB_HELPER;
 	} else {
-		why = is_vip(p, v6) ? LB_UNSUPPORTED : LB_NOT_OURS;
+		why = is_vip(v6) ? LB_UNSUPPORTED : LB_NOT_OURS;
 	}
 	if (why == LB_NOT_OURS)
 		return TC_ACT_UNSPEC;
