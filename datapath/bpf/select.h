@@ -186,9 +186,13 @@ port_is_free(
 		if (key_snat(READ_ONCE(*way_key(b, i, v6))) != port)
 			continue;
 		v = READ_ONCE(*way_value(b, i, v6));
-		if (LB_FLOW_STATE(v) != LB_ST_FREE && LB_FLOW_TWIN(v) && LB_FLOW_BACKEND(v) == be &&
-		    !(LB_FLOW_STATE(v) == LB_ST_CLOSED && entry_idle(v, now) > 1) &&
+		if (LB_FLOW_STATE(v) == LB_ST_FREE || !LB_FLOW_TWIN(v) || LB_FLOW_BACKEND(v) != be)
+			continue;
+		if (!(LB_FLOW_STATE(v) == LB_ST_CLOSED && entry_idle(v, now) > 1) &&
 		    !entry_expired(c, v, now))
+			return false;
+		/* It must not be found any more: replies would go to whom it had before. */
+		if (!value_swap(way_value(b, i, v6), v, 0))
 			return false;
 	}
 	return true;
