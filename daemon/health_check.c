@@ -123,9 +123,12 @@ health_check_service(struct health_checks *all, const struct store *store, const
 {
 	const struct res_service *svc = store_service(store, ns, name);
 	const uint16_t port = wanted_port(svc);
-	char *key = service_key(ns, name);
 	struct health_check *c;
+	char *key;
 
+	if (port == 0 && !all->checks)
+		return;
+	key = service_key(ns, name);
 	HASH_FIND_STR(all->checks, key, c);
 	if (port == 0) {
 		if (c)
