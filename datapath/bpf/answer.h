@@ -51,12 +51,10 @@ send_back(struct __sk_buff *skb, __u32 hook)
 		return TC_ACT_SHOT;
 	__builtin_memcpy(back, mac + 6, 6);
 	__builtin_memcpy(back + 6, mac, 6);
-	if (hook == LB_AT_OUT) /* its sender is above: it comes in as if from outside */
-		return bpf_skb_store_bytes(skb, 0, mac, 12, 0) < 0
-		    ? TC_ACT_SHOT
-		    : (int)bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 	if (bpf_skb_store_bytes(skb, 0, back, 12, 0) < 0)
 		return TC_ACT_SHOT;
+	if (hook == LB_AT_OUT) /* its sender is above: it comes in as if from outside */
+		return (int)bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 	return (int)bpf_redirect(skb->ifindex, 0);
 }
 
