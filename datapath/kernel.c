@@ -97,11 +97,24 @@ map_id(int fd)
 	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ? 0 : info.id;
 }
 
-#define MAPS_OF_PROG (DP_NR_MAPS + 2)
+#define MAPS_OF_PROG 64
 
-/* The same instructions on the same maps; those that each loading makes anew stand for each other. */
 static bool
-is_same_prog(int had_fd, int has_fd, const uint32_t *had_own, const uint32_t *has_own)
+is_shared(const uint32_t *shared, uint32_t id)
+{
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
+		if (m != DP_MAP_SLOW && shared[m] == id)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The same instructions (the tag is their hash) on the same maps.  Maps that every loading makes
+ * anew, which are those that are not @shared, stand for each other.
+ */
+static bool
+is_same_prog(int had_fd, int has_fd, const uint32_t *shared)
 {
 	uint32_t had_maps[MAPS_OF_PROG] = { 0 }, has_maps[MAPS_OF_PROG] = { 0 };
 	struct bpf_prog_info had, has;
@@ -112,10 +125,8 @@ is_same_prog(int had_fd, int has_fd, const uint32_t *had_own, const uint32_t *ha
 	    has.nr_map_ids > MAPS_OF_PROG)
 		return false;
 	for (uint32_t i = 0; i < has.nr_map_ids; i++) {
-		bool own = (had_maps[i] == had_own[0] && has_maps[i] == has_own[0]) ||
-		    (had_maps[i] == had_own[1] && has_maps[i] == has_own[1]);
-
-		if (!own && had_maps[i] != has_maps[i])
+		if (had_maps[i] != has_maps[i] &&
+		    (is_shared(shared, had_maps[i]) || is_shared(shared, has_maps[i])))
 			return false;
 	}
 	return true;
@@ -144,13 +155,14 @@ keep_running(struct dp_kernel *k)
 {
 	int slow = kernel_pin_open(k->ask.pin, "maps", "slow");
 	int rodata = kernel_pin_open(k->ask.pin, "maps", "rodata"), fd[KP_SOCK];
-	uint32_t had_own[2] = { map_id(slow), map_id(rodata) };
-	uint32_t has_own[2] = { map_id(k->set.maps.fd[DP_MAP_SLOW]), map_id(k->set.rodata) };
-	bool same = is_same_rodata(rodata, k->set.rodata);
+	uint32_t shared[DP_NR_MAPS];
+	bool same = slow >= 0 && is_same_rodata(rodata, k->set.rodata);
 
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++)
+		shared[m] = map_id(k->set.maps.fd[m]);
 	for (enum kp_prog p = 0; p < KP_SOCK; p++) {
 		fd[p] = kernel_pin_open(k->ask.pin, "progs", kp_name(p));
-		same = same && is_same_prog(fd[p], k->set.prog[p], had_own, has_own);
+		same = same && is_same_prog(fd[p], k->set.prog[p], shared);
 	}
 	for (enum kp_prog p = 0; p < KP_SOCK; p++) {
 		int drop = same ? k->set.prog[p] : fd[p];

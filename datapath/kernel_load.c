@@ -404,11 +404,15 @@ kernel_load(const struct kernel_ask *ask, struct kernel_set *set, char *why)
 	said = log;
 	libbpf_set_print(hear);
 	err = load_lb(ask, old, set, why);
-	/* A new kernel on a machine whose compiler in the kernel knows no such atomics yet. */
-	if (err < 0 && err != -EPERM && !old) {
+	/* A new kernel on a machine for which it compiles no such atomics yet says so only now.  When
+	 * the other object does no better, the reason is the first one's. */
+	if (!old && (err == -EINVAL || err == -EOPNOTSUPP || err == -524 /* ENOTSUPP */)) {
+		char other[KERNEL_WHY];
+
 		kernel_set_fini(set);
 		log[0] = '\0';
-		err = load_lb(ask, true, set, why);
+		if (load_lb(ask, true, set, other) == 0)
+			err = 0;
 	}
 	log[0] = '\0';
 	if (err == 0)
