@@ -68,7 +68,10 @@ member_cmp(const void *one, const void *other, void *services)
 
 	if (be[a->row].order != be[b->row].order)
 		return be[a->row].order < be[b->row].order ? -1 : 1;
-	return (a->row > b->row) - (a->row < b->row);
+	if (a->row != b->row)
+		return a->row < b->row ? -1 : 1;
+	return (a->weight < b->weight) -
+	    (a->weight > b->weight); /* of one named twice the larger */
 }
 
 static void

@@ -1,0 +1,865 @@
+/*
+ * tests/unit/datapath/test_services.c: the writer of services against maps of the kernel, without
+ * programs.  What the maps should hold is worked out by servmodel.c.
+ */
+#include "datapath/services.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "tests/unit/datapath/servmodel.h"
+#include "tests/unit/unit.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+
+#define FE 64
+#define BE 256
+#define WORDS 65536
+
+static struct mapkit kit;
+static struct loop *loop;
+static struct dp_services *s;
+static struct model md;
+static struct dp_sizes asked;
+static unsigned grows, locals, gones;
+
+static void
+grow(void *arg, const struct dp_sizes *sizes)
+{
+	(void)arg;
+	asked = *sizes;
+	grows++;
+}
+
+static void
+on_local(void *arg)
+{
+	(void)arg;
+	locals++;
+}
+
+static void
+on_gone(void *arg, const struct lb_be_row *row, uint32_t at)
+{
+	(void)arg;
+	ck_assert_uint_eq(row->proto, IPPROTO_UDP);
+	ck_assert(services_is_dying_be(s, at));
+	gones++;
+}
+
+static void
+quiet(void *arg, const char *line)
+{
+	(void)arg;
+	(void)line;
+}
+
+static void
+writer_new(void)
+{
+	struct dp_conf conf = { .maglev_table_size = md.table_size };
+
+	s = services_new(loop, grow, NULL);
+	ck_assert_ptr_nonnull(s);
+	services_on_local(s, on_local, NULL);
+	services_on_gone(s, on_gone, NULL);
+	services_conf(s, &conf);
+}
+
+static void
+setup(void)
+{
+	log_sink(quiet, NULL);
+	loop = loop_new_fake();
+	memset(&md, 0, sizeof(md));
+	md.table_size = 509;
+	for (size_t i = 0; i < MODEL_SERVICES; i++)
+		snprintf(md.service[i].name, sizeof(md.service[i].name), "ns/s%02zu", i);
+	grows = locals = gones = 0;
+	ck_assert_int_eq(mapkit_init(&kit, FE, BE, WORDS), 0);
+	writer_new();
+	ck_assert_int_eq(services_maps_set(s, &kit.m, false), 0);
+}
+
+static void
+teardown(void)
+{
+	mem_fail_at(0);
+	services_free(s);
+	mapkit_fini(&kit);
+	loop_free(loop);
+}
+
+static void
+is_so(int line)
+{
+	const char *err = model_differs(&md, &kit.m);
+
+	ck_assert_msg(!err, "line %d: %s", line, err ? err : "");
+}
+#define IS_SO() is_so(__LINE__)
+
+static void
+put(unsigned i)
+{
+	struct model_service *svc = &md.service[i];
+
+	svc->there = true;
+	ck_assert_int_eq(services_set(s, svc->name, svc->fe, svc->nr), 0);
+}
+
+static void
+take(unsigned i)
+{
+	md.service[i].there = false;
+	services_del(s, md.service[i].name);
+}
+
+/* Service @i: one frontend at VIP @vip with backends 1 to @nr. */
+static struct dp_frontend *
+plain(unsigned i, unsigned vip, size_t nr)
+{
+	struct model_service *svc = &md.service[i];
+
+	svc->nr = 1;
+	svc->fe[0] = (struct dp_frontend){ .ip = model_vip(vip),
+		.port = 80,
+		.proto = IPPROTO_TCP,
+		.type = DP_LOAD_BALANCER,
+		.port_name = "",
+		.backends = svc->b[0],
+		.nr_backends = nr };
+	for (size_t k = 0; k < nr; k++)
+		svc->b[0][k] =
+		    (struct dp_backend){ .ip = model_backend((unsigned)k + 1, vip % 4 == 3),
+			    .port = 8080,
+			    .external = true,
+			    .internal = true,
+			    .node = "" };
+	return &svc->fe[0];
+}
+
+/* All that is dying, gone: a sweep found no flow. */
+static void
+sweep(void)
+{
+	services_dying_begin(s);
+	services_dying_end(s);
+}
+
+/* ---- one by one ---- */
+
+START_TEST(one_service)
+{
+	struct dp_frontend *f = plain(0, 0, 3);
+	const struct lb_fe_row *r;
+	uint64_t writes;
+
+	put(0);
+	IS_SO();
+	r = &kit.m.fe[model_fe_row(&kit.m, f)];
+	ck_assert_uint_eq(r->table[0], r->table[1]); /* both scopes have one table */
+	ck_assert_str_eq(services_name(s, r->service), "ns/s00");
+	ck_assert_uint_eq(services_number(s, "ns/s00"), r->service);
+	ck_assert_uint_eq(services_number(s, "ns/other"), 0);
+	ck_assert_str_eq(services_name(s, 0), "");
+	ck_assert_str_eq(services_name(s, 9999), "");
+	writes = r->table[0];
+	put(0); /* again */
+	ck_assert_uint_eq(r->table[0], writes);
+	ck_assert_uint_eq(r->prev[0], 0);
+	take(0);
+	IS_SO();
+	ck_assert_uint_eq(services_number(s, "ns/s00"), 0);
+}
+END_TEST
+
+/* The table before stays in prev for a minute; its words a second longer. */
+START_TEST(a_change_flips_one_word)
+{
+	struct dp_frontend *f = plain(0, 0, 3);
+	struct dp_info info = { 0 };
+	const struct lb_fe_row *r;
+	uint64_t a, b;
+
+	put(0);
+	r = &kit.m.fe[model_fe_row(&kit.m, f)];
+	a = r->table[0];
+	f->nr_backends = 2;
+	put(0);
+	IS_SO();
+	b = r->table[0];
+	ck_assert_uint_ne(a, b);
+	ck_assert_uint_eq(r->prev[0], a);
+	ck_assert_uint_eq(r->prev[1], a);
+	f->nr_backends = 3; /* and back: the words that are there still */
+	put(0);
+	ck_assert_uint_eq(r->table[0], a);
+	ck_assert_uint_eq(r->prev[0], b);
+	loop_advance(loop, 59000);
+	ck_assert_uint_eq(r->prev[0], b);
+	services_info(s, &info);
+	ck_assert_uint_gt(info.tables_used, LB_TABLE_WORDS(LB_TABLE_SLOTS(a), 3));
+	loop_advance(loop, 3000);
+	ck_assert_uint_eq(r->prev[0], 0);
+	services_info(s, &info);
+	ck_assert_uint_eq(info.tables_used, LB_TABLE_WORDS(LB_TABLE_SLOTS(a), 3));
+	IS_SO();
+}
+END_TEST
+
+START_TEST(frontends_share_a_table)
+{
+	struct model_service *svc = &md.service[0];
+
+	plain(0, 0, 4);
+	svc->nr = 3;
+	for (unsigned i = 1; i < 3; i++) {
+		svc->fe[i] = svc->fe[0];
+		svc->fe[i].ip = model_vip(i);
+		svc->fe[i].type = i == 1 ? DP_CLUSTER_IP : DP_NODE_PORT;
+	}
+	put(0);
+	IS_SO();
+	ck_assert_uint_eq(kit.m.fe[model_fe_row(&kit.m, &svc->fe[0])].table[0],
+	    kit.m.fe[model_fe_row(&kit.m, &svc->fe[2])].table[1]);
+}
+END_TEST
+
+START_TEST(one_backend_has_one_slot)
+{
+	struct dp_frontend *f = plain(0, 0, 1);
+
+	put(0);
+	IS_SO();
+	ck_assert_uint_eq(LB_TABLE_SLOTS(kit.m.fe[model_fe_row(&kit.m, f)].table[0]), 1);
+	f->nr_backends = 0;
+	put(0);
+	IS_SO();
+	ck_assert_uint_eq(kit.m.fe[model_fe_row(&kit.m, f)].table[0], 0);
+}
+END_TEST
+
+/* A row is nobody else's while a flow may name it, and not while an old table lists it. */
+START_TEST(a_dying_row_waits)
+{
+	struct dp_frontend *f = plain(0, 0, 3);
+	uint32_t row;
+
+	f->proto = IPPROTO_UDP;
+	put(0);
+	row = model_be_row(&kit.m, &f->backends[2], IPPROTO_UDP);
+	ck_assert(!services_has_dying(s));
+	f->nr_backends = 2;
+	put(0);
+	ck_assert(services_is_dying_be(s, row));
+	ck_assert(services_has_dying(s));
+	ck_assert_uint_eq(gones, 1);
+	ck_assert(!(kit.m.be[row].flags & LB_BE_LIVE));
+	ck_assert_uint_ne(kit.m.be[row].family, 0);
+	sweep();
+	ck_assert(!services_has_dying(s));
+	ck_assert(services_is_dying_be(s, row)); /* prev lists it */
+	loop_advance(loop, 62000);
+	ck_assert(!services_is_dying_be(s, row));
+	ck_assert_uint_eq(kit.m.be[row].family, 0);
+	IS_SO();
+}
+END_TEST
+
+START_TEST(a_row_comes_back)
+{
+	struct dp_frontend *f = plain(0, 0, 3);
+	uint32_t row, fe_row;
+
+	put(0);
+	row = model_be_row(&kit.m, &f->backends[2], IPPROTO_TCP);
+	fe_row = model_fe_row(&kit.m, f);
+	for (int i = 0; i < 3; i++) {
+		f->nr_backends = 2;
+		put(0);
+		if (i > 0)
+			services_dying_begin(s); /* it comes back while the sweep is at it */
+		f->nr_backends = 3;
+		put(0);
+		services_dying_end(s);
+		ck_assert_uint_eq(model_be_row(&kit.m, &f->backends[2], IPPROTO_TCP), row);
+		IS_SO();
+	}
+	/* Killed again within the round: this round must not free it. */
+	f->nr_backends = 2;
+	put(0);
+	services_dying_begin(s);
+	f->nr_backends = 3;
+	put(0);
+	f->nr_backends = 2;
+	put(0);
+	services_dying_end(s);
+	ck_assert(services_is_dying_be(s, row));
+	ck_assert(services_has_dying(s));
+	f->nr_backends = 3;
+	put(0);
+	take(0);
+	ck_assert(services_is_dying_fe(s, fe_row));
+	put(0);
+	ck_assert_uint_eq(model_fe_row(&kit.m, f), fe_row);
+	ck_assert(!services_is_dying_fe(s, fe_row));
+	IS_SO();
+	take(0);
+	sweep();
+	ck_assert(!services_is_dying_fe(s, fe_row));
+}
+END_TEST
+
+START_TEST(conflict_and_takeover)
+{
+	struct dp_info info = { 0 };
+	struct dp_frontend *f = plain(1, 0, 2);
+	uint32_t row;
+
+	put(1);
+	row = model_fe_row(&kit.m, f);
+	plain(0, 0, 3);
+	put(0); /* sorts first: it has the key from now on, in the same row */
+	services_info(s, &info);
+	ck_assert_uint_eq(info.conflicts, 1);
+	IS_SO();
+	ck_assert_uint_eq(model_fe_row(&kit.m, f), row);
+	ck_assert_str_eq(services_name(s, kit.m.fe[row].service), "ns/s00");
+	take(0);
+	services_info(s, &info);
+	ck_assert_uint_eq(info.conflicts, 0);
+	ck_assert_str_eq(services_name(s, kit.m.fe[row].service), "ns/s01");
+	IS_SO();
+}
+END_TEST
+
+START_TEST(the_wildcard_spares_node_addresses)
+{
+	const struct prefix cluster[] = { { model_vip(0), 32 }, { model_vip(0), 32 } };
+	struct dp_conf conf = { .maglev_table_size = md.table_size };
+	struct lb_fe_key key = sv_key(&(struct addr){ 0 }, 0, 0);
+	struct addr vip = model_vip(0);
+	uint32_t value;
+
+	key = sv_key(&vip, 0, 0);
+	plain(0, 0, 2);
+	put(0);
+	ck_assert_int_eq(bpf_map_lookup_elem(kit.m.fd[DP_MAP_FRONTENDS], &key, &value), 0);
+	ck_assert_uint_eq(value, UINT32_MAX);
+	conf.cluster = cluster; /* it is a node's address */
+	conf.nr_cluster = 2;
+	services_conf(s, &conf);
+	ck_assert_int_lt(bpf_map_lookup_elem(kit.m.fd[DP_MAP_FRONTENDS], &key, &value), 0);
+	ck_assert_uint_eq(services_audit(s), 0);
+	conf.nr_cluster = 0;
+	services_conf(s, &conf);
+	ck_assert_int_eq(bpf_map_lookup_elem(kit.m.fd[DP_MAP_FRONTENDS], &key, &value), 0);
+	ck_assert_uint_eq(services_audit(s), 0);
+	IS_SO();
+}
+END_TEST
+
+START_TEST(what_is_refused)
+{
+	static struct dp_backend many[LB_TABLE_BACKENDS_MAX + 1];
+	struct dp_frontend f = *plain(0, 0, 1);
+
+	f.backends = many;
+	f.nr_backends = LB_TABLE_BACKENDS_MAX + 1;
+	ck_assert_int_eq(services_set(s, "x", &f, 1), -EINVAL);
+	f = *plain(0, 0, 1);
+	f.port = 0;
+	ck_assert_int_eq(services_set(s, "x", &f, 1), -EINVAL);
+	f = *plain(0, 3, 1);
+	f.ip = model_vip(0); /* IPv4 with a backend of IPv6 */
+	ck_assert_int_eq(services_set(s, "x", &f, 1), -EINVAL);
+	services_del(s, "never");
+	IS_SO();
+}
+END_TEST
+
+START_TEST(sync_drops_the_rest)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		plain(i, i, i + 1);
+		put(i);
+	}
+	services_sync_begin(s);
+	put(1);
+	put(3);
+	md.service[0].there = md.service[2].there = false;
+	services_sync_end(s);
+	IS_SO();
+}
+END_TEST
+
+static size_t
+count_local(void)
+{
+	size_t nr = 0;
+	const struct sv_be *be;
+
+	LIST_FOREACH (be, &s->locals, local)
+		nr++;
+	return nr;
+}
+
+START_TEST(local_backends_are_told)
+{
+	struct dp_frontend *f = plain(0, 0, 3);
+
+	put(0);
+	ck_assert_uint_eq(count_local(), 0);
+	locals = 0;
+	md.service[0].b[0][1].local = true;
+	put(0);
+	ck_assert_uint_eq(locals, 1);
+	ck_assert_uint_eq(count_local(), 1);
+	md.service[0].b[0][1].host = true; /* of the host's network: no device leads there */
+	put(0);
+	ck_assert_uint_eq(locals, 2);
+	ck_assert_uint_eq(count_local(), 0);
+	md.service[0].b[0][1].host = false;
+	put(0);
+	f->nr_backends = 1;
+	put(0);
+	ck_assert_uint_eq(locals, 4);
+	ck_assert_uint_eq(count_local(), 0);
+}
+END_TEST
+
+/* ---- read back ---- */
+
+struct told {
+	size_t nr, backends, slots;
+	struct addr last;
+	char service[32];
+};
+
+static bool
+tell(void *arg, const struct dp_seen_frontend *f)
+{
+	struct told *t = arg;
+
+	ck_assert(!t->nr || addr_cmp(&t->last, &f->ip) <= 0);
+	t->last = f->ip;
+	t->nr++;
+	t->backends += f->nr_backends;
+	for (size_t i = 0; i < f->nr_backends; i++)
+		t->slots += f->backends[i].slots[0];
+	snprintf(t->service, sizeof(t->service), "%s", f->service_name);
+	return true;
+}
+
+START_TEST(read_back)
+{
+	struct lb_count counts[256] = { { 1, 100, 1 }, { 2, 200, 0 } };
+	struct dp_frontend *f = plain(0, 1, 3);
+	struct told t = { 0 };
+	uint32_t *rows, row;
+	struct dp_info info = { 0 };
+
+	ck_assert_int_lt(libbpf_num_possible_cpus(), 256);
+	f->nr_backends = 4;
+	md.service[0].b[0][3] = md.service[0].b[0][0];
+	md.service[0].b[0][3].ip = model_backend(9, false);
+	md.service[0].b[0][3].external = md.service[0].b[0][3].internal = false; /* terminating */
+	put(0);
+	plain(1, 0, 2);
+	put(1);
+	IS_SO();
+	row = model_fe_row(&kit.m, f);
+	ck_assert_int_eq(bpf_map_update_elem(kit.m.fd[DP_MAP_FE_COUNTS], &row, counts, 0), 0);
+	ck_assert_int_eq(services_frontends_each(s, tell, &t), 0);
+	ck_assert_uint_eq(t.nr, 2);
+	ck_assert_uint_eq(t.backends, 6);
+	ck_assert_uint_eq(t.slots, 509 + 251);
+	ck_assert_str_eq(t.service, "ns/s00");
+	ck_assert_int_eq(services_slots(s, &f->ip, 80, IPPROTO_TCP, LB_INTERNAL, &rows), 509);
+	for (int i = 0; i < 509; i++)
+		ck_assert(kit.m.be[rows[i]].flags & LB_BE_LIVE);
+	free(rows);
+	ck_assert_int_eq(services_slots(s, &f->ip, 81, IPPROTO_TCP, 0, &rows), -ENOENT);
+	ck_assert_int_eq(services_slots(s, &f->ip, 0, 0, 0, &rows), -ENOENT);
+	services_info(s, &info);
+	ck_assert_uint_eq(info.services, 2);
+	ck_assert_uint_eq(info.frontends, 2);
+	ck_assert_uint_eq(info.backends, 4);
+	ck_assert_int_eq(services_maps_set(s, NULL, false), 0);
+	ck_assert_int_eq(services_frontends_each(s, tell, &t), -ENODEV);
+	ck_assert_int_eq(services_slots(s, &f->ip, 80, IPPROTO_TCP, 0, &rows), -ENODEV);
+}
+END_TEST
+
+/* ---- too small ---- */
+
+START_TEST(grows_when_full)
+{
+	struct mapkit larger;
+
+	mapkit_fini(&kit);
+	ck_assert_int_eq(mapkit_init(&kit, 4, 64, 600), 0);
+	ck_assert_int_eq(services_maps_set(s, &kit.m, false), 0);
+	for (unsigned i = 0; i < 8; i++) {
+		plain(i, i, 5);
+		for (unsigned k = 0; k < 5; k++)
+			md.service[i].b[0][k].ip.b[i % 4 == 3 ? 15 : 3] = (uint8_t)(i * 8 + k + 1);
+		put(i);
+	}
+	loop_advance(loop, 1);
+	ck_assert_uint_eq(grows, 1);
+	ck_assert_uint_ge(asked.fe_rows, 8);
+	ck_assert_uint_ge(asked.be_rows, 40);
+	ck_assert_uint_gt(asked.tables, 600);
+	services_audit(s);
+	loop_advance(loop, 5000);
+	ck_assert_uint_eq(grows, 1); /* once */
+	services_free(s);
+	writer_new();
+	ck_assert_int_eq(mapkit_init(&larger, FE, BE, WORDS), 0);
+	ck_assert_int_eq(services_maps_set(s, &larger.m, false), 0);
+	mapkit_fini(&kit);
+	kit = larger;
+	for (unsigned i = 0; i < 8; i++)
+		put(i);
+	s->m = &kit.m;
+	IS_SO();
+}
+END_TEST
+
+/* What did not fit is written once something else went. */
+START_TEST(hungry_is_fed_later)
+{
+	mapkit_fini(&kit);
+	ck_assert_int_eq(mapkit_init(&kit, 1, 8, 4000), 0);
+	ck_assert_int_eq(services_maps_set(s, &kit.m, false), 0);
+	plain(0, 0, 3);
+	put(0);
+	plain(1, 1, 3);
+	put(1);
+	ck_assert_uint_eq(model_fe_row(&kit.m, &md.service[1].fe[0]), UINT32_MAX);
+	take(0);
+	sweep();
+	services_audit(s);
+	IS_SO();
+}
+END_TEST
+
+/* ---- by chance ---- */
+
+static void
+any_step(void)
+{
+	unsigned i = (unsigned)rand() % MODEL_SERVICES;
+
+	switch (rand() % 8) {
+	case 0:
+		if (md.service[i].there)
+			take(i);
+		break;
+	case 1:
+		loop_advance(loop, (uint64_t)(rand() % 40000));
+		break;
+	case 2:
+		services_dying_begin(s);
+		break;
+	case 3:
+		services_dying_end(s);
+		break;
+	default:
+		model_service_roll(&md.service[i]);
+		put(i);
+		break;
+	}
+}
+
+START_TEST(random_walk)
+{
+	srand((unsigned)_i);
+	for (unsigned long i = 0; i < unit_rounds(6000); i++) {
+		any_step();
+		if (i % 8 == 0)
+			IS_SO();
+	}
+	ck_assert_uint_eq(services_audit(s), 0);
+	for (unsigned i = 0; i < MODEL_SERVICES; i++)
+		take(i);
+	IS_SO();
+	loop_advance(loop, 62000);
+	sweep();
+	ck_assert_uint_eq(s->space.used, 0);
+	ck_assert_uint_eq(s->fe_rows.live + s->be_rows.live, 0);
+	for (uint32_t i = 0; i < BE; i++)
+		ck_assert(!kit.m.be[i].family);
+	ck_assert(TAILQ_EMPTY(&s->fe_list) && TAILQ_EMPTY(&s->vip_list));
+	ck_assert_uint_eq(grows, 0);
+}
+END_TEST
+
+/* Whatever is scribbled, an audit puts right and counts, and the next one finds nothing. */
+static void
+scribble(void)
+{
+	uint32_t fe = (uint32_t)rand() % 8, be = (uint32_t)rand() % 8, value = (uint32_t)rand();
+	struct addr vip = model_vip((unsigned)rand() % 8), a = { .family = ADDR_V4, .b = { 99 } };
+	struct lb_fe_key key = sv_key(&vip, (uint16_t)(rand() % 2 ? 80 : 4711), IPPROTO_TCP);
+	struct lb_range_key range = sv_range_key(fe + 1, &(struct prefix){ a, 8 });
+
+	switch (rand() % 7) {
+	case 0:
+		((uint32_t *)&kit.m.fe[fe])[rand() % 16] ^= value;
+		break;
+	case 1:
+		((uint32_t *)&kit.m.be[be])[rand() % 12] ^= value;
+		break;
+	case 2:
+		kit.m.tables[rand() % 2000] ^= value;
+		break;
+	case 3:
+		kit.m.filter[(uint32_t)rand() % LB_FILTER_SIZE] ^= LB_IS_VIP;
+		break;
+	case 4:
+		bpf_map_delete_elem(kit.m.fd[DP_MAP_FRONTENDS], &key);
+		break;
+	case 5:
+		bpf_map_update_elem(kit.m.fd[DP_MAP_FRONTENDS], &key, &value, 0);
+		break;
+	default:
+		bpf_map_update_elem(kit.m.fd[DP_MAP_SRC_RANGES], &range, &value, 0);
+		break;
+	}
+}
+
+START_TEST(audit_repairs)
+{
+	uint64_t repaired = 0;
+
+	for (unsigned i = 0; i < MODEL_SERVICES; i++) {
+		model_service_roll(&md.service[i]);
+		put(i);
+	}
+	for (unsigned i = 0; i < LB_FILTER_SIZE; i += 1000)
+		kit.m.filter[i] |= LB_IS_SNAT; /* of links */
+	for (unsigned long i = 0; i < unit_rounds(600); i++) {
+		for (int k = rand() % 4; k >= 0; k--)
+			scribble();
+		repaired += services_audit(s);
+		IS_SO();
+		ck_assert_uint_eq(services_audit(s), 0);
+	}
+	ck_assert_uint_gt(repaired, unit_rounds(600) / 4);
+	for (unsigned i = 0; i < LB_FILTER_SIZE; i++)
+		ck_assert_msg(!(kit.m.filter[i] & LB_IS_SNAT) == (i % 1000 != 0), "byte %u", i);
+}
+END_TEST
+
+/* ---- adoption ---- */
+
+static void
+restart(void)
+{
+	services_free(s);
+	writer_new();
+}
+
+/* Before the first sync_end all stays; after it what is wanted, in its old rows. */
+START_TEST(adopted)
+{
+	uint32_t fe_rows[4], be_rows[4];
+	uint64_t words[4];
+
+	for (unsigned i = 0; i < 4; i++) {
+		plain(i, i, i + 1);
+		put(i);
+		fe_rows[i] = model_fe_row(&kit.m, &md.service[i].fe[0]);
+		be_rows[i] = model_be_row(&kit.m, &md.service[i].b[0][i], IPPROTO_TCP);
+		words[i] = kit.m.fe[fe_rows[i]].table[0];
+	}
+	restart();
+	if (_i == 0)
+		ck_assert_int_eq(services_maps_set(s, &kit.m, true), 0);
+	services_sync_begin(s);
+	put(3);
+	put(1);
+	if (_i == 1)
+		ck_assert_int_eq(services_maps_set(s, &kit.m, true), 0);
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_uint_eq(model_fe_row(&kit.m, &md.service[i].fe[0]), fe_rows[i]);
+	md.service[0].there = md.service[2].there = false;
+	services_sync_end(s);
+	if (_i == 2)
+		ck_assert_int_eq(services_maps_set(s, &kit.m, true), 0);
+	IS_SO();
+	for (unsigned i = 1; i < 4; i += 2) {
+		ck_assert_uint_eq(model_fe_row(&kit.m, &md.service[i].fe[0]), fe_rows[i]);
+		ck_assert_uint_eq(
+		    model_be_row(&kit.m, &md.service[i].b[0][i], IPPROTO_TCP), be_rows[i]);
+		ck_assert_uint_eq(
+		    kit.m.fe[fe_rows[i]].table[0], words[i]); /* not even built anew */
+		ck_assert_uint_eq(kit.m.fe[fe_rows[i]].prev[0], 0);
+	}
+	ck_assert(services_is_dying_fe(s, fe_rows[0]));
+	ck_assert_uint_eq(services_audit(s), 0);
+	ck_assert_uint_eq(s->repaired, 0);
+}
+END_TEST
+
+/* A row that was dying when the process ended is nobody else's afterwards. */
+START_TEST(adopted_dying)
+{
+	struct dp_frontend *f = plain(0, 0, 3);
+	uint32_t row, fe_row;
+
+	put(0);
+	plain(1, 1, 1);
+	put(1);
+	fe_row = model_fe_row(&kit.m, &md.service[1].fe[0]);
+	row = model_be_row(&kit.m, &f->backends[2], IPPROTO_TCP);
+	f->nr_backends = 2;
+	put(0);
+	take(1);
+	restart();
+	ck_assert_int_eq(services_maps_set(s, &kit.m, true), 0);
+	ck_assert(services_is_dying_be(s, row));
+	ck_assert(services_is_dying_fe(s, fe_row));
+	services_sync_begin(s);
+	f->nr_backends = 3;
+	put(0);
+	put(1);
+	services_sync_end(s);
+	ck_assert_uint_eq(model_be_row(&kit.m, &f->backends[2], IPPROTO_TCP), row);
+	ck_assert_uint_eq(model_fe_row(&kit.m, &md.service[1].fe[0]), fe_row);
+	IS_SO();
+}
+END_TEST
+
+/* Restarts at any time, and maps that somebody scribbled over meanwhile. */
+START_TEST(random_restarts)
+{
+	srand((unsigned)_i);
+	for (unsigned long i = 0; i < unit_rounds(400); i++) {
+		for (int k = rand() % 30; k >= 0; k--)
+			any_step();
+		if (_i % 2) {
+			for (int k = rand() % 5; k >= 0; k--)
+				scribble();
+		}
+		restart();
+		if (rand() % 2)
+			ck_assert_int_eq(services_maps_set(s, &kit.m, true), 0);
+		services_sync_begin(s);
+		for (unsigned k = 0; k < MODEL_SERVICES; k++) {
+			if (md.service[k].there && rand() % 8 == 0)
+				model_service_roll(&md.service[k]);
+			if (md.service[k].there)
+				put(k);
+		}
+		if (!s->m)
+			ck_assert_int_eq(services_maps_set(s, &kit.m, true), 0);
+		services_sync_end(s);
+		IS_SO();
+		/* An adopted table whose list is as wanted was compared slot by slot. */
+		ck_assert_uint_eq(services_audit(s), 0);
+	}
+}
+END_TEST
+
+/* ---- no memory ---- */
+
+START_TEST(out_of_memory)
+{
+	unsigned failed = 0;
+
+	for (unsigned i = 0; i < MODEL_SERVICES; i++) {
+		model_service_roll(&md.service[i]);
+		put(i);
+	}
+	for (unsigned long round = 0; round < unit_rounds(60); round++) {
+		unsigned i = (unsigned)rand() % MODEL_SERVICES;
+		struct model_service next = { 0 }, was = md.service[i];
+
+		model_service_roll(&next);
+		for (size_t k = 0; k < next.nr; k++) {
+			next.fe[k].port =
+			    (uint16_t)(next.fe[k].port + round); /* keys that are new */
+			for (size_t b = 0; b < next.fe[k].nr_backends; b++)
+				next.b[k][b].port = (uint16_t)(1000 + round);
+		}
+		for (unsigned nth = 1;; nth++) {
+			int err;
+
+			mem_fail_at(nth);
+			err = services_set(s, was.name, next.fe, next.nr);
+			mem_fail_at(0);
+			if (!err)
+				break;
+			ck_assert_int_eq(err, -ENOMEM);
+			failed++;
+			IS_SO();
+		}
+		services_del(s, was.name);
+		put(i);
+		loop_advance(loop, 62000);
+		sweep();
+		IS_SO();
+	}
+	ck_assert_uint_gt(failed, 60);
+}
+END_TEST
+
+START_TEST(out_of_memory_at_maps)
+{
+	for (unsigned i = 0; i < MODEL_SERVICES; i++) {
+		model_service_roll(&md.service[i]);
+		put(i);
+	}
+	for (unsigned nth = 1;; nth++) {
+		int err;
+
+		mem_fail_at(nth);
+		err = services_maps_set(s, &kit.m, true);
+		mem_fail_at(0);
+		if (!err)
+			break;
+		ck_assert_int_eq(err, -ENOMEM);
+	}
+	services_sync_end(s);
+	IS_SO();
+}
+END_TEST
+
+static void
+add_tests(Suite *suite)
+{
+	TCase *tc = tcase_create("services");
+
+	if (mapkit_init(&kit, FE, BE, WORDS) < 0)
+		unit_skip("no right to make BPF maps");
+	mapkit_fini(&kit);
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, one_service);
+	tcase_add_test(tc, a_change_flips_one_word);
+	tcase_add_test(tc, frontends_share_a_table);
+	tcase_add_test(tc, one_backend_has_one_slot);
+	tcase_add_test(tc, a_dying_row_waits);
+	tcase_add_test(tc, a_row_comes_back);
+	tcase_add_test(tc, conflict_and_takeover);
+	tcase_add_test(tc, the_wildcard_spares_node_addresses);
+	tcase_add_test(tc, what_is_refused);
+	tcase_add_test(tc, sync_drops_the_rest);
+	tcase_add_test(tc, local_backends_are_told);
+	tcase_add_test(tc, read_back);
+	tcase_add_test(tc, grows_when_full);
+	tcase_add_test(tc, hungry_is_fed_later);
+	tcase_add_loop_test(tc, random_walk, 1, 4);
+	tcase_add_test(tc, audit_repairs);
+	tcase_add_loop_test(tc, adopted, 0, 3);
+	tcase_add_test(tc, adopted_dying);
+	tcase_add_loop_test(tc, random_restarts, 0, 6);
+	tcase_add_test(tc, out_of_memory);
+	tcase_add_test(tc, out_of_memory_at_maps);
+	suite_add_tcase(suite, tc);
+}
+
+UNIT_MAIN("services", add_tests)
