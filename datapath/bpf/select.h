@@ -432,6 +432,9 @@ goes_on(const struct lb_conf *c, const struct pkt *p, const struct entry *e,
 
 	if (!be || !(be->flags & LB_BE_LIVE) || entry_expired(c, e->value, now))
 		return false;
+	/* Another node thinks that the backend is here, this one that it is there: round and round. */
+	if (p->decapsulated && !key_snat(e->key) && !(be->flags & LB_BE_LOCAL))
+		return false;
 	if (!opens)
 		return true;
 	if (LB_FLOW_STATE(e->value) > LB_ST_OPEN)
@@ -508,8 +511,12 @@ decide_reply(const struct lb_conf *c, const struct pkt *p, __u32 now, const bool
 			w->dport = client.port;
 		}
 	}
-	if (!e.slot && !flow_find(&client, end_hash(&client, c->seed, v6), p, true, v6, &e))
-		return LB_NOT_OURS;
+	if (!e.slot) {
+		if (!flow_find(&client, end_hash(&client, c->seed, v6), p, true, v6, &e))
+			return LB_NOT_OURS;
+		w->daddr = p->daddr;
+		w->dport = p->dport;
+	}
 	fe = fe_row(LB_FLOW_FRONTEND(e.value));
 	if (!fe || entry_expired(c, e.value, now))
 		return LB_NOT_OURS;
