@@ -36,7 +36,7 @@ hop_hash(const struct lb_addr *a, const bool v6)
 
 INLINE int
 hop_ask(void *ctx, const struct lb_addr *src, const struct lb_addr *dst, __u32 ifindex,
-    const bool out, const bool v6, struct bpf_fib_lookup *f)
+    const bool v6, struct bpf_fib_lookup *f)
 {
 	__builtin_memset(f, 0, sizeof(*f));
 	f->family = v6 ? AF_INET6 : AF_INET;
@@ -48,7 +48,9 @@ hop_ask(void *ctx, const struct lb_addr *src, const struct lb_addr *dst, __u32 i
 		f->ipv4_src = src->w[0];
 		f->ipv4_dst = dst->w[0];
 	}
-	return bpf_fib_lookup(ctx, f, sizeof(*f), out ? BPF_FIB_LOOKUP_OUTPUT : 0);
+	/* Also for what is about to leave: with BPF_FIB_LOOKUP_OUTPUT only routes by that very link would
+	 * count, though the backend may be behind another. */
+	return bpf_fib_lookup(ctx, f, sizeof(*f), 0);
 }
 
 /* The kernel's answer into the cache: stale while it is being written. */
@@ -68,7 +70,7 @@ hop_keep(struct lb_hop *row, const struct lb_addr *dst, __u32 generation, const 
 
 INLINE enum hop_answer
 hop_miss(void *ctx, struct lb_hop *row, const struct lb_addr *src, const struct lb_addr *dst,
-    __u32 ifindex, __u32 generation, const bool out, const bool v6, struct hop *h)
+    __u32 ifindex, __u32 generation, const bool v6, struct hop *h)
 {
 	struct scratch *tmp = the_scratch();
 	struct lb_link *link;
@@ -77,7 +79,7 @@ hop_miss(void *ctx, struct lb_hop *row, const struct lb_addr *src, const struct 
 	if (!tmp)
 		return HOP_LOCAL;
 	count(LB_X_HOP_MISS);
-	err = hop_ask(ctx, src, dst, ifindex, out, v6, &tmp->fib);
+	err = hop_ask(ctx, src, dst, ifindex, v6, &tmp->fib);
 	if (err == BPF_FIB_LKUP_RET_BLACKHOLE || err == BPF_FIB_LKUP_RET_UNREACHABLE ||
 	    err == BPF_FIB_LKUP_RET_PROHIBIT)
 		return HOP_NONE;
@@ -99,12 +101,12 @@ hop_miss(void *ctx, struct lb_hop *row, const struct lb_addr *src, const struct 
 }
 
 /*
- * The next hop to @dst.  @ifindex: the link that the packet came by, or (@out) that it is about to
- * leave by.
+ * The next hop to @dst.  @ifindex: the link that the packet came by, or that it is about to leave
+ * by.
  */
 INLINE enum hop_answer
 hop_find(void *ctx, const struct lb_conf *c, const struct lb_addr *src, const struct lb_addr *dst,
-    __u32 ifindex, const bool out, const bool v6, struct hop *h)
+    __u32 ifindex, const bool v6, struct hop *h)
 {
 	__u32 i = hop_hash(dst, v6) & hop_mask, generation = READ_ONCE(c->hop_generation);
 	struct lb_hop *row = bpf_map_lookup_elem(&hops, &i);
@@ -122,7 +124,7 @@ hop_find(void *ctx, const struct lb_conf *c, const struct lb_addr *src, const st
 		    addr_eq(&row->addr, dst, true))
 			return HOP_KNOWN;
 	}
-	return hop_miss(ctx, row, src, dst, ifindex, generation, out, v6, h);
+	return hop_miss(ctx, row, src, dst, ifindex, generation, v6, h);
 }
 
 #endif

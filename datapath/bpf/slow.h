@@ -24,15 +24,17 @@ slow_parse4(struct __sk_buff *skb, struct pkt *p, struct slow *s)
 
 	if (bpf_skb_load_bytes(skb, L3_OFF, &ip, sizeof(ip)) < 0)
 		return LB_SHORT;
+	p->saddr.w[0] = ip.saddr; /* also of what is broken: is it to a VIP? */
+	p->daddr.w[0] = ip.daddr;
+	p->proto = ip.protocol;
 	hl = ip.ihl * 4;
 	p->len = bpf_ntohs(ip.tot_len);
+	if (!p->len && skb->gso_size) /* made longer than 64 kB by the kernel (BIG TCP) */
+		p->len = skb->len - L3_OFF;
 	if (ip.version != 4 || hl < sizeof(ip) || p->len < hl)
 		return LB_BAD_HEADER;
 	if (L3_OFF + p->len > skb->len)
 		return LB_SHORT;
-	p->saddr.w[0] = ip.saddr;
-	p->daddr.w[0] = ip.daddr;
-	p->proto = ip.protocol;
 	frag = bpf_ntohs(ip.frag_off);
 	s->df = frag & 0x4000;
 	s->fragment = frag & 0x3fff;
@@ -91,6 +93,8 @@ slow_parse6(struct __sk_buff *skb, struct pkt *p, struct slow *s)
 
 	if (bpf_skb_load_bytes(skb, L3_OFF, &ip, sizeof(ip)) < 0)
 		return LB_SHORT;
+	__builtin_memcpy(&p->saddr, &ip.saddr, 16);
+	__builtin_memcpy(&p->daddr, &ip.daddr, 16);
 	p->len = bpf_ntohs(ip.payload_len) + (__u32)sizeof(ip);
 	if (ip.version != 6)
 		return LB_BAD_HEADER;
@@ -98,8 +102,6 @@ slow_parse6(struct __sk_buff *skb, struct pkt *p, struct slow *s)
 		p->len = skb->len - L3_OFF;
 	if (L3_OFF + p->len > skb->len)
 		return LB_SHORT;
-	__builtin_memcpy(&p->saddr, &ip.saddr, 16);
-	__builtin_memcpy(&p->daddr, &ip.daddr, 16);
 	p->proto = ip.nexthdr;
 	s->df = true;
 	s->ttl = ip.hop_limit;
@@ -284,7 +286,7 @@ encapsulate(struct __sk_buff *skb, const struct lb_conf *c, const struct pkt *p,
 	node = be->node;
 	same->saddr = p->saddr;
 	same->daddr = p->daddr;
-	answer = hop_find(skb, c, src, &node, skb->ifindex, false, v6, &h);
+	answer = hop_find(skb, c, src, &node, skb->ifindex, v6, &h);
 	if (answer == HOP_NONE || answer == HOP_LOCAL)
 		return LB_NO_ROUTE;
 	if (h.mtu && is_too_big(skb, p, L3_OFF, s->l4, h.mtu - outer)) {
