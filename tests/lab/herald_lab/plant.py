@@ -138,23 +138,25 @@ class Plant:
                 d.remove(f"60-{name}.yaml")
 
     def wait_loaded(self, node):
-        d = self.heralds[node]
-        until(lambda: not frontend_error(d) and d.ctl("lb", "list")["frontends"] is not None, 20,
-              lambda: f"{node}: datapath loaded; {d.run_ctl('status').stdout}\n"
-                      f"{d.daemon.text()[-3000:]}")
+        wait_loaded(self.heralds[node])
 
-    def wait_backends(self, vip, want, nodes=None, timeout=10, port=80):
+    def wait_backends(self, vip, want, nodes=None, timeout=10, port=80, proto="TCP"):
         """Wait until every node's maps send @vip's port to these addresses."""
-        def there():
-            return all(set(backends(self.heralds[n], vip, port)) == set(want)
-                       for n in nodes or NODE4)
-        return until(there, timeout, lambda: f"{vip}:{port} to {want}; " + str(
-            {n: backends(self.heralds[n], vip, port) for n in nodes or NODE4}))
+        def have():
+            return {n: set(backends(self.heralds[n], vip, port, proto)) for n in nodes or NODE4}
+        return until(lambda: all(x == set(want) for x in have().values()), timeout,
+                     lambda: f"{vip}:{port} to {want}; {have()}")
 
 
-def frontend_error(d):
-    done = d.run_ctl("lb", "list")
-    return done.stderr if done.returncode else ""
+def wait_loaded(d, timeout=20):
+    """Wait until the programs are in the kernel and stand where they should."""
+    def loaded():
+        s = d.ctl("status")["datapath"]
+        return s["loaded"] and any(x["side"] == "network" for x in s["devices"]) and all(
+            x["attached"] != "none" for x in s["devices"]) and (
+            s["socketLB"]["attached"] or not s["socketLB"]["wanted"])
+    until(loaded, timeout, lambda: f"{d.node}: datapath loaded; {d.ctl('status')['datapath']}\n"
+          f"{d.daemon.text()[-3000:]}")
 
 
 def frontend(d, vip, port=80, proto="TCP"):
