@@ -530,7 +530,7 @@ links_new(
 		links_free(k);
 		return NULL;
 	}
-	k->xdp = xdp_ask_new(k);
+	k->xdp = netdev_new(loop, links_features_told, k);
 	links_conf(k, conf);
 	dump_due(k);
 	timer_set(&k->upkeep.timer, FIRST_UPKEEP_MS);
@@ -552,7 +552,7 @@ links_free(struct dp_links *k)
 	upkeep_stop(k);
 	work_cancel(&k->raise);
 	netlink_free(k->nl);
-	xdp_ask_free(k->xdp);
+	netdev_free(k->xdp);
 	ways_fini(k);
 	patterns_fini(k);
 	mem_free(k->neighs.slot);

@@ -13,6 +13,7 @@
 
 #include "datapath/core.h"
 #include "lib/loop.h"
+#include "lib/netdev.h"
 #include "lib/netlink.h"
 
 enum link_role { LINK_NONE, LINK_UPLINK, LINK_PODS };
@@ -92,8 +93,6 @@ struct upkeep {
 	uint64_t nudged; /* neighbours, ever */
 };
 
-struct xdp_ask;
-
 struct dp_links {
 	struct loop *loop;
 	struct links_ops ops;
@@ -114,7 +113,7 @@ struct dp_links {
 	struct question *questions;
 	struct neighs neighs;
 	struct upkeep upkeep;
-	struct xdp_ask *xdp;
+	struct netdev *xdp; /* NULL: this kernel does not tell */
 	struct loop_timer dump_soon, ask_soon, choose_soon, locals_soon, features, ports;
 	struct loop_work raise;
 	struct addr *gather; /* while ops.locals() runs */
@@ -150,8 +149,7 @@ void snat_ports_due(void *links);
 unsigned snat_ports(unsigned lo, unsigned hi, unsigned *min);
 
 /* links_map.c */
-struct xdp_ask *xdp_ask_new(struct dp_links *); /* NULL: this kernel does not tell */
-void xdp_ask_free(struct xdp_ask *);
+void links_features_told(void *links, unsigned ifindex, uint64_t features);
 void links_features_due(void *links);
 void link_write(struct dp_links *, struct link *);
 void link_unwrite(struct dp_links *, const struct link *);
