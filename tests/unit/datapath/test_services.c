@@ -186,6 +186,10 @@ START_TEST(a_row_comes_back)
 	ck_assert_uint_eq(model_fe_row(&kit.m, f), fe_row);
 	ck_assert(!services_is_dying_fe(s, fe_row));
 	IS_SO();
+	loop_advance(loop, 62000); /* nothing holds the old tables now */
+	sweep();
+	ck_assert(!services_is_dying_be(s, row));
+	IS_SO();
 	take(0);
 	sweep();
 	ck_assert(!services_is_dying_fe(s, fe_row));
@@ -500,6 +504,50 @@ START_TEST(adopted_dying)
 }
 END_TEST
 
+/* What makes no sense is put right and counted, and leads nowhere before. */
+START_TEST(adopted_garbage)
+{
+	struct lb_fe_key key, second = { .port = 9, .proto = IPPROTO_TCP, .family = 4 };
+	uint32_t rows[6], far = FE + 3;
+	struct lb_fe_row *r[6];
+
+	for (unsigned i = 0; i < 6; i++) {
+		plain(i, i, 2 + i % 4);
+		put(i);
+		rows[i] = model_fe_row(&kit.m, &md.service[i].fe[0]);
+		r[i] = &kit.m.fe[rows[i]];
+	}
+	r[0]->table[0] = LB_TABLE(WORDS - 3, 509, 3);			     /* past the end */
+	r[1]->table[0] = LB_TABLE(LB_TABLE_OFF(r[2]->table[0]) + 1, 251, 2); /* across another */
+	((uint32_t *)&kit.m.tables[LB_TABLE_OFF(r[3]->table[0])])[1] = BE + 1000;
+	r[4]->prev[1] = ~0ULL;
+	r[5]->flags = ~0U;
+	/* Two rows for one backend; a key that leads past the end; two keys to one row. */
+	kit.m.be[BE - 1] = kit.m.be[model_be_row(&kit.m, &md.service[0].b[0][0], IPPROTO_TCP)];
+	ck_assert_int_eq(bpf_map_update_elem(kit.m.fd[DP_MAP_FRONTENDS], &second, &far, 0), 0);
+	second.port = 10;
+	ck_assert_int_eq(bpf_map_update_elem(kit.m.fd[DP_MAP_FRONTENDS], &second, &rows[0], 0), 0);
+	key = second;
+	key.proto = 0;
+	key.port = 0;
+	ck_assert_int_eq(bpf_map_update_elem(kit.m.fd[DP_MAP_FRONTENDS], &key, &rows[1], 0), 0);
+	restart();
+	ck_assert_int_eq(services_maps_set(s, &kit.m, true), 0);
+	ck_assert_uint_ge(s->repaired, 8);
+	ck_assert(services_is_dying_be(s, BE - 1));
+	ck_assert(services_is_dying_fe(s, rows[5]));
+	ck_assert_uint_eq(r[0]->table[0], 0);
+	services_sync_begin(s);
+	for (unsigned i = 0; i < 6; i++)
+		put(i);
+	services_sync_end(s);
+	IS_SO();
+	sweep();
+	IS_SO();
+	ck_assert_uint_eq(services_audit(s), 0);
+}
+END_TEST
+
 static void
 add_tests(Suite *suite)
 {
@@ -521,6 +569,7 @@ add_tests(Suite *suite)
 	tcase_add_test(tc, hungry_is_fed_later);
 	tcase_add_loop_test(tc, adopted, 0, 3);
 	tcase_add_test(tc, adopted_dying);
+	tcase_add_test(tc, adopted_garbage);
 	suite_add_tcase(suite, tc);
 }
 

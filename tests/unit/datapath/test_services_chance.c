@@ -60,7 +60,8 @@ END_TEST
 static void
 scribble(void)
 {
-	uint32_t fe = (uint32_t)rand() % 8, be = (uint32_t)rand() % 8, value = (uint32_t)rand();
+	uint32_t fe = (uint32_t)rand() % 8, be = (uint32_t)rand() % 8;
+	uint32_t value = (uint32_t)(rand() % 2 ? rand() : rand() % 200);
 	struct addr vip = model_vip((unsigned)rand() % 8), a = { .family = ADDR_V4, .b = { 99 } };
 	struct lb_fe_key key = sv_key(&vip, (uint16_t)(rand() % 2 ? 80 : 4711), IPPROTO_TCP);
 	struct lb_range_key range = sv_range_key(fe + 1, &(struct prefix){ a, 8 });
@@ -187,6 +188,57 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
+/* From nothing, so that every table of the mirror has to be made and every path is unwound. */
+START_TEST(out_of_memory_from_nothing)
+{
+	struct model_service *svc = &md.service[0];
+	unsigned nth;
+
+	for (unsigned k = 0; k < 3; k++) {
+		struct dp_frontend *f = &svc->fe[k];
+
+		model_service_roll(svc);
+		svc->nr = 3;
+		for (unsigned i = 0; i < 3; i++) {
+			f = &svc->fe[i];
+			*f = (struct dp_frontend){ .ip = model_vip(i),
+				.port = 80,
+				.proto = IPPROTO_UDP,
+				.type = DP_LOAD_BALANCER,
+				.port_name = "",
+				.backends = svc->b[i],
+				.nr_backends = MODEL_BACKENDS };
+			for (unsigned b = 0; b < MODEL_BACKENDS; b++)
+				svc->b[i][b] = (struct dp_backend){
+					.ip = model_backend(i * MODEL_BACKENDS + b + 1, false),
+					.port = 8080,
+					.external = b > k,
+					.internal = true
+				};
+		}
+		for (nth = 1;; nth++) {
+			restart();
+			mapkit_fini(&kit);
+			ck_assert_int_eq(mapkit_init(&kit, FE, BE, WORDS), 0);
+			ck_assert_int_eq(services_maps_set(s, &kit.m, false), 0);
+			mem_fail_at(nth);
+			if (services_set(s, svc->name, svc->fe, svc->nr) == 0)
+				break;
+			mem_fail_at(0);
+			svc->there = false;
+			IS_SO();
+			ck_assert(TAILQ_EMPTY(&s->fe_list) && TAILQ_EMPTY(&s->vip_list));
+			ck_assert(TAILQ_EMPTY(&s->services));
+			ck_assert_uint_eq(s->be_rows.live, 0);
+		}
+		mem_fail_at(0);
+		svc->there = true;
+		IS_SO();
+		ck_assert_uint_gt(nth, 10);
+	}
+}
+END_TEST
+
 START_TEST(out_of_memory_at_maps)
 {
 	for (unsigned i = 0; i < MODEL_SERVICES; i++) {
@@ -217,6 +269,7 @@ add_tests(Suite *suite)
 	tcase_add_test(tc, audit_repairs);
 	tcase_add_loop_test(tc, random_restarts, 0, 6);
 	tcase_add_test(tc, out_of_memory);
+	tcase_add_test(tc, out_of_memory_from_nothing);
 	tcase_add_test(tc, out_of_memory_at_maps);
 	suite_add_tcase(suite, tc);
 }
