@@ -105,15 +105,35 @@ role_set(struct dp_links *k, struct link *n, enum link_role role)
 		k->ops.device(k->arg, n->l.ifindex, n->l.name, role == LINK_PODS, veth, true);
 }
 
+/* No way leads out at the moment, as while a router restarts: clients may send all the same, and
+ * without programs their packets would find nobody.  So the last uplinks stay. */
+static bool
+is_cut_off(const struct dp_links *k)
+{
+	if (k->nr_patterns > 0)
+		return false;
+	for (size_t i = 0; i < k->nr_links; i++) {
+		if (role_of(k, &k->links[i].l) == LINK_UPLINK)
+			return false;
+	}
+	return true;
+}
+
 static void
 choose(void *arg)
 {
 	struct dp_links *k = arg;
+	bool cut_off;
 
 	if (!k->synced || !ways_are_asked(k))
 		return; /* the last answer comes here again */
-	for (size_t i = 0; i < k->nr_links; i++)
-		role_set(k, &k->links[i], role_of(k, &k->links[i].l));
+	cut_off = is_cut_off(k);
+	for (size_t i = 0; i < k->nr_links; i++) {
+		struct link *n = &k->links[i];
+		bool stays = cut_off && n->role == LINK_UPLINK;
+
+		role_set(k, n, stays ? LINK_UPLINK : role_of(k, &n->l));
+	}
 	snat_write(k);
 	if (k->ops.settled && !timer_is_running(&k->locals_soon) && !timer_is_running(&k->ask_soon))
 		k->ops.settled(k->arg);

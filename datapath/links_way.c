@@ -277,14 +277,31 @@ snat_choose(struct dp_links *k, uint8_t family)
 	return addr_is_set(&a) ? a : own_global(k, family, 0);
 }
 
+static bool
+is_own(const struct dp_links *k, const struct addr *a)
+{
+	for (size_t i = 0; i < k->nr_owns; i++) {
+		if (addr_eq(&k->owns[i].a.addr, a))
+			return true;
+	}
+	return false;
+}
+
 static void
 snat_set(struct dp_links *k, uint8_t family, struct lb_addr *at, const struct lb_addr *other)
 {
-	struct addr a = snat_choose(k, family);
-	struct lb_addr new = lb_addr_of(&a), old = *at;
-	uint32_t old_bit = lb_filter_index(&old), new_bit = lb_filter_index(&new);
-	bool had = memcmp(&old, &(struct lb_addr){ { 0 } }, sizeof(old)) != 0;
+	const struct addr *wanted = &k->snat[family - ADDR_V4];
+	struct lb_addr old = *at, new;
+	struct addr a = snat_choose(k, family), last = lb_addr_to(&old, family == ADDR_V4 ? 4 : 6);
+	bool had = !addr_is_unspecified(&last);
+	uint32_t old_bit = lb_filter_index(&old), new_bit;
 
+	/* Flows under way have the address that they began with: it stays while it is ours and no
+	 * default route says another one. */
+	if (!addr_is_set(wanted) && !exit_best(k, family) && is_own(k, &last))
+		a = last;
+	new = lb_addr_of(&a);
+	new_bit = lb_filter_index(&new);
 	if (!addr_is_set(&a))
 		new = (struct lb_addr){ { 0 } };
 	else

@@ -219,7 +219,12 @@ START_TEST(default_route_leads_to_the_uplink)
 	ck_assert_int_eq(nr_stands, 2);
 	do_ip("route del default via 192.0.2.254 metric 100");
 	do_ip("route del default");
-	ck_assert_int_eq(nr_stands, 0);
+	ck_assert_int_eq(nr_stands, 1); /* the last one stays while there is none */
+	ck_assert_ptr_nonnull(stand("up1"));
+	do_ip("route add default via 192.0.2.254");
+	ck_assert_int_eq(nr_stands, 1);
+	ck_assert_ptr_nonnull(stand("up0"));
+	do_ip("route del default");
 	do_ip("route add default nexthop via 192.0.2.254 nexthop via 198.51.100.254");
 	ck_assert_int_eq(nr_stands, 2);
 }
@@ -239,7 +244,10 @@ START_TEST(ipv6_default_route_counts)
 	ck_assert_int_eq(nr_stands, 1);
 	ck_assert_ptr_nonnull(stand("up1"));
 	do_ip("-6 route del default");
-	ck_assert_int_eq(nr_stands, 0);
+	ck_assert_int_eq(nr_stands, 1);
+	do_ip("-6 route add default via 2001:db8::ff");
+	ck_assert_int_eq(nr_stands, 1);
+	ck_assert_ptr_nonnull(stand("up0"));
 }
 END_TEST
 
@@ -248,10 +256,13 @@ START_TEST(link_that_goes_takes_its_routes)
 {
 	start(&automatic);
 	ck_assert_int_eq(nr_stands, 1);
+	do_ip("addr add 198.51.100.1/24 dev up1");
+	do_ip("route add default via 198.51.100.254 metric 9");
+	ck_assert_int_eq(nr_stands, 2);
 	do_ip("link set up0 down");
-	ck_assert_int_eq(nr_stands, 0);
-	must("link set up0 up");
-	do_ip("route add default via 192.0.2.254");
+	ck_assert_int_eq(nr_stands, 1);
+	ck_assert_ptr_nonnull(stand("up1"));
+	do_ip("link set up1 down"); /* the last one stays */
 	ck_assert_int_eq(nr_stands, 1);
 	do_ip("link del up0");
 	ck_assert_int_eq(nr_stands, 0);
@@ -512,6 +523,10 @@ START_TEST(snat_address_is_that_of_the_default_route)
 	do_ip("addr del 2001:db8::1/64 dev up0");
 	ck_assert_str_eq(snat(6), "::");
 	ck_assert_uint_eq(snat_bits(), 1);
+	do_ip("route del default");
+	ck_assert_str_eq(snat(4), "192.0.2.5"); /* flows under way have it */
+	do_ip("addr del 192.0.2.5/24 dev up0");
+	ck_assert_str_eq(snat(4), "192.0.2.1");
 	links_conf(links, &c);
 	settle();
 	ck_assert_str_eq(snat(4), "192.0.2.66");
