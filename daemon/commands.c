@@ -237,7 +237,8 @@ cmd_lb_list(void *arg, const struct control_req *req, json_t **data, char **erro
 		view = SHOW_LB_SOURCE_RANGES;
 	else if (req->argc == 1)
 		return usage_error(error, "usage: lb list [--backends|--source-ranges]");
-	return lb_result(arg, "lb list", show_lb_list(arg, view, data), error);
+	(void)data;
+	return lb_result(arg, "lb list", show_lb_list(arg, view, req->text), error);
 }
 
 static int

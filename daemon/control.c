@@ -21,6 +21,8 @@
 #define CLIENTS_MAX 64
 #define CLIENT_MS 30000 /* to send a request and take the answer */
 #define ARGS_MAX 64
+#define ANSWER_MAX ((size_t)1 << 30) /* as text */
+#define ANSWER_BEGIN "{\"ok\":true,\"data\":"
 #define STREAM_MAX 262144 /* bytes that wait for a client that does not read */
 #define LOST_ROOM 64	  /* of them, to tell it how many records it lost */
 
@@ -128,8 +130,9 @@ call(const struct control_cmd *cmd, struct client *c, const struct control_req *
 	return err;
 }
 
+/* The answer; NULL: it is in @text, whole. */
 static json_t *
-run_command(struct client *c, const struct control_req *req)
+run_command(struct client *c, const struct control_req *req, struct buf *text)
 {
 	const struct control *control = c->control;
 	const struct control_cmd *cmd, *best = NULL;
@@ -149,10 +152,18 @@ run_command(struct client *c, const struct control_req *req)
 		return json_pack("{s:b, s:s, s:s}", "ok", 0, "code", "unknown-command", "error",
 		    "this daemon does not know that command; is heraldctl newer than herald?");
 
-	const struct control_req rest = { .argv = req->argv + best_n, .argc = req->argc - best_n };
+	const struct control_req rest = {
+		.argv = req->argv + best_n, .argc = req->argc - best_n, .text = text
+	};
 
+	buf_puts(text, ANSWER_BEGIN);
 	err = call(best, c, &rest, &data, &error);
-	if (err == 0 && c->stream) {
+	if (err == 0 && text->failed)
+		err = -EMSGSIZE;
+	if (err == 0 && text->len > sizeof(ANSWER_BEGIN) - 1) {
+		buf_puts(text, "}\n");
+		answer = NULL;
+	} else if (err == 0 && c->stream) {
 		answer = json_pack("{s:b, s:b}", "ok", 1, "stream", 1);
 	} else if (err < 0) {
 		json_decref(data);
@@ -166,7 +177,7 @@ run_command(struct client *c, const struct control_req *req)
 }
 
 static json_t *
-answer_line(struct client *c, const char *line, size_t len)
+answer_line(struct client *c, const char *line, size_t len, struct buf *text)
 {
 	const char *argv[ARGS_MAX];
 	struct control_req req = { .argv = argv };
@@ -185,7 +196,7 @@ answer_line(struct client *c, const char *line, size_t len)
 			goto malformed;
 		argv[req.argc++] = json_string_value(w);
 	}
-	answer = run_command(c, &req);
+	answer = run_command(c, &req, text);
 	json_decref(root);
 	return answer;
 
@@ -309,20 +320,26 @@ client_write(struct client *c)
 static void
 client_answer(struct client *c, size_t line_len)
 {
-	json_t *answer = answer_line(c, c->in.data, line_len);
-	char *text = json_dumps(answer, JSON_COMPACT);
-	size_t len;
+	struct buf large;
+	json_t *answer;
 
+	buf_init(&large, ANSWER_MAX);
+	answer = answer_line(c, c->in.data, line_len, &large);
+	if (answer) {
+		c->out = json_dumps(answer, JSON_COMPACT);
+		c->out_len = c->out ? strlen(c->out) + 1 : 0;
+	} else {
+		c->out_len = large.len;
+		c->out = buf_steal(&large);
+	}
+	buf_fini(&large);
 	json_decref(answer);
-	if (!text) {
+	if (!c->out) {
 		log_error("control-answer-failed", LOG_ERR(ENOMEM));
 		client_free(c);
 		return;
 	}
-	len = strlen(text);
-	text[len] = '\n'; /* in the place of the NUL: from here on it is bytes */
-	c->out = text;
-	c->out_len = len + 1;
+	c->out[c->out_len - 1] = '\n'; /* in the place of a NUL: from here on it is bytes */
 	client_write(c);
 }
 

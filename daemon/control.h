@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
+struct buf;
 struct control;
 struct control_stream;
 struct loop;
@@ -17,6 +18,8 @@ struct loop;
 struct control_req {
 	const char *const *argv;
 	size_t argc;
+	/* For an answer that may be large: the text of an object, compact, in place of *data. */
+	struct buf *text;
 };
 
 /*

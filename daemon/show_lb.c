@@ -4,9 +4,11 @@
 #include "daemon/show_lb.h"
 
 #include "daemon/app.h"
+#include "lib/buf.h"
 #include "lib/mem.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -44,19 +46,49 @@ show_lb_endpoint(const struct addr *a, uint16_t port, uint8_t proto)
 	    show_lb_proto(proto));
 }
 
-static void
-add_counts(json_t *o, const struct dp_counts *c)
-{
-	json_object_set_new(o, "packets", count(c->packets));
-	json_object_set_new(o, "bytes", count(c->bytes));
-	json_object_set_new(o, "flows", count(c->flows));
-}
-
 /* ---- lb list ---- */
 
+/* RFC 8259 7; what is not ASCII is UTF-8 since it was decoded from a document. */
+static void
+put_str(struct buf *b, const char *s)
+{
+	size_t plain;
+
+	buf_putc(b, '"');
+	for (; *s; s += plain) {
+		plain = 0;
+		while (s[plain] && s[plain] != '"' && s[plain] != '\\' &&
+		    (unsigned char)s[plain] >= ' ')
+			plain++;
+		buf_add(b, s, plain);
+		if (s[plain])
+			buf_printf(b, "\\u%04x", (unsigned char)s[plain++]);
+	}
+	buf_putc(b, '"');
+}
+
+/* "address", "ip" and "port" of a frontend or backend. */
+static void
+put_endpoint(struct buf *b, const struct addr *a, uint16_t port, uint8_t proto)
+{
+	const bool v6 = a->family == ADDR_V6;
+	char text[ADDR_STRLEN];
+
+	addr_format(a, text, sizeof(text));
+	buf_printf(b, "\"address\":\"%s%s%s:%u/%s\",\"ip\":\"%s\",\"port\":%u", v6 ? "[" : "", text,
+	    v6 ? "]" : "", (unsigned)port, show_lb_proto(proto), text, (unsigned)port);
+}
+
+static void
+put_counts(struct buf *b, const struct dp_counts *c)
+{
+	buf_printf(b, ",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"flows\":%" PRIu64 "}",
+	    c->packets, c->bytes, c->flows);
+}
+
 /* Cilium's words. */
-static json_t *
-flags_of(uint32_t flags)
+static void
+put_flags(struct buf *b, uint32_t flags)
 {
 	static const struct {
 		uint32_t flag;
@@ -67,12 +99,15 @@ flags_of(uint32_t flags)
 		{ LB_FE_INTERNAL_LOCAL, "InternalLocal" }, { LB_FE_AFFINITY, "sessionAffinity" },
 		{ LB_FE_SOURCE_RANGES, "check source-range" }, { LB_FE_RANDOM, "random" },
 		{ LB_FE_DSR, "dsr" } };
-	json_t *list = json_array();
+	const char *between = "";
 
+	buf_puts(b, ",\"flags\":[");
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (flags & words[i].flag)
-			json_array_append_new(list, json_string(words[i].word));
-	return list;
+		if (flags & words[i].flag) {
+			buf_printf(b, "%s\"%s\"", between, words[i].word);
+			between = ",";
+		}
+	buf_puts(b, "]");
 }
 
 static const char *
@@ -83,30 +118,31 @@ state_of(const struct dp_seen_backend *b)
 	return b->terminating ? "terminating" : "active";
 }
 
-static json_t *
-backend(const struct dp_seen_backend *b, uint8_t proto)
+/* How many slots it has is a matter of each frontend. */
+static void
+put_backend(struct buf *b, const struct dp_seen_backend *be, uint8_t proto, bool slots)
 {
-	char text[ADDR_STRLEN];
-	json_t *o = json_pack("{s:o, s:o, s:s, s:i, s:s, s:b, s:s, s:{s:I, s:I}}", "id",
-	    count(b->row), "address", show_lb_endpoint(&b->ip, b->port, proto), "ip",
-	    addr_format(&b->ip, text, sizeof(text)), "port", (int)b->port, "state", state_of(b),
-	    "local", b->local, "node", b->node ? b->node : "", "slots", "external",
-	    (json_int_t)b->slots[LB_EXTERNAL], "internal", (json_int_t)b->slots[LB_INTERNAL]);
-
-	add_counts(o, &b->counts);
-	return o;
+	buf_printf(b, "{\"id\":%u,", be->row);
+	put_endpoint(b, &be->ip, be->port, proto);
+	buf_printf(b, ",\"state\":\"%s\",\"local\":%s,\"node\":", state_of(be),
+	    be->local ? "true" : "false");
+	put_str(b, be->node ? be->node : "");
+	if (slots)
+		buf_printf(b, ",\"slots\":{\"external\":%u,\"internal\":%u}",
+		    be->slots[LB_EXTERNAL], be->slots[LB_INTERNAL]);
+	put_counts(b, &be->counts);
 }
 
-static json_t *
-ranges_of(const struct dp_seen_frontend *f)
+static void
+put_ranges(struct buf *b, const struct dp_seen_frontend *f)
 {
-	json_t *list = json_array();
 	char text[PREFIX_STRLEN];
 
+	buf_puts(b, "[");
 	for (size_t i = 0; i < f->nr_ranges; i++)
-		json_array_append_new(
-		    list, json_string(prefix_format(&f->ranges[i], text, sizeof(text))));
-	return list;
+		buf_printf(
+		    b, "%s\"%s\"", i ? "," : "", prefix_format(&f->ranges[i], text, sizeof(text)));
+	buf_puts(b, "]");
 }
 
 static const char *
@@ -115,120 +151,112 @@ service_of(const struct dp_seen_frontend *f)
 	return f->service_name ? f->service_name : "";
 }
 
-static bool
-add_frontend(void *arg, const struct dp_seen_frontend *f)
-{
-	json_t *backends = json_array(), *o;
-	char text[ADDR_STRLEN];
-
-	for (size_t i = 0; i < f->nr_backends; i++)
-		json_array_append_new(backends, backend(&f->backends[i], f->proto));
-	o = json_pack("{s:o, s:o, s:s, s:i, s:s, s:s, s:o, s:o, s:{s:I, s:I}}", "id", count(f->row),
-	    "address", show_lb_endpoint(&f->ip, f->port, f->proto), "ip",
-	    addr_format(&f->ip, text, sizeof(text)), "port", (int)f->port, "protocol",
-	    show_lb_proto(f->proto), "service", service_of(f), "flags", flags_of(f->flags),
-	    "backends", backends, "tableSize", "external", (json_int_t)f->slots[LB_EXTERNAL],
-	    "internal", (json_int_t)f->slots[LB_INTERNAL]);
-	if (f->affinity_s)
-		json_object_set_new(o, "affinitySeconds", count(f->affinity_s));
-	if (f->nr_ranges)
-		json_object_set_new(o, "sourceRanges", ranges_of(f));
-	add_counts(o, &f->counts);
-	json_array_append_new(arg, o);
-	return true;
-}
-
-/* A backend row belongs to all frontends that list it: shown once, by its number. */
-struct backend_rows {
-	struct backend_row {
-		uint32_t row;
-		json_t *shown;
-	} * v;
-	size_t nr, cap;
+/* A list that is being written. */
+struct writing {
+	struct buf *out;
+	size_t nr;
+	/* A backend row belongs to all frontends that list it, and is shown once: a bit a row. */
+	uint64_t *shown;
+	size_t nr_words;
 };
 
 static bool
-add_backends(void *arg, const struct dp_seen_frontend *f)
+put_frontend(void *arg, const struct dp_seen_frontend *f)
 {
-	struct backend_rows *rows = arg;
+	struct writing *w = arg;
+	struct buf *b = w->out;
 
+	buf_printf(b, "%s{\"id\":%u,", w->nr++ ? "," : "", f->row);
+	put_endpoint(b, &f->ip, f->port, f->proto);
+	buf_printf(b, ",\"protocol\":\"%s\",\"service\":", show_lb_proto(f->proto));
+	put_str(b, service_of(f));
+	put_flags(b, f->flags);
+	buf_puts(b, ",\"backends\":[");
 	for (size_t i = 0; i < f->nr_backends; i++) {
-		if (rows->nr == rows->cap) {
-			rows->cap = rows->cap ? 2 * rows->cap : 64;
-			rows->v = xrealloc(rows->v, rows->cap, sizeof(*rows->v));
-		}
-		rows->v[rows->nr++] = (struct backend_row){ .row = f->backends[i].row,
-			.shown = backend(&f->backends[i], f->proto) };
+		if (i > 0)
+			buf_putc(b, ',');
+		put_backend(b, &f->backends[i], f->proto, true);
 	}
+	buf_printf(b, "],\"tableSize\":{\"external\":%u,\"internal\":%u}", f->slots[LB_EXTERNAL],
+	    f->slots[LB_INTERNAL]);
+	if (f->affinity_s)
+		buf_printf(b, ",\"affinitySeconds\":%u", f->affinity_s);
+	if (f->nr_ranges) {
+		buf_puts(b, ",\"sourceRanges\":");
+		put_ranges(b, f);
+	}
+	put_counts(b, &f->counts);
+	return !b->failed;
+}
+
+/* Is it the first time that this row comes by? */
+static bool
+is_new_row(struct writing *w, uint32_t row)
+{
+	const size_t word = row / 64;
+
+	if (word >= w->nr_words) {
+		w->shown = xrealloc(w->shown, word + 1024, sizeof(*w->shown));
+		memset(w->shown + w->nr_words, 0, (word + 1024 - w->nr_words) * sizeof(*w->shown));
+		w->nr_words = word + 1024;
+	}
+	if (w->shown[word] >> (row % 64) & 1)
+		return false;
+	w->shown[word] |= (uint64_t)1 << (row % 64);
 	return true;
-}
-
-static int
-backend_row_cmp(const void *pa, const void *pb)
-{
-	const struct backend_row *a = pa, *b = pb;
-
-	return (a->row > b->row) - (a->row < b->row);
-}
-
-static int
-list_backends(struct app *app, json_t *list)
-{
-	struct backend_rows rows = { 0 };
-	const int err = dp_frontends_each(app->datapath, add_backends, &rows);
-
-	if (rows.nr > 1)
-		qsort(rows.v, rows.nr, sizeof(*rows.v), backend_row_cmp);
-	for (size_t i = 0; i < rows.nr; i++) {
-		if (i > 0 && rows.v[i].row == rows.v[i - 1].row) {
-			json_decref(rows.v[i].shown);
-			continue;
-		}
-		/* How many slots it has is a matter of each frontend. */
-		json_object_del(rows.v[i].shown, "slots");
-		json_array_append_new(list, rows.v[i].shown);
-	}
-	free(rows.v);
-	return err;
 }
 
 static bool
-add_ranges(void *arg, const struct dp_seen_frontend *f)
+put_backends(void *arg, const struct dp_seen_frontend *f)
 {
-	if (f->flags & LB_FE_SOURCE_RANGES)
-		json_array_append_new(arg,
-		    json_pack("{s:o, s:o, s:s, s:o}", "id", count(f->row), "address",
-			show_lb_endpoint(&f->ip, f->port, f->proto), "service", service_of(f),
-			"ranges", ranges_of(f)));
-	return true;
+	struct writing *w = arg;
+
+	for (size_t i = 0; i < f->nr_backends; i++) {
+		if (!is_new_row(w, f->backends[i].row))
+			continue;
+		if (w->nr++)
+			buf_putc(w->out, ',');
+		put_backend(w->out, &f->backends[i], f->proto, false);
+	}
+	return !w->out->failed;
+}
+
+static bool
+put_source_ranges(void *arg, const struct dp_seen_frontend *f)
+{
+	struct writing *w = arg;
+
+	if (!(f->flags & LB_FE_SOURCE_RANGES))
+		return true;
+	buf_printf(w->out, "%s{\"id\":%u,", w->nr++ ? "," : "", f->row);
+	put_endpoint(w->out, &f->ip, f->port, f->proto);
+	buf_puts(w->out, ",\"service\":");
+	put_str(w->out, service_of(f));
+	buf_puts(w->out, ",\"ranges\":");
+	put_ranges(w->out, f);
+	buf_putc(w->out, '}');
+	return !w->out->failed;
 }
 
 int
-show_lb_list(struct app *app, enum show_lb_view view, json_t **out)
+show_lb_list(struct app *app, enum show_lb_view view, struct buf *out)
 {
-	static const char *const names[] = { "frontends", "backends", "sourceRanges" };
-	json_t *list;
+	static const struct {
+		const char *name;
+		bool (*put)(void *, const struct dp_seen_frontend *);
+	} views[] = { [SHOW_LB_SERVICES] = { "frontends", put_frontend },
+		[SHOW_LB_BACKENDS] = { "backends", put_backends },
+		[SHOW_LB_SOURCE_RANGES] = { "sourceRanges", put_source_ranges } };
+	struct writing w = { .out = out };
 	int err;
 
 	if (!app->datapath)
 		return -ENODEV;
-	list = json_array();
-	switch (view) {
-	case SHOW_LB_BACKENDS:
-		err = list_backends(app, list);
-		break;
-	case SHOW_LB_SOURCE_RANGES:
-		err = dp_frontends_each(app->datapath, add_ranges, list);
-		break;
-	default:
-		err = dp_frontends_each(app->datapath, add_frontend, list);
-	}
-	if (err < 0) {
-		json_decref(list);
-		return err;
-	}
-	*out = json_pack("{s:o}", names[view], list);
-	return 0;
+	buf_printf(out, "{\"%s\":[", views[view].name);
+	err = dp_frontends_each(app->datapath, views[view].put, &w);
+	buf_puts(out, "]}");
+	free(w.shown);
+	return err;
 }
 
 /* ---- lb conntrack ---- */

@@ -12,11 +12,13 @@
 #include <stddef.h>
 
 struct app;
+struct buf;
 
 enum show_lb_view { SHOW_LB_SERVICES, SHOW_LB_BACKENDS, SHOW_LB_SOURCE_RANGES };
 
-/* 0, or -ENODEV: nothing is loaded. */
-int show_lb_list(struct app *, enum show_lb_view, json_t **);
+/* 0, or -ENODEV: nothing is loaded.  As text: there may be hundreds of thousands of backends, and a
+ * tree of them would hold up the loop for seconds. */
+int show_lb_list(struct app *, enum show_lb_view, struct buf *out);
 int show_lb_conntrack(struct app *, size_t limit, json_t **);
 int show_lb_counters(struct app *, json_t **);
 /* All frontends, or the one at @ip (NULL: all) with its slots.  -ENOENT: it is not there. */

@@ -4,6 +4,7 @@
  */
 #include "daemon/control.h"
 
+#include "lib/buf.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
 
@@ -54,6 +55,24 @@ say_no(void *arg, const struct control_req *req, json_t **data, char **error)
 	return -ENOENT;
 }
 
+/* An object with a member for each letter of the first word; "fail": half of it, and no. */
+static int
+say_text(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	const char *word = req->argc ? req->argv[0] : "";
+
+	(void)arg;
+	(void)data;
+	(void)error;
+	buf_putc(req->text, '{');
+	for (size_t i = 0; word[i]; i++)
+		buf_printf(req->text, "%s\"%c\":%zu", i ? "," : "", word[i], i);
+	if (strcmp(word, "fail") == 0)
+		return -ENODEV;
+	buf_putc(req->text, '}');
+	return 0;
+}
+
 static struct control_stream *stream;
 static unsigned nr_ended;
 
@@ -82,6 +101,7 @@ static const struct control_cmd cmds[] = {
 	{ { "bgp" }, say_short, NULL },
 	{ { "bgp", "peers" }, say_words, NULL },
 	{ { "no" }, say_no, NULL },
+	{ { "text" }, say_text, NULL },
 	{ { "tell" }, NULL, tell },
 	{ { NULL }, NULL, NULL },
 };
@@ -174,6 +194,23 @@ START_TEST(a_no_carries_its_reason)
 	ck_assert(json_is_false(json_object_get(a, "ok")));
 	ck_assert_str_eq(json_string_value(json_object_get(a, "error")), "peer tor: there is none");
 	ck_assert_str_eq(json_string_value(json_object_get(a, "code")), "ENOENT");
+	json_decref(a);
+}
+END_TEST
+
+START_TEST(an_answer_may_be_text)
+{
+	json_t *a = ask("{\"argv\":[\"text\",\"abc\"]}\n");
+
+	ck_assert(json_is_true(json_object_get(a, "ok")));
+	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(a, "data"), "c")), 2);
+	json_decref(a);
+	a = ask("{\"argv\":[\"text\"]}\n");
+	ck_assert_uint_eq(json_object_size(json_object_get(a, "data")), 0);
+	ck_assert(json_is_object(json_object_get(a, "data")));
+	json_decref(a);
+	a = ask("{\"argv\":[\"text\",\"fail\"]}\n");
+	ck_assert_str_eq(json_string_value(json_object_get(a, "code")), "ENODEV");
 	json_decref(a);
 }
 END_TEST
@@ -422,6 +459,7 @@ add_tests(Suite *s)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, the_longest_command_wins);
 	tcase_add_test(t, a_no_carries_its_reason);
+	tcase_add_test(t, an_answer_may_be_text);
 	tcase_add_loop_test(t, what_is_not_a_request_is_answered, 0, 6);
 	tcase_add_test(t, an_unknown_command_is_named_so);
 	tcase_add_test(t, a_request_may_come_in_pieces);

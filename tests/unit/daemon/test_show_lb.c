@@ -6,6 +6,7 @@
 
 #include "daemon/app.h"
 #include "daemon/show.h"
+#include "lib/buf.h"
 #include "tests/unit/daemon/fake_datapath.h"
 #include "tests/unit/daemon/fixture.h"
 #include "tests/unit/unit.h"
@@ -121,11 +122,26 @@ is(json_t *got, const char *want)
 	json_decref(got);
 }
 
+static int
+list(enum show_lb_view view, json_t **o)
+{
+	struct buf text;
+	int err;
+
+	*o = NULL;
+	buf_init(&text, 1 << 20);
+	err = show_lb_list(&app, view, &text);
+	if (err == 0)
+		*o = json_loads(buf_text(&text), 0, NULL);
+	buf_fini(&text);
+	return err;
+}
+
 START_TEST(frontends_are_shown)
 {
 	json_t *o;
 
-	ck_assert_int_eq(show_lb_list(&app, SHOW_LB_SERVICES, &o), 0);
+	ck_assert_int_eq(list(SHOW_LB_SERVICES, &o), 0);
 	is(o,
 	    "{\"frontends\":[{\"id\":1,\"address\":\"172.16.1.1:80/TCP\",\"ip\":\"172.16.1.1\","
 	    "\"port\":80,\"protocol\":\"TCP\",\"service\":\"default/web\",\"flags\":["
@@ -142,9 +158,10 @@ START_TEST(frontends_are_shown)
 	    "\"service\":\"\",\"flags\":[\"ClusterIP\",\"non-routable\",\"InternalLocal\","
 	    "\"random\",\"dsr\"],\"backends\":[],\"tableSize\":{\"external\":0,\"internal\":0},"
 	    "\"packets\":0,\"bytes\":0,\"flows\":0}]}");
-	ck_assert_int_eq(show_lb_list(&app, SHOW_LB_SOURCE_RANGES, &o), 0);
+	ck_assert_int_eq(list(SHOW_LB_SOURCE_RANGES, &o), 0);
 	is(o,
-	    "{\"sourceRanges\":[{\"id\":1,\"address\":\"172.16.1.1:80/TCP\",\"service\":"
+	    "{\"sourceRanges\":[{\"id\":1,\"address\":\"172.16.1.1:80/"
+	    "TCP\",\"ip\":\"172.16.1.1\",\"port\":80,\"service\":"
 	    "\"default/web\",\"ranges\":[\"10.0.0.0/8\"]}]}");
 }
 END_TEST
@@ -155,13 +172,16 @@ START_TEST(backends_are_shown_once)
 
 	frontends[1].backends = backends;
 	frontends[1].nr_backends = 1;
-	ck_assert_int_eq(show_lb_list(&app, SHOW_LB_BACKENDS, &o), 0);
+	backends[1].node = "a\"b\\c\n";
+	backends[1].row = 70000;
+	ck_assert_int_eq(list(SHOW_LB_BACKENDS, &o), 0);
 	is(o,
-	    "{\"backends\":[{\"id\":3,\"address\":\"10.10.2.7:8080/TCP\",\"ip\":\"10.10.2.7\","
-	    "\"port\":8080,\"state\":\"terminating\",\"local\":false,\"node\":\"w2\",\"packets\":0,"
-	    "\"bytes\":0,\"flows\":0},{\"id\":9,\"address\":\"10.10.1.7:8080/TCP\",\"ip\":"
+	    "{\"backends\":[{\"id\":9,\"address\":\"10.10.1.7:8080/TCP\",\"ip\":"
 	    "\"10.10.1.7\",\"port\":8080,\"state\":\"active\",\"local\":true,\"node\":\"w1\","
-	    "\"packets\":7,\"bytes\":420,\"flows\":2}]}");
+	    "\"packets\":7,\"bytes\":420,\"flows\":2},"
+	    "{\"id\":70000,\"address\":\"10.10.2.7:8080/TCP\",\"ip\":\"10.10.2.7\","
+	    "\"port\":8080,\"state\":\"terminating\",\"local\":false,\"node\":\"a\\\"b\\\\c\\n\","
+	    "\"packets\":0,\"bytes\":0,\"flows\":0}]}");
 }
 END_TEST
 
@@ -223,10 +243,10 @@ START_TEST(nothing_loaded_is_said)
 	json_t *o = NULL;
 
 	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(show_lb_list(&app, SHOW_LB_SERVICES, &o), i ? -ENODEV : 0);
+		ck_assert_int_eq(list(SHOW_LB_SERVICES, &o), i ? -ENODEV : 0);
 		json_decref(i ? NULL : o);
 		fake_datapath.not_loaded = true;
-		ck_assert_int_eq(show_lb_list(&app, SHOW_LB_BACKENDS, &o), -ENODEV);
+		ck_assert_int_eq(list(SHOW_LB_BACKENDS, &o), -ENODEV);
 		ck_assert_int_eq(show_lb_conntrack(&app, 1, &o), -ENODEV);
 		ck_assert_int_eq(show_lb_maglev(&app, NULL, 0, 0, &o), -ENODEV);
 		if (i)
