@@ -548,6 +548,74 @@ START_TEST(adopted_garbage)
 }
 END_TEST
 
+/* An adopted table that is wanted is ours like any other: the audit mends it. */
+START_TEST(adopted_is_audited)
+{
+	struct dp_frontend *f = plain(0, 0, 3);
+
+	put(0);
+	restart();
+	ck_assert_int_eq(services_maps_set(s, &kit.m, true), 0);
+	put(0);
+	services_sync_end(s);
+	kit.m.tables[LB_TABLE_OFF(kit.m.fe[model_fe_row(&kit.m, f)].table[0]) + 7] ^= 1;
+	ck_assert_uint_eq(services_audit(s), 1);
+	IS_SO();
+}
+END_TEST
+
+/* A table of before that lists a row which is nobody's: whoever gets the row is not held by it. */
+START_TEST(adopted_list_of_a_free_row)
+{
+	struct dp_frontend *f = plain(0, 0, 2);
+	uint32_t row;
+
+	put(0);
+	((uint32_t *)&kit.m.tables[LB_TABLE_OFF(kit.m.fe[model_fe_row(&kit.m, f)].table[0])])[0] =
+	    2;
+	restart();
+	ck_assert_int_eq(services_maps_set(s, &kit.m, true), 0);
+	f->nr_backends = 3;
+	plain(0, 0, 3);
+	put(0);
+	services_sync_end(s);
+	IS_SO();
+	row = model_be_row(&kit.m, &f->backends[2], IPPROTO_TCP);
+	ck_assert_uint_eq(row, 2);
+	loop_advance(loop, 62000);
+	f->nr_backends = 2;
+	put(0);
+	loop_advance(loop, 62000);
+	sweep();
+	ck_assert(!services_is_dying_be(s, row));
+	IS_SO();
+}
+END_TEST
+
+/* Within a sync keys are written together; what goes again before that leaves nothing. */
+START_TEST(come_and_gone_in_one_sync)
+{
+	services_sync_begin(s);
+	for (unsigned i = 0; i < 3; i++) {
+		plain(i, i, 2);
+		md.service[i].fe[0].type = i ? DP_LOAD_BALANCER : DP_NODE_PORT;
+		put(i);
+		take(i);
+	}
+	plain(3, 3, 1);
+	put(3);
+	services_sync_end(s);
+	IS_SO();
+	services_sync_begin(s);
+	plain(4, 4, 1);
+	put(4);
+	put(3);
+	loop_advance(loop, 1); /* the turn ends before the sync does */
+	IS_SO();
+	services_sync_end(s);
+}
+END_TEST
+
 static void
 add_tests(Suite *suite)
 {
@@ -570,6 +638,9 @@ add_tests(Suite *suite)
 	tcase_add_loop_test(tc, adopted, 0, 3);
 	tcase_add_test(tc, adopted_dying);
 	tcase_add_test(tc, adopted_garbage);
+	tcase_add_test(tc, adopted_is_audited);
+	tcase_add_test(tc, adopted_list_of_a_free_row);
+	tcase_add_test(tc, come_and_gone_in_one_sync);
 	suite_add_tcase(suite, tc);
 }
 
