@@ -101,7 +101,7 @@ def documents(services, target, node, vip=rules.VIP):
         name = f"s{i:06}"
         ends = range(i * rules.BACKENDS, (i + 1) * rules.BACKENDS)
         yield from service(name, f"10.{96 + (i >> 16)}.{i >> 8 & 255}.{i & 255}", [("TCP", 80, 8080)],
-                           [f"10.200.{e >> 8 & 255}.{e & 255}" for e in ends], "elsewhere")
+                           [f"10.{200 + (e >> 16)}.{e >> 8 & 255}.{e & 255}" for e in ends], "elsewhere")
     ports = [(proto.upper(), port, port) for proto, port in rules.LIVE]
     yield from service("tested", "10.96.255.254", ports, [target], node, external=vip)
 
@@ -129,7 +129,7 @@ def service(name, cluster_ip, ports, addresses, node, external=None, family="IPv
 
 
 def text_of(docs):
-    return "".join("---\n" + json.dumps(d) + "\n" for d in docs)
+    return "".join("---\n" + json.dumps(d, separators=(",", ":")) + "\n" for d in docs)
 
 
 class Herald(Balancer):
@@ -147,7 +147,7 @@ class Herald(Balancer):
         d.write("10-config.yaml", d.settings(log={"level": "info"}, metrics={"listen": ""}))
         d.write("20-nodes.yaml", h.node(here, ["10.90.1.0/24", "fd90:1::/64"], ["10.90.2.1"]),
                 h.node(there, ["10.90.3.0/24", "fd90:3::/64"], ["10.90.2.2"]),
-                h.node("elsewhere", ["10.200.0.0/16"], ["10.90.2.3"]))
+                h.node("elsewhere", ["10.200.0.0/15"], ["10.90.2.3"]))
         if self.v6:
             d.write("25-v6.yaml", *service("tested6", "fd7e::1", [("TCP", 80, 80)], ["fd90:1::2"], here,
                                            external="fd7f::1", family="IPv6"))
@@ -157,15 +157,18 @@ class Herald(Balancer):
         world.program = f"{d.pin_path}/progs/herald_xdp"
 
     def fill(self, world):
-        """From the file's rename to the last row in the maps; seconds."""
-        docs = text_of(documents(self.services, world.target, self.daemon.node if not self.far else "n2"))
+        """From the first file's rename to the last row in the maps; seconds."""
+        docs = list(documents(self.services, world.target, "n2" if self.far else self.daemon.node))
+        half = len(docs) // 4 * 2
+        texts = [text_of(docs[:half]), text_of(docs[half:])]
         rows = self.services + len(rules.LIVE)  # the tested ones have a cluster address besides
         with world.node.inside():
             watch = subprocess.Popen([tool("watch"), "--pin", self.daemon.pin_path, "--rows", str(rows)],
                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             t0 = time.monotonic()
-            h.write_atomically(os.path.join(self.daemon.conf, "30-services.yaml"), docs)
+            for i, text in enumerate(texts):  # a file may have 16 MiB
+                h.write_atomically(os.path.join(self.daemon.conf, f"3{i}-services.yaml"), text)
             out, why = watch.communicate(timeout=60)
         except subprocess.TimeoutExpired as e:
             raise OSError(f"the maps are not filled: {self.daemon.daemon.text()[-500:]}") from e

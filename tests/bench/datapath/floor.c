@@ -123,7 +123,7 @@ service(const struct floor *f, struct tables *t, uint32_t i)
 	for (uint32_t j = i * BACKENDS; j < (i + 1) * BACKENDS; j++) {
 		b = &t->backends[j];
 		t->backend_ids[j] = j;
-		*b = (struct backend){ .ip = htonl(0x0ac80000 + j % 0xffff), .port = htons(8080) };
+		*b = (struct backend){ .ip = htonl(0x0ac80000 + j), .port = htons(8080) };
 		if (!answers)
 			continue;
 		memcpy(&b->ip, f->target.addr, 4);

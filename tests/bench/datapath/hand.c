@@ -281,7 +281,7 @@ fill(struct hand *h)
 	for (i = 0; i < first; i++) {
 		idle = addr4(0x0a600000 + i);
 		for (j = i * BACKENDS; j < (i + 1) * BACKENDS; j++)
-			fill_backend(h, j, addr4(0x0ac80000 + j % 0xffff), 8080, TCP, 4, false);
+			fill_backend(h, j, addr4(0x0ac80000 + j), 8080, TCP, 4, false);
 		fill_frontend(h, i, &idle, 80, TCP, 4);
 	}
 	for (; i < h->services; i++) {

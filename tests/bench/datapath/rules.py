@@ -19,7 +19,7 @@ def services(n, target, hide, idle=BACKENDS):
             continue
         ends = [i * BACKENDS + j for j in range(idle)]
         yield (f"10.{96 + (i >> 16)}.{i >> 8 & 255}.{i & 255}", "tcp", 80,
-               [(f"10.200.{e >> 8 & 255}.{e & 255}", 8080) for e in ends], True)
+               [(f"10.{200 + (e >> 16)}.{e >> 8 & 255}.{e & 255}", 8080) for e in ends], True)
 
 
 def iptables(n, target, hide=False, idle=BACKENDS):

@@ -16,7 +16,7 @@
 #include "datapath/lb_abi.h"
 #include "tests/bench/datapath/kit.h"
 
-#define STEP_US 200
+#define STEP_US 1000
 #define LOADING_S 30
 
 /* Herald may still be loading: wait for the pin, not for more than a while. */
@@ -46,27 +46,39 @@ info_of(int fd)
 	return info;
 }
 
-static void
-wait_rows(const char *dir, uint32_t wanted)
+/* How many frontends the map holds that have backends. */
+static uint32_t
+live_rows(int fd, uint32_t entries)
 {
-	int fd = map_of(dir, "fe_rows");
-	struct bpf_map_info info = info_of(fd);
-	size_t size = (size_t)info.max_entries * sizeof(struct lb_fe_row);
+	size_t size = (size_t)entries * sizeof(struct lb_fe_row);
 	const volatile struct lb_fe_row *row = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 	uint32_t live = 0;
 
 	if (row == MAP_FAILED)
 		fail("fe_rows cannot be mapped");
-	for (;;) {
-		live = 0;
-		for (uint32_t i = 0; i < info.max_entries; i++)
-			live +=
-			    (row[i].flags & LB_FE_LIVE) && LB_TABLE_NR(row[i].table[LB_INTERNAL]);
-		if (live >= wanted)
-			break;
-		usleep(STEP_US);
+	for (uint32_t i = 0; i < entries; i++)
+		live += (row[i].flags & LB_FE_LIVE) && LB_TABLE_NR(row[i].table[LB_INTERNAL]);
+	munmap((void *)(uintptr_t)row, size);
+	return live;
+}
+
+/* The map is looked for each time, since it may be exchanged for a larger one. */
+static void
+wait_rows(const char *dir, uint32_t wanted)
+{
+	uint32_t live = 0;
+	double at = 0;
+	int fd;
+
+	while (live < wanted) {
+		if (at > 0)
+			usleep(STEP_US);
+		fd = map_of(dir, "fe_rows");
+		at = now();
+		live = live_rows(fd, info_of(fd).max_entries);
+		close(fd);
 	}
-	printf("{\"at\": %.6f, \"rows\": %u}\n", now(), live);
+	printf("{\"at\": %.6f, \"rows\": %u}\n", at, live);
 }
 
 static void
