@@ -313,9 +313,8 @@ cmd_services(void *arg, const struct control_req *req, json_t **data, char **err
 
 	if (req->argc > 0 && !stats)
 		return usage_error(error, "usage: service list [--stats]");
-	*data = show_services(arg);
-	if (stats)
-		json_object_set_new(*data, "stats", json_true());
+	(void)data;
+	show_services(arg, stats, req->text);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "daemon/app.h"
 #include "daemon/service.h"
 #include "daemon/show_lb.h"
+#include "lib/buf.h"
 #include "lib/mem.h"
 
 #include <net/if.h>
@@ -27,6 +28,25 @@ str(const json_t *o, const char *key)
 	const char *s = json_string_value(json_object_get(o, key));
 
 	return s ? s : "";
+}
+
+/* RFC 8259 7; what is not ASCII is UTF-8 since it was decoded from a document. */
+void
+show_string(struct buf *b, const char *s)
+{
+	size_t plain;
+
+	buf_putc(b, '"');
+	for (; *s; s += plain) {
+		plain = 0;
+		while (s[plain] && s[plain] != '"' && s[plain] != '\\' &&
+		    (unsigned char)s[plain] >= ' ')
+			plain++;
+		buf_add(b, s, plain);
+		if (s[plain])
+			buf_printf(b, "\\u%04x", (unsigned char)s[plain++]);
+	}
+	buf_putc(b, '"');
 }
 
 /* ---- status ---- */

@@ -6,13 +6,18 @@
 #define HERALD_DAEMON_SHOW_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct app;
+struct buf;
 
 json_t *show_status(struct app *);
 json_t *show_pools(struct app *);
 json_t *show_ipam(struct app *);
-json_t *show_services(struct app *); /* gives ids to frontends that have none yet */
+/* Gives ids to frontends that have none yet.  As text, as there may be very many. */
+void show_services(struct app *, bool stats, struct buf *out);
+/* A string of JSON. */
+void show_string(struct buf *, const char *);
 json_t *show_routes(struct app *);
 void show_fini(struct app *); /* forgets the ids */
 

@@ -4,6 +4,7 @@
 #include "daemon/show_lb.h"
 
 #include "daemon/app.h"
+#include "daemon/show.h"
 #include "lib/buf.h"
 #include "lib/mem.h"
 
@@ -47,25 +48,6 @@ show_lb_endpoint(const struct addr *a, uint16_t port, uint8_t proto)
 }
 
 /* ---- lb list ---- */
-
-/* RFC 8259 7; what is not ASCII is UTF-8 since it was decoded from a document. */
-static void
-put_str(struct buf *b, const char *s)
-{
-	size_t plain;
-
-	buf_putc(b, '"');
-	for (; *s; s += plain) {
-		plain = 0;
-		while (s[plain] && s[plain] != '"' && s[plain] != '\\' &&
-		    (unsigned char)s[plain] >= ' ')
-			plain++;
-		buf_add(b, s, plain);
-		if (s[plain])
-			buf_printf(b, "\\u%04x", (unsigned char)s[plain++]);
-	}
-	buf_putc(b, '"');
-}
 
 /* "address", "ip" and "port" of a frontend or backend. */
 static void
@@ -126,7 +108,7 @@ put_backend(struct buf *b, const struct dp_seen_backend *be, uint8_t proto, bool
 	put_endpoint(b, &be->ip, be->port, proto);
 	buf_printf(b, ",\"state\":\"%s\",\"local\":%s,\"node\":", state_of(be),
 	    be->local ? "true" : "false");
-	put_str(b, be->node ? be->node : "");
+	show_string(b, be->node ? be->node : "");
 	if (slots)
 		buf_printf(b, ",\"slots\":{\"external\":%u,\"internal\":%u}",
 		    be->slots[LB_EXTERNAL], be->slots[LB_INTERNAL]);
@@ -169,7 +151,7 @@ put_frontend(void *arg, const struct dp_seen_frontend *f)
 	buf_printf(b, "%s{\"id\":%u,", w->nr++ ? "," : "", f->row);
 	put_endpoint(b, &f->ip, f->port, f->proto);
 	buf_printf(b, ",\"protocol\":\"%s\",\"service\":", show_lb_proto(f->proto));
-	put_str(b, service_of(f));
+	show_string(b, service_of(f));
 	put_flags(b, f->flags);
 	buf_puts(b, ",\"backends\":[");
 	for (size_t i = 0; i < f->nr_backends; i++) {
@@ -231,7 +213,7 @@ put_source_ranges(void *arg, const struct dp_seen_frontend *f)
 	buf_printf(w->out, "%s{\"id\":%u,", w->nr++ ? "," : "", f->row);
 	put_endpoint(w->out, &f->ip, f->port, f->proto);
 	buf_puts(w->out, ",\"service\":");
-	put_str(w->out, service_of(f));
+	show_string(w->out, service_of(f));
 	buf_puts(w->out, ",\"ranges\":");
 	put_ranges(w->out, f);
 	buf_putc(w->out, '}');

@@ -7,8 +7,10 @@
 #include "daemon/app.h"
 #include "daemon/service.h"
 #include "daemon/show_lb.h"
+#include "lib/buf.h"
 #include "lib/mem.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -62,9 +64,10 @@ state_name(const struct res_endpoint *e)
 	return e->ready ? "active" : "not-ready";
 }
 
+/* How many there are so far comes and goes in @nr. */
 static void
-add_backends(json_t *list, const struct res_endpoint_slice *slice,
-    const struct res_service_port *port, enum addr_family family)
+put_slice(struct buf *out, const struct res_endpoint_slice *slice,
+    const struct res_service_port *port, enum addr_family family, size_t *nr)
 {
 	const uint16_t number = service_slice_port(slice, port);
 	char text[ADDR_STRLEN];
@@ -77,26 +80,28 @@ add_backends(json_t *list, const struct res_endpoint_slice *slice,
 		for (size_t j = 0; j < e->addresses.nr; j++) {
 			if (e->addresses.v[j].family != family)
 				continue;
-			json_array_append_new(list,
-			    json_pack("{s:s, s:i, s:s, s:s, s:b}", "ip",
-				addr_format(&e->addresses.v[j], text, sizeof(text)), "port",
-				(int)number, "state", state_name(e), "node", e->node_name, "ready",
-				e->ready && !e->terminating));
+			buf_printf(out, "%s{\"ip\":\"%s\",\"port\":%u,\"state\":\"%s\",\"node\":",
+			    (*nr)++ ? "," : "", addr_format(&e->addresses.v[j], text, sizeof(text)),
+			    number, state_name(e));
+			show_string(out, e->node_name);
+			buf_printf(
+			    out, ",\"ready\":%s}", e->ready && !e->terminating ? "true" : "false");
 		}
 	}
 }
 
-static json_t *
-backends(const struct store *store, const struct res_service *svc,
+static void
+put_backends(struct buf *out, const struct store *store, const struct res_service *svc,
     const struct res_service_port *port, enum addr_family family)
 {
 	struct res_endpoint_slice *const *slices;
-	size_t nr = store_slices(store, svc->obj.meta.ns, svc->obj.meta.name, &slices);
-	json_t *list = json_array();
+	const size_t nr = store_slices(store, svc->obj.meta.ns, svc->obj.meta.name, &slices);
+	size_t written = 0;
 
+	buf_puts(out, ",\"backends\":[");
 	for (size_t i = 0; i < nr; i++)
-		add_backends(list, slices[i], port, family);
-	return list;
+		put_slice(out, slices[i], port, family, &written);
+	buf_puts(out, "]");
 }
 
 static const char *
@@ -114,49 +119,53 @@ protocol_number(enum res_protocol p)
 /* What the list is made with. */
 struct listing {
 	struct app *app;
-	json_t *list;
+	struct buf *out;
 	const struct show_lb_counts *counts; /* NULL: nobody counts */
+	size_t nr;
 };
 
 static void
-add_counts(json_t *o, const struct listing *l, const struct addr *addr, uint16_t port,
-    enum res_protocol protocol)
+put_counts(const struct listing *l, const struct addr *addr, const struct res_service_port *port)
 {
-	const struct dp_counts *c =
-	    l->counts ? show_lb_counts_of(l->counts, addr, port, protocol_number(protocol)) : NULL;
+	const struct dp_counts *c = l->counts
+	    ? show_lb_counts_of(l->counts, addr, port->port, protocol_number(port->protocol))
+	    : NULL;
 
-	if (!c)
-		return;
-	json_object_set_new(o, "packets", json_integer((json_int_t)c->packets));
-	json_object_set_new(o, "bytes", json_integer((json_int_t)c->bytes));
-	json_object_set_new(o, "flows", json_integer((json_int_t)c->flows));
+	if (c)
+		buf_printf(l->out,
+		    ",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"flows\":%" PRIu64, c->packets,
+		    c->bytes, c->flows);
 }
 
 static void
-add_frontend(const struct listing *l, const struct res_service *svc, const char *type,
+add_frontend(struct listing *l, const struct res_service *svc, const char *type,
     const struct addr *addr, const struct res_service_port *port)
 {
-	struct app *app = l->app;
-	json_t *o;
+	const char *protocol = protocol_name(port->protocol);
+	struct buf *out = l->out;
 	char text[ADDR_STRLEN];
 	char *key;
 
 	addr_format(addr, text, sizeof(text));
-	key = xasprintf("%s|%u|%s|%s", text, port->port, protocol_name(port->protocol), type);
-	o = json_pack("{s:I, s:{s:s, s:i, s:s}, s:s, s:s, s:s, s:o, s:s, s:s}", "id",
-	    (json_int_t)frontend_id(app, key), "frontend", "ip", text, "port", (int)port->port,
-	    "protocol", protocol_name(port->protocol), "type", type, "namespace", svc->obj.meta.ns,
-	    "name", svc->obj.meta.name, "backends",
-	    backends(app->store, svc, port, (enum addr_family)addr->family),
-	    "externalTrafficPolicy", policy_name(svc->external_policy), "internalTrafficPolicy",
-	    policy_name(svc->internal_policy));
-	add_counts(o, l, addr, port->port, port->protocol);
-	json_array_append_new(l->list, o);
+	key = xasprintf("%s|%u|%s|%s", text, port->port, protocol, type);
+	buf_printf(out,
+	    "%s{\"id\":%u,\"frontend\":{\"ip\":\"%s\",\"port\":%u,\"protocol\":\"%s\"},\"type\":\"%"
+	    "s\""
+	    ",\"namespace\":",
+	    l->nr++ ? "," : "", frontend_id(l->app, key), text, port->port, protocol, type);
+	show_string(out, svc->obj.meta.ns);
+	buf_puts(out, ",\"name\":");
+	show_string(out, svc->obj.meta.name);
+	put_backends(out, l->app->store, svc, port, (enum addr_family)addr->family);
+	buf_printf(out, ",\"externalTrafficPolicy\":\"%s\",\"internalTrafficPolicy\":\"%s\"",
+	    policy_name(svc->external_policy), policy_name(svc->internal_policy));
+	put_counts(l, addr, port);
+	buf_puts(out, "}");
 	free(key);
 }
 
 static void
-add_service(const struct listing *l, const struct res_service *svc)
+add_service(struct listing *l, const struct res_service *svc)
 {
 	const struct addr unspecified[] = { { .family = ADDR_V4 } };
 	struct arena arena = { 0 };
@@ -181,14 +190,15 @@ add_service(const struct listing *l, const struct res_service *svc)
 	arena_fini(&arena);
 }
 
-json_t *
-show_services(struct app *app)
+void
+show_services(struct app *app, bool stats, struct buf *out)
 {
 	struct show_lb_counts *counts = show_lb_counts_new(app);
-	const struct listing l = { app, json_array(), counts };
+	struct listing l = { app, out, counts, 0 };
 	struct res_object *o;
 
+	buf_puts(out, "{\"services\":[");
 	store_for_each(app->store, RES_SERVICE, o) add_service(&l, (const struct res_service *)o);
+	buf_puts(out, stats ? "],\"stats\":true}" : "]}");
 	show_lb_counts_free(counts);
-	return json_pack("{s:o}", "services", l.list);
 }

@@ -296,12 +296,22 @@ END_TEST
 
 START_TEST(services_have_counts)
 {
+	struct buf text;
 	json_t *o, *s;
 
 	fixture_add(&f,
+	    "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: web-a, labels: "
+	    "{kubernetes.io/service-name: web}}\naddressType: IPv4\nports: [{port: "
+	    "8080}]\nendpoints: [{addresses: [10.10.1.1], nodeName: w1}, {addresses: [10.10.2.2], "
+	    "conditions: {ready: false}}]\n");
+	fixture_add(&f,
 	    "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {clusterIP: 10.96.0.10, "
 	    "externalIPs: [172.16.1.1], ports: [{port: 80}]}\n");
-	o = show_services(&app);
+	buf_init(&text, 1 << 20);
+	show_services(&app, true, &text);
+	o = json_loads(buf_text(&text), 0, NULL);
+	buf_fini(&text);
+	ck_assert(json_is_true(json_object_get(o, "stats")));
 	ck_assert_uint_eq(json_array_size(json_object_get(o, "services")), 2);
 	s = json_array_get(json_object_get(o, "services"), 0);
 	ck_assert_ptr_null(json_object_get(s, "packets")); /* not in the maps */
@@ -309,6 +319,15 @@ START_TEST(services_have_counts)
 	ck_assert_int_eq(json_integer_value(json_object_get(s, "packets")), 8);
 	ck_assert_int_eq(json_integer_value(json_object_get(s, "bytes")), 480);
 	ck_assert_int_eq(json_integer_value(json_object_get(s, "flows")), 3);
+	is(json_incref(json_object_get(s, "backends")),
+	    "[{\"ip\":\"10.10.1.1\",\"port\":8080,\"state\":\"active\",\"node\":\"w1\",\"ready\":"
+	    "true},"
+	    "{\"ip\":\"10.10.2.2\",\"port\":8080,\"state\":\"not-ready\",\"node\":\"\",\"ready\":"
+	    "false}]");
+	ck_assert_str_eq(json_string_value(json_object_get(s, "type")), "ExternalIPs");
+	ck_assert_str_eq(
+	    json_string_value(json_object_get(json_object_get(s, "frontend"), "ip")), "172.16.1.1");
+	ck_assert_str_eq(json_string_value(json_object_get(s, "internalTrafficPolicy")), "Cluster");
 	json_decref(o);
 }
 END_TEST
