@@ -314,6 +314,9 @@ START_TEST(configured_devices_are_names_or_patterns)
 	ck_assert_int_eq(nr_stands, 2);
 	do_ip("link del eth10");
 	ck_assert_int_eq(nr_stands, 1);
+	must("link set up1 down");
+	do_ip("link set up1 name gone1");
+	ck_assert_int_eq(nr_stands, 0); /* what is configured is all */
 	links_conf(links, &automatic);
 	settle();
 	ck_assert_int_eq(nr_stands, 1);
