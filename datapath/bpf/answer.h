@@ -367,7 +367,7 @@ send_echo(
 			return false;
 	}
 	if (bpf_l4_csum_replace(skb, s->l4 + 2, old, new, 2) < 0 ||
-	    bpf_skb_store_bytes(skb, s->l4, &new, 2, 0) < 0)
+	    bpf_skb_store_bytes(skb, s->l4, &new, 1, 0) < 0) /* the code stays */
 		return false;
 	tmp->verdict = send_back(skb, hook);
 	return true;

@@ -319,7 +319,20 @@ decapsulate(struct __sk_buff *skb, const struct lb_conf *c, const struct pkt *p,
 		return false;
 	if (!bpf_map_lookup_elem(&frontends, &tmp->fe))
 		return false;
+	/* What lies behind the outer packet's end is not the inner one's. */
+	if (skb->len > L3_OFF + p->len && bpf_skb_change_tail(skb, L3_OFF + p->len, 0) < 0)
+		return false;
 	return bpf_skb_adjust_room(skb, -(__s32)(s->l4 - L3_OFF), BPF_ADJ_ROOM_MAC, 0) == 0;
+}
+
+/* Of the packet in scratch. */
+__noinline int
+lb_decapsulate(struct __sk_buff *skb, __u32 family)
+{
+	struct scratch *tmp = the_scratch();
+	struct lb_conf *c = the_conf();
+
+	return tmp && c && decapsulate(skb, c, &tmp->p, &tmp->s, family == 6);
 }
 
 /* ---- the slow path ---- */
@@ -344,8 +357,6 @@ slow_send(struct __sk_buff *skb, __u32 why, __u32 hook, const bool v6)
 	w = &tmp->w;
 	if (s->ttl <= 1 && hook != LB_AT_OUT)
 		return LB_TTL;
-	if (w->encap)
-		return encapsulate(skb, c, p, s, w, hook, v6, &tmp->verdict, &tmp->mtu);
 	err = tc_route(skb, c, p, w, (int)hook, v6, &answer, &h);
 	if (err != LB_FORWARDED)
 		return err;
@@ -361,6 +372,33 @@ slow_send(struct __sk_buff *skb, __u32 why, __u32 hook, const bool v6)
 		return LB_HELPER;
 	tmp->verdict = tc_go(skb, answer, &h, (int)hook);
 	return why;
+}
+
+/* The same, with an outer header. */
+INLINE __u32
+slow_encapsulate(struct __sk_buff *skb, __u32 hook, const bool v6)
+{
+	struct scratch *tmp = the_scratch();
+	struct lb_conf *c = the_conf();
+
+	if (!c || !tmp)
+		return LB_HELPER;
+	if (tmp->s.ttl <= 1)
+		return LB_TTL;
+	return encapsulate(
+	    skb, c, &tmp->p, &tmp->s, &tmp->w, hook, v6, &tmp->verdict, &tmp->mtu);
+}
+
+__noinline int
+lb_encapsulate4(struct __sk_buff *skb, __u32 hook)
+{
+	return (int)slow_encapsulate(skb, hook, false);
+}
+
+__noinline int
+lb_encapsulate6(struct __sk_buff *skb, __u32 hook)
+{
+	return (int)slow_encapsulate(skb, hook, true);
 }
 
 __noinline int
@@ -387,9 +425,10 @@ slow_l4(
 	if (why != LB_FORWARDED)
 		return is_vip(v6) ? why : LB_NOT_OURS;
 	why = decide(c, p, (int)hook, v6, &tmp->w);
-	if (why == LB_FORWARDED || why == LB_REPLIED)
-		why = v6 ? (__u32)lb_slow_send6(skb, why, hook)
-			 : (__u32)lb_slow_send4(skb, why, hook);
+	if (why == LB_FORWARDED && tmp->w.encap)
+		why = (__u32)(v6 ? lb_encapsulate6(skb, hook) : lb_encapsulate4(skb, hook));
+	else if (why == LB_FORWARDED || why == LB_REPLIED)
+		why = (__u32)(v6 ? lb_slow_send6(skb, why, hook) : lb_slow_send4(skb, why, hook));
 	if (why == LB_NO_SERVICE || why == LB_NO_BACKEND)
 		refuse(skb, p, s, hook, v6);
 	else if (why == LB_TTL)
@@ -448,7 +487,7 @@ slow_entry(struct __sk_buff *skb, const bool v6)
 	} else if (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP || p->proto == IPPROTO_SCTP) {
 		why = slow_l4(skb, c, tmp, hook, v6);
 	} else if (p->proto == (v6 ? IPPROTO_IPV6 : IPPROTO_IPIP) && hook == LB_AT_NET &&
-	    !p->decapsulated && decapsulate(skb, c, p, s, v6)) {
+	    !p->decapsulated && lb_decapsulate(skb, v6 ? 6 : 4)) {
 		skb->cb[CB_TURN] = CB_DECAPSULATED;
 		bpf_tail_call(skb, &slow, v6 ? LB_SLOW6 : LB_SLOW4);
 		why = LB_HELPER;
