@@ -154,7 +154,7 @@ class Herald(Balancer):
         d.start()
         self.fill(world)
         world.xdp = self.attach == "xdp"
-        world.program = f"{d.pin_path}/progs/herald_xdp"
+        world.program = f"{d.pin_path}/progs/xdp"
 
     def fill(self, world):
         """From the first file's rename to the last row in the maps; seconds."""
@@ -195,12 +195,12 @@ class Hand(Balancer):
         node = world.node
         node.run(tool("hand"), "--object", self.object, "--pin", pins, "--services",
                  str(self.services), "--target", f"{world.target}:0", *(["--far"] if self.far else []))
-        world.xdp, world.program = self.attach == "xdp", f"{pins}/progs/herald_xdp"
+        world.xdp, world.program = self.attach == "xdp", f"{pins}/progs/xdp"
         for dev, way, program in (("n0", "ingress", "net"), ("n0", "egress", "out"),
                                   ("l0", "ingress", "pod"), ("u0", "ingress", "net"),
                                   ("u0", "egress", "out")):
             node.run("tc", "qdisc", "replace", "dev", dev, "clsact")
             node.run("tc", "filter", "add", "dev", dev, way, "bpf", "direct-action", "object-pinned",
-                     f"{pins}/progs/herald_{program}")
+                     f"{pins}/progs/{program}")
         for dev in ("n0", "u0") if world.xdp else ():
             node.run("ip", "link", "set", "dev", dev, "xdpdrv", "pinned", world.program)

@@ -150,7 +150,9 @@ pin_all(const struct hand *h)
 	{
 		if (bpf_program__fd(p) < 0)
 			continue;
-		snprintf(path, sizeof(path), "%s/progs/%s", h->pin, bpf_program__name(p));
+		/* As the daemon names them: xdp, not herald_xdp. */
+		snprintf(path, sizeof(path), "%s/progs/%s", h->pin,
+		    bpf_program__name(p) + strlen("herald_"));
 		if (bpf_program__pin(p, path) < 0)
 			fail("%s cannot be pinned", path);
 	}
