@@ -81,6 +81,7 @@ struct sv_be {
 	LIST_ENTRY(sv_be) local; /* when it is live, on this node, and not of the host */
 	bool is_local;
 };
+LIST_HEAD(sv_be_list, sv_be);
 
 /* ---- tables ---- */
 struct sv_member {
@@ -205,7 +206,7 @@ struct dp_services {
 	struct sv_rows fe_rows, be_rows;
 	struct sv_fe **fe_at; /* by row */
 	struct sv_be *be;     /* by row */
-	LIST_HEAD(, sv_be) locals;
+	struct sv_be_list locals;
 	struct sv_filter_count *filter;
 	struct space space;
 	struct sv_block_list block_list, resting;

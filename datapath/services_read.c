@@ -38,29 +38,28 @@ static long
 read_batches(int fd, struct lb_fe_key **keys, __u32 **values)
 {
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	__u32 chunk = CHUNK, batch = 0;
+	__u32 chunk = CHUNK, batch = 0, *from = NULL;
 	size_t nr = 0, cap = 0;
 	int err = 0;
 
-	for (bool first = true; !err; first = false) {
+	while (!err) {
 		__u32 count = chunk;
 
 		if (room(keys, values, &cap, nr, chunk) < 0)
 			return -ENOMEM;
-		err = bpf_map_lookup_batch(
-		    fd, first ? NULL : &batch, &batch, *keys + nr, *values + nr, &count, &opts);
+		err =
+		    bpf_map_lookup_batch(fd, from, &batch, *keys + nr, *values + nr, &count, &opts);
 		if (err == -ENOSPC && chunk < 1U << 20) { /* a bucket holds more than that */
 			chunk *= 2;
 			err = 0;
-			first = first && nr == 0;
 			continue;
 		}
-		if (!err || err == -ENOENT)
-			nr += count;
-		else if (first)
-			return -ENOTSUP;
+		if (err && err != -ENOENT)
+			return from ? err : -ENOTSUP;
+		nr += count;
+		from = &batch;
 	}
-	return err == -ENOENT ? (long)nr : err;
+	return (long)nr;
 }
 
 static long

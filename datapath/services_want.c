@@ -112,8 +112,8 @@ arena_text(struct arena *a, const char *text)
 	size_t len = text ? strlen(text) : 0;
 	char *p = arena_take(a, len + 1);
 
-	if (p && len)
-		memcpy(p, text, len);
+	if (p && text)
+		memcpy(p, text, len + 1);
 	return p;
 }
 
