@@ -53,14 +53,17 @@ class Bpffs(Mount):
         return self
 
     def pins(self):
-        """Every file in it, relative."""
+        """Every file in it, relative; but for those that the kernel puts into each."""
         return sorted(os.path.relpath(os.path.join(base, name), self.path)
-                      for base, _, files in os.walk(self.path) for name in files)
+                      for base, _, files in os.walk(self.path) for name in files
+                      if name not in ("maps.debug", "progs.debug"))
 
     def programs(self):
         """The numbers of the pinned programs in the kernel."""
         out = []
         for pin in self.pins():
+            if "/progs/" not in pin:
+                continue
             with contextlib.suppress(OSError, ValueError):
                 got = json.loads(_run("bpftool", "-j", "prog", "show", "pinned",
                                       os.path.join(self.path, pin)))

@@ -57,6 +57,8 @@ class WebPod:
 
     def __init__(self, ns, name, addr, port=80):
         class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"  # connections are kept
+
             def do_GET(self):
                 body = f"Hostname: {name}\nRemoteAddr: {self.client_address[0]}\n".encode()
                 self.send_response(200)
