@@ -313,7 +313,8 @@ decapsulate(struct __sk_buff *skb, const struct lb_conf *c, const struct pkt *p,
 	if (!tmp)
 		return false;
 	tmp->fe = (struct lb_fe_key){ .family = v6 ? 6 : 4 };
-	if (s->fragment || !addr_eq(&p->daddr, v6 ? &c->snat6 : &c->snat4, v6) ||
+	if (s->fragment || s->l4 + (v6 ? 40 : 20) > L3_OFF + p->len ||
+	    !addr_eq(&p->daddr, v6 ? &c->snat6 : &c->snat4, v6) ||
 	    bpf_skb_load_bytes(skb, s->l4, &version, 1) < 0 || version >> 4 != tmp->fe.family ||
 	    bpf_skb_load_bytes(skb, s->l4 + (v6 ? 24 : 16), &tmp->fe.addr, v6 ? 16 : 4) < 0)
 		return false;
