@@ -6,6 +6,7 @@
  *   links     devices, next hops and neighbours, as netlink tells of them
  *   sweep     ends flows whose time is over; frees rows when no flow has them
  *   watch     the ring of new flows and drops
+ *   sockets   connected UDP sockets whose backend is gone
  *
  * datapath.c owns one of each and joins them.
  */

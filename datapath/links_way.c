@@ -218,8 +218,8 @@ gateways_changed(struct dp_links *k)
 	struct addr gateways[2];
 	size_t nr = 0;
 
-	for (uint8_t f = ADDR_V4; f <= ADDR_V6; f++) {
-		const struct exit_hop *h = exit_best(k, f);
+	for (int f = ADDR_V4; f <= ADDR_V6; f++) {
+		const struct exit_hop *h = exit_best(k, (uint8_t)f);
 
 		if (h && addr_is_set(&h->gateway))
 			gateways[nr++] = h->gateway;
