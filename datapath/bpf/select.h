@@ -174,19 +174,25 @@ collides(const struct lb_conf *c, const struct end *client, __u32 hash, __u32 be
 	return false;
 }
 
-/* Is the port free toward the backend?  A flow that is over does not hold it. */
+/* Is the port free toward the backend?  A flow that is over does not hold it.  One that came back
+ * has another row than the flows that it had before, and they stand here as well. */
 INLINE bool
 port_is_free(
-    const struct lb_conf *c, void *b, __u32 hash, __be16 port, __u32 be, __u32 now, const bool v6)
+    const struct lb_conf *c, void *b, __u32 hash, __be16 port, const struct lb_be_row *be, __u32 now, const bool v6)
 {
 	for (__u32 n = 0; n < LB_WAYS; n++) {
 		__u32 i = nth_way(n, hash);
+		struct lb_be_row *had;
 		__u64 v;
 
 		if (key_snat(READ_ONCE(*way_key(b, i, v6))) != port)
 			continue;
 		v = READ_ONCE(*way_value(b, i, v6));
-		if (LB_FLOW_STATE(v) == LB_ST_FREE || !LB_FLOW_TWIN(v) || LB_FLOW_BACKEND(v) != be)
+		if (LB_FLOW_STATE(v) == LB_ST_FREE || !LB_FLOW_TWIN(v))
+			continue;
+		had = be_row(LB_FLOW_BACKEND(v));
+		if (!had || !addr_eq(&had->addr, &be->addr, v6) || had->port != be->port ||
+		    had->proto != be->proto)
 			continue;
 		if (!(LB_FLOW_STATE(v) == LB_ST_CLOSED && entry_idle(v, now) > 1) &&
 		    !entry_expired(c, v, now))
@@ -221,7 +227,7 @@ twin_make(__be16 port, const bool v6)
 	e = (struct end){ be->addr, be->port, port };
 	hash = end_hash(&e, c->seed, v6);
 	b = bucket(hash, v6);
-	if (!b || !port_is_free(c, b, hash, port, tmp->w.be, tmp->now, v6))
+	if (!b || !port_is_free(c, b, hash, port, be, tmp->now, v6))
 		return 0;
 	value = tmp->value;
 	slot = way_take(c, b, hash, tmp->now, LB_WAYS, v6, &key);
