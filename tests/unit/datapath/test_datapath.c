@@ -191,6 +191,9 @@ teardown(void)
 	loop_free(loop);
 	ck_assert_int_eq(dp_remove_pinned(pin), 0);
 	umount2(base, MNT_DETACH);
+	/* What was made below before it was a BPF file system. */
+	snprintf(pin, sizeof(pin), "%s/plain", base);
+	rmdir(pin);
 	rmdir(base);
 }
 
