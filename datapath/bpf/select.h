@@ -177,8 +177,8 @@ collides(const struct lb_conf *c, const struct end *client, __u32 hash, __u32 be
 /* Is the port free toward the backend?  A flow that is over does not hold it.  One that came back
  * has another row than the flows that it had before, and they stand here as well. */
 INLINE bool
-port_is_free(
-    const struct lb_conf *c, void *b, __u32 hash, __be16 port, const struct lb_be_row *be, __u32 now, const bool v6)
+port_is_free(const struct lb_conf *c, void *b, __u32 hash, __be16 port, const struct lb_be_row *be,
+    __u32 now, const bool v6)
 {
 	for (__u32 n = 0; n < LB_WAYS; n++) {
 		__u32 i = nth_way(n, hash);
