@@ -110,8 +110,9 @@ memory(const char *dir)
 			flow4 = bytes / info.max_entries / LB_WAYS;
 		else if (!strcmp(d->d_name, "flows6"))
 			flow6 = bytes / info.max_entries / LB_WAYS;
-		else
-			tables += bytes;
+		else if (strcmp(d->d_name, "socks") != 0 && strcmp(d->d_name, "affinity") != 0 &&
+		    strcmp(d->d_name, "hops") != 0 && strcmp(d->d_name, "frags") != 0)
+			tables += bytes; /* what grows with Services */
 		close(fd);
 	}
 	closedir(maps);
