@@ -200,6 +200,7 @@ struct dp_services {
 	uint32_t audit_round;
 	bool in_sync, synced, local_changed;
 	bool leftovers; /* adopted rows may be there that nobody wants */
+	bool affinity;	/* some frontend has or had it */
 	bool no_batch, grow_asked;
 	uint64_t short_fe, short_be, short_words; /* what found no room since it was asked */
 

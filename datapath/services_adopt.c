@@ -312,7 +312,7 @@ sv_adopt(struct dp_services *s)
 	mem_free(values);
 	if (err < 0)
 		return err;
-	s->leftovers = true;
+	s->leftovers = s->affinity = true;
 	s->repaired += sv_audit_filter(s) + sv_audit_ranges(s);
 	log_info("lb-maps-adopted", LOG_U("frontends", s->fe_rows.live),
 	    LOG_U("backends", s->be_rows.live), LOG_U("repaired", s->repaired - before));

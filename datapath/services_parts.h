@@ -101,6 +101,8 @@ uint64_t sv_audit_ranges(struct dp_services *);
 long sv_hash_read(const struct dp_services *, struct lb_fe_key **keys, __u32 **values);
 /* All keys of `src_ranges`, likewise. */
 long sv_ranges_read(const struct dp_services *, struct lb_range_key **keys);
+/* Clients' last backends, of rows that are dying, are forgotten. */
+void sv_affinity_purge(const struct dp_services *);
 /* Rows 0 to nr - 1 of a map of counters, summed over the CPUs. */
 int sv_counts_read(const struct dp_services *, enum dp_map, uint32_t nr, struct lb_count *out);
 

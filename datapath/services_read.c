@@ -171,3 +171,35 @@ sv_counts_read(const struct dp_services *s, enum dp_map map, uint32_t nr, struct
 	mem_free(rows);
 	return err;
 }
+
+/* Clients would be sent to whoever has the number next. */
+static void
+affinity_drop(const struct dp_services *s, int fd, const struct lb_affinity_key *k,
+    const struct lb_affinity *a)
+{
+	if (services_is_dying_fe(s, k->frontend) || services_is_dying_be(s, a->backend))
+		bpf_map_delete_elem(fd, k);
+}
+
+void
+sv_affinity_purge(const struct dp_services *s)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	int fd = s->m->fd[DP_MAP_AFFINITY], err = 0;
+	struct lb_affinity_key *keys = mem_calloc(CHUNK, sizeof(*keys));
+	struct lb_affinity *values = mem_calloc(CHUNK, sizeof(*values));
+	__u32 batch = 0, *from = NULL;
+
+	while (keys && values && fd >= 0 && !err) {
+		__u32 count = CHUNK;
+
+		err = bpf_map_lookup_batch(fd, from, &batch, keys, values, &count, &opts);
+		if (err && err != -ENOENT)
+			break;
+		for (__u32 i = 0; i < count; i++)
+			affinity_drop(s, fd, &keys[i], &values[i]);
+		from = &batch;
+	}
+	mem_free(keys);
+	mem_free(values);
+}

@@ -498,6 +498,8 @@ services_dying_end(struct dp_services *s)
 
 	if (!s->m)
 		return;
+	if (s->affinity && (!TAILQ_EMPTY(&s->be_rows.round) || !TAILQ_EMPTY(&s->fe_rows.round)))
+		sv_affinity_purge(s);
 	while ((row = TAILQ_FIRST(&s->be_rows.round))) {
 		uint32_t at = (uint32_t)(row - s->be_rows.at);
 

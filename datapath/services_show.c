@@ -395,6 +395,7 @@ sv_show(struct dp_services *s, struct sv_fe *fe)
 	else
 		show_change(s, fe, w);
 	fe->shown = w;
+	s->affinity = s->affinity || w->f.affinity_s;
 	if (!fe->hashed) {
 		fe->hashed = true;
 		queue(s, &fe->key, fe->row, fe, NULL);

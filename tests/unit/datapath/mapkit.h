@@ -80,6 +80,8 @@ mapkit_init(struct mapkit *k, uint32_t fe, uint32_t be, uint32_t words)
 		0) == 0 &&
 	    mapkit_make(k, DP_MAP_SRC_RANGES, BPF_MAP_TYPE_LPM_TRIE, sizeof(struct lb_range_key), 4,
 		65536, BPF_F_NO_PREALLOC) == 0 &&
+	    mapkit_make(k, DP_MAP_AFFINITY, BPF_MAP_TYPE_LRU_HASH, sizeof(struct lb_affinity_key),
+		sizeof(struct lb_affinity), 8192, 0) == 0 &&
 	    mapkit_make(k, DP_MAP_FE_COUNTS, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct lb_count),
 		fe, 0) == 0 &&
 	    mapkit_make(k, DP_MAP_BE_COUNTS, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct lb_count),

@@ -592,6 +592,33 @@ START_TEST(adopted_list_of_a_free_row)
 }
 END_TEST
 
+/* A client that follows its last one must not come to whoever has the row next. */
+START_TEST(affinity_ends_with_the_row)
+{
+	struct dp_frontend *f = plain(0, 0, 3);
+	struct lb_affinity_key k[2] = { 0 };
+	struct lb_affinity a;
+	int fd = kit.m.fd[DP_MAP_AFFINITY];
+
+	f->affinity_s = 60;
+	put(0);
+	for (unsigned i = 0; i < 2; i++) {
+		k[i].client.w[0] = i + 1;
+		k[i].frontend = model_fe_row(&kit.m, f);
+		a.backend = model_be_row(&kit.m, &f->backends[i + 1], IPPROTO_TCP);
+		ck_assert_int_eq(bpf_map_update_elem(fd, &k[i], &a, 0), 0);
+	}
+	f->nr_backends = 2;
+	put(0);
+	sweep();
+	ck_assert_int_eq(bpf_map_lookup_elem(fd, &k[0], &a), 0);
+	ck_assert_int_lt(bpf_map_lookup_elem(fd, &k[1], &a), 0);
+	take(0);
+	sweep();
+	ck_assert_int_lt(bpf_map_lookup_elem(fd, &k[0], &a), 0);
+}
+END_TEST
+
 /* Within a sync keys are written together; what goes again before that leaves nothing. */
 START_TEST(come_and_gone_in_one_sync)
 {
@@ -637,6 +664,7 @@ add_tests(Suite *suite)
 	tcase_add_test(tc, hungry_is_fed_later);
 	tcase_add_loop_test(tc, adopted, 0, 3);
 	tcase_add_test(tc, adopted_dying);
+	tcase_add_test(tc, affinity_ends_with_the_row);
 	tcase_add_test(tc, adopted_garbage);
 	tcase_add_test(tc, adopted_is_audited);
 	tcase_add_test(tc, adopted_list_of_a_free_row);
