@@ -501,7 +501,7 @@ judge(size_t i, const struct frame *in, const struct went *went)
 /* Bits of headers flip; the walk is the same every time. */
 START_TEST(flipped_bits)
 {
-	unsigned long rounds = unit_rounds(400);
+	unsigned long rounds = unit_rounds(100);
 	uint32_t state = 12345 + (uint32_t)_i;
 	struct fr f[ZOO];
 	struct frame good, bad;

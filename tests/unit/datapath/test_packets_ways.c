@@ -257,7 +257,7 @@ START_TEST(hops_of_the_kernel)
 	kernel_forwards();
 	net = w.v6 ? "fd00:2::/64" : "10.244.2.0/24";
 	gateway = who(&w, FAR_NODE);
-	ip("addr replace ", w.v6 ? "2001:db8:1::1/64" : "192.0.2.1/24", " dev up0 nodad");
+	ip("addr replace ", w.v6 ? "2001:db8:1::1/64 nodad" : "192.0.2.1/24", " dev up0");
 	ip("neigh replace ", gateway, " lladdr 02:00:00:00:00:22 dev up0 nud permanent");
 	ip("route replace ", net, w.v6 ? " via 2001:db8:1::2" : " via 192.0.2.2");
 	bed_link(&w.bed, BED_UPLINK, LB_LINK_XDP | LB_LINK_PLAIN, 1500);
