@@ -177,21 +177,50 @@ is_over(const struct judge *j, uint64_t v)
 	return idle > j->timeout[LB_FLOW_TCP(v)][state];
 }
 
-/* Take a way as the programs do; whoever was faster has it. */
+/*
+ * Take a way as the programs do; whoever was faster has it.  Its key stays (@wipe: goes): programs
+ * look at the second line of a bucket only when the first has no way that was never used, which
+ * an empty key tells, so keys go only where the whole bucket is free.
+ */
 static void
-way_clear(const struct way_words *w, uint64_t value)
+way_clear(const struct way_words *w, uint64_t value, bool wipe)
 {
 	uint64_t busy = LB_FLOW_VALUE(0, 0, LB_ST_BUSY, 0, 0, lb_now());
 
 	if (!__atomic_compare_exchange_n(
 		w->value, &value, busy, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return;
-	__atomic_store_n(w->key, 0, __ATOMIC_RELAXED);
-	if (w->client) {
+	if (wipe)
+		__atomic_store_n(w->key, 0, __ATOMIC_RELAXED);
+	if (wipe && w->client) {
 		__atomic_store_n(&w->client[0], 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&w->client[1], 0, __ATOMIC_RELAXED);
 	}
 	__atomic_compare_exchange_n(w->value, &busy, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+static void
+bucket_sweep(const struct judge *j, const struct piece *p, uint32_t b)
+{
+	unsigned in_use = 0, used = 0;
+	struct way_words w;
+
+	for (int i = 0; i < LB_WAYS; i++) {
+		uint64_t v;
+
+		w = piece_way(p, b, i);
+		v = __atomic_load_n(w.value, __ATOMIC_RELAXED);
+		if (v != 0 && is_over(j, v))
+			way_clear(&w, v, false);
+		in_use += __atomic_load_n(w.value, __ATOMIC_RELAXED) != 0;
+		used += __atomic_load_n(w.key, __ATOMIC_RELAXED) != 0;
+	}
+	if (in_use > 0 || used == 0)
+		return;
+	for (int i = 0; i < LB_WAYS; i++) {
+		w = piece_way(p, b, i);
+		way_clear(&w, 0, true);
+	}
 }
 
 static int
@@ -207,15 +236,8 @@ piece_sweep(struct dp_sweep *s, unsigned i, bool dying)
 		return err;
 	}
 	judge_init(&j, s, dying);
-	for (uint32_t b = 0; b < p.nr; b++) {
-		for (int i_way = 0; i_way < LB_WAYS; i_way++) {
-			struct way_words w = piece_way(&p, b, i_way);
-			uint64_t v = __atomic_load_n(w.value, __ATOMIC_RELAXED);
-
-			if (v != 0 && is_over(&j, v))
-				way_clear(&w, v);
-		}
-	}
+	for (uint32_t b = 0; b < p.nr; b++)
+		bucket_sweep(&j, &p, b);
 	piece_close(&p);
 	return 0;
 }

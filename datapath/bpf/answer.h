@@ -201,38 +201,31 @@ icmp_may(const struct pkt *p, const struct slow *s, const bool v6)
 #define QUOTE4 (576 - 28)  /* RFC 1812 4.3.2.3 */
 #define QUOTE6 (1280 - 48) /* RFC 4443 2.4(c) */
 
-/* The sum of @len bytes from @off. */
-INLINE bool
-sum_bytes(struct __sk_buff *skb, __u32 off, __u32 len, __u64 *sum)
+/* The sum of @len bytes from @off, folded; -1: they are not all there.  @len and @off are even. */
+__noinline int
+lb_sum(struct __sk_buff *skb, __u32 off, __u32 len)
 {
 	struct scratch *tmp = the_scratch();
-	__s64 part;
+	__u64 sum = 0;
 
-	*sum = 0;
 	if (!tmp)
-		return false;
-	for (int i = 0; i < QUOTE6 / CHUNK + 1; i++) {
+		return -1;
+	for (int i = 0; i < QUOTE6 / CHUNK + 1 && len > 0; i++) {
 		__u32 n = len < CHUNK ? len : CHUNK;
+		__s64 part;
 
-		if (n == 0)
-			return true;
-		if (n < CHUNK) {
-			/* A chunk of any length is summed as a whole one, with zeros behind. */
-			__builtin_memset(tmp->chunk, 0, CHUNK);
-			if (bpf_skb_load_bytes(skb, off, tmp->chunk, ((n - 1) & (CHUNK - 1)) + 1) <
-			    0)
-				return false;
-		} else if (bpf_skb_load_bytes(skb, off, tmp->chunk, CHUNK) < 0) {
-			return false;
-		}
+		/* A chunk of any length is summed as a whole one, with zeros behind. */
+		__builtin_memset(tmp->chunk, 0, CHUNK);
+		if (bpf_skb_load_bytes(skb, off, tmp->chunk, ((n - 1) & (CHUNK - 1)) + 1) < 0)
+			return -1;
 		part = bpf_csum_diff(NULL, 0, (__be32 *)tmp->chunk, CHUNK, 0);
 		if (part < 0)
-			return false;
-		*sum += (__u32)part;
+			return -1;
+		sum += (__u32)part;
 		off += n;
 		len -= n;
 	}
-	return len == 0;
+	return len == 0 ? (int)fold(sum) : -1;
 }
 
 /*
@@ -251,7 +244,8 @@ send_icmp(struct __sk_buff *skb, __u32 what, __u32 info, bool vip, __u32 hook, c
 	const struct slow *s;
 	const __u32 head = (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + 8;
 	__u32 quote, l3len, off;
-	__u64 sum_head, sum_rest, pseudo;
+	int sum_head, sum_rest;
+	__u64 pseudo, sum;
 	__u16 check = 0;
 	struct {
 		__u8 type, code;
@@ -278,17 +272,16 @@ send_icmp(struct __sk_buff *skb, __u32 what, __u32 info, bool vip, __u32 hook, c
 	if (off && quote >= l3len + off + 2 && bpf_skb_load_bytes(skb, s->l4 + off, &check, 2) < 0)
 		return 0;
 	pseudo = sum_pseudo(&p->saddr, &p->daddr, p->len - l3len, p->proto, v6);
-	if (!sum_bytes(skb, L3_OFF, l3len, &sum_head) ||
-	    !sum_bytes(skb, s->l4, quote - l3len, &sum_rest))
+	sum_head = lb_sum(skb, L3_OFF, l3len);
+	sum_rest = lb_sum(skb, s->l4, quote - l3len);
+	if (sum_head < 0 || sum_rest < 0)
 		return 0;
 	if (off && check == (__u16)fold(pseudo))
 		sum_rest = (__u16)~check;
-	if (l3len & 1)
-		sum_rest = (sum_rest << 8 & 0xff00ff00ULL) | (sum_rest >> 8 & 0x00ff00ffULL);
-	sum_head += sum_rest + (__u64)(__u16)bpf_htons((__u16)what) + icmp.info;
+	sum = (__u64)(__u32)sum_head + (__u32)sum_rest + (__u16)bpf_htons((__u16)what) + icmp.info;
 	if (v6)
-		sum_head += sum_pseudo(from, &p->saddr, quote + 8, IPPROTO_ICMPV6, true);
-	icmp.check = (__u16)~fold(sum_head);
+		sum += sum_pseudo(from, &p->saddr, quote + 8, IPPROTO_ICMPV6, true);
+	icmp.check = (__u16)~fold(sum);
 	if (bpf_skb_adjust_room(skb, (__s32)head, BPF_ADJ_ROOM_MAC, 0) < 0 ||
 	    put_ip(skb, from, &p->saddr, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, quote + 8, v6) < 0 ||
 	    bpf_skb_store_bytes(skb, L3_OFF + head - 8, &icmp, 8, 0) < 0)

@@ -178,31 +178,35 @@ is_vip(const bool v6)
 	return lb_is_vip(v6 ? 6 : 4);
 }
 
-/* Of the packet in scratch, whose ICMP header is at @l4: whom does it concern? */
+enum carry_whom { CARRY_NOBODY, CARRY_CLIENT, CARRY_BACKEND };
+
+/* Of the packet in scratch, whose ICMP header is at @l4: whom may it concern? */
+INLINE int
+carry_quote(struct __sk_buff *skb, __u32 l4, const bool v6)
+{
+	struct scratch *tmp = the_scratch();
+
+	if (!tmp)
+		return CARRY_NOBODY;
+	__builtin_memset(&tmp->quoted, 0, sizeof(tmp->quoted));
+	__builtin_memset(&tmp->requote, 0, sizeof(tmp->requote));
+	if (!quoted_parse(skb, l4 + 8, v6, &tmp->quoted))
+		return CARRY_NOBODY;
+	return is_vip(v6) && addr_eq(&tmp->quoted.saddr, &tmp->p.daddr, v6) ? CARRY_BACKEND
+									    : CARRY_CLIENT;
+}
+
+/* Then: which flow, and its other end. */
 INLINE __u32
-carry_look(struct __sk_buff *skb, __u32 l4, const bool v6)
+carry_find(const bool backend, const bool v6)
 {
 	struct scratch *tmp = the_scratch();
 	struct lb_conf *c = the_conf();
-	struct quoted *q;
-	struct pkt *p;
-	__u32 why;
-	bool vip;
 
 	if (!c || !tmp)
 		return LB_HELPER;
-	p = &tmp->p;
-	q = &tmp->quoted;
-	vip = is_vip(v6);
-	__builtin_memset(q, 0, sizeof(*q));
-	__builtin_memset(&tmp->requote, 0, sizeof(tmp->requote));
-	if (!quoted_parse(skb, l4 + 8, v6, q))
-		return vip ? LB_ICMP_UNKNOWN : LB_NOT_OURS;
-	if (vip && addr_eq(&q->saddr, &p->daddr, v6))
-		return carry_to_backend(c, tmp, p, q, v6, &tmp->w, &tmp->requote);
-	why = carry_to_client(c, tmp, p, q, v6, &tmp->w, &tmp->requote);
-	/* Nobody behind a VIP would take it; routed on it would come back. */
-	return why == LB_NOT_OURS && vip ? LB_ICMP_UNKNOWN : why;
+	return backend ? carry_to_backend(c, tmp, &tmp->p, &tmp->quoted, v6, &tmp->w, &tmp->requote)
+		       : carry_to_client(c, tmp, &tmp->p, &tmp->quoted, v6, &tmp->w, &tmp->requote);
 }
 
 /* And on its way, as that found. */
@@ -231,9 +235,17 @@ carry_send(struct __sk_buff *skb, __u32 l4, __u32 hook, const bool v6)
 }
 
 #define CARRY(n, v6)                                                                               \
-	__noinline int lb_carry_look##n(struct __sk_buff *skb, __u32 l4)                           \
+	__noinline int lb_carry_quote##n(struct __sk_buff *skb, __u32 l4)                          \
 	{                                                                                          \
-		return (int)carry_look(skb, l4, v6);                                               \
+		return carry_quote(skb, l4, v6);                                                   \
+	}                                                                                          \
+	__noinline int lb_carry_backend##n(void)                                                   \
+	{                                                                                          \
+		return (int)carry_find(true, v6);                                                  \
+	}                                                                                          \
+	__noinline int lb_carry_client##n(void)                                                    \
+	{                                                                                          \
+		return (int)carry_find(false, v6);                                                 \
 	}                                                                                          \
 	__noinline int lb_carry_send##n(struct __sk_buff *skb, __u32 l4, __u32 hook)               \
 	{                                                                                          \
@@ -245,11 +257,18 @@ CARRY(6, true)
 INLINE __u32
 carry(struct __sk_buff *skb, __u32 l4, __u32 hook, const bool v6)
 {
-	__u32 why = v6 ? (__u32)lb_carry_look6(skb, l4) : (__u32)lb_carry_look4(skb, l4);
+	int whom = v6 ? lb_carry_quote6(skb, l4) : lb_carry_quote4(skb, l4), why = LB_NOT_OURS;
 
+	if (whom == CARRY_BACKEND)
+		why = v6 ? lb_carry_backend6() : lb_carry_backend4();
+	else if (whom == CARRY_CLIENT)
+		why = v6 ? lb_carry_client6() : lb_carry_client4();
+	/* Nobody behind a VIP would take it; routed on it would come back. */
+	if (why == LB_NOT_OURS && is_vip(v6))
+		why = LB_ICMP_UNKNOWN;
 	if (why != LB_ICMP_CARRIED)
-		return why;
-	return v6 ? (__u32)lb_carry_send6(skb, l4, hook) : (__u32)lb_carry_send4(skb, l4, hook);
+		return (__u32)why;
+	return (__u32)(v6 ? lb_carry_send6(skb, l4, hook) : lb_carry_send4(skb, l4, hook));
 }
 
 #endif

@@ -108,6 +108,17 @@ way_has_client(void *b, __u32 i, const struct lb_addr *a)
 	    READ_ONCE(f->client[1]) == addr_half(a, 1);
 }
 
+/*
+ * Was the way never used?  Entries that are over leave their key behind, and the daemon takes keys away
+ * only from buckets that are all free.  So while the first line has such a way nothing of it ever had
+ * to go to the second, and that, which mostly is another miss of the cache, need not be looked at.
+ */
+INLINE bool
+way_is_new(void *b, __u32 i, __u64 key, const bool v6)
+{
+	return !key && (!v6 || !READ_ONCE(((struct lb_bucket6 *)b)->way[i].client[0]));
+}
+
 /* An entry as it was read. */
 struct entry {
 	__u64 *slot; /* of its value; NULL: none */
@@ -150,6 +161,7 @@ flow_find(const struct end *c, __u32 hash, const struct pkt *p, const bool reply
 {
 	__u64 want = key_of(c, v6);
 	void *b = bucket(hash, v6);
+	bool spare = false;
 
 	e->slot = NULL;
 	e->way = e->room = LB_WAYS;
@@ -159,11 +171,16 @@ flow_find(const struct end *c, __u32 hash, const struct pkt *p, const bool reply
 		return false;
 	for (__u32 n = 0; n < LB_WAYS; n++) {
 		__u32 i = nth_way(n, hash);
-		__u64 key = READ_ONCE(*way_key(b, i, v6)), value;
+		__u64 key, value;
 
+		if (n == LB_WAYS / 2 && spare)
+			break;
+		key = READ_ONCE(*way_key(b, i, v6));
 		if (reply ? key != want : (key ^ want) << 16 != 0) {
-			if (!reply && !key)
+			if (way_is_new(b, i, key, v6)) {
+				spare = true;
 				e->room = i;
+			}
 			continue;
 		}
 		if (v6 && !way_has_client(b, i, &c->addr))
@@ -202,6 +219,7 @@ twin_find(const struct end *be, __u32 hash, __u8 proto, const bool v6, struct en
     struct lb_addr *client)
 {
 	void *b = bucket(hash, v6);
+	bool spare = false;
 
 	e->slot = NULL;
 	e->way = 0;
@@ -210,11 +228,16 @@ twin_find(const struct end *be, __u32 hash, __u8 proto, const bool v6, struct en
 		return false;
 	for (__u32 n = 0; n < LB_WAYS; n++) {
 		__u32 i = nth_way(n, hash);
-		__u64 key = READ_ONCE(*way_key(b, i, v6)), value;
 		struct lb_be_row *row;
+		__u64 key, value;
 
-		if (key_snat(key) != be->snat)
+		if (n == LB_WAYS / 2 && spare)
+			break;
+		key = READ_ONCE(*way_key(b, i, v6));
+		if (key_snat(key) != be->snat) {
+			spare |= way_is_new(b, i, key, v6);
 			continue;
+		}
 		value = READ_ONCE(*way_value(b, i, v6));
 		if (!entry_in_use(value) || !LB_FLOW_TWIN(value))
 			continue;

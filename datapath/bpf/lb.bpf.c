@@ -108,7 +108,7 @@ xdp_handle(struct xdp_md *ctx, const bool v6, int *verdict)
 		return LB_PUNT;
 	if (parse_l4(data, end, v6, p) != LB_FORWARDED)
 		return LB_PUNT;
-	why = decide(c, p, LB_AT_XDP, v6, w);
+	why = decide(c, p, LB_AT_XDP, true, v6, w);
 	if (why == LB_FORWARDED || why == LB_REPLIED) {
 		if (!xdp_send(ctx, c, p, w, v6, verdict)) {
 			account_made(c, p, w, LB_AT_XDP, v6, ctx->ingress_ifindex);
@@ -201,19 +201,13 @@ tc_handle(struct __sk_buff *skb, const int hook, const bool v6, int *verdict)
 		return LB_PUNT;
 	if (parse_l4(data, end, v6, p) != LB_FORWARDED)
 		return LB_PUNT;
-	why = decide(c, p, hook, v6, w);
-	if (why == LB_NOT_OURS)
+	why = decide(c, p, hook, false, v6, w);
+	if (why != LB_FORWARDED && why != LB_REPLIED)
 		return why;
-	if (why == LB_NO_SERVICE || why == LB_NO_BACKEND)
-		return LB_PUNT;
 	*verdict = TC_ACT_SHOT;
-	if (why == LB_FORWARDED || why == LB_REPLIED) {
-		why = w->encap ? LB_PUNT : tc_send(skb, c, p, w, why, hook, v6, verdict);
-		if (why == LB_PUNT) {
-			account_made(c, p, w, hook, v6, skb->ifindex);
-			return why;
-		}
-	}
+	why = w->encap ? LB_PUNT : tc_send(skb, c, p, w, why, hook, v6, verdict);
+	if (why == LB_PUNT)
+		return why;
 	account(c, p, w, why, hook, v6, skb->ifindex);
 	return why;
 }

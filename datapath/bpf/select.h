@@ -180,13 +180,20 @@ INLINE bool
 port_is_free(const struct lb_conf *c, void *b, __u32 hash, __be16 port, const struct lb_be_row *be,
     __u32 now, const bool v6)
 {
+	bool spare = false;
+
 	for (__u32 n = 0; n < LB_WAYS; n++) {
 		__u32 i = nth_way(n, hash);
 		struct lb_be_row *had;
-		__u64 v;
+		__u64 key, v;
 
-		if (key_snat(READ_ONCE(*way_key(b, i, v6))) != port)
+		if (n == LB_WAYS / 2 && spare)
+			break;
+		key = READ_ONCE(*way_key(b, i, v6));
+		if (key_snat(key) != port) {
+			spare |= way_is_new(b, i, key, v6);
 			continue;
+		}
 		v = READ_ONCE(*way_value(b, i, v6));
 		if (LB_FLOW_STATE(v) == LB_ST_FREE || !LB_FLOW_TWIN(v))
 			continue;
@@ -450,10 +457,10 @@ goes_on(const struct lb_conf *c, const struct pkt *p, const struct entry *e,
 	    pair_follow(e->key, e->value, client, v6);
 }
 
-/* Toward a VIP. */
+/* Toward a VIP.  @make: also the first packet of a flow, else LB_PUNT. */
 INLINE __u32
 decide_forward(const struct lb_conf *c, const struct pkt *p, __u32 now, const int hook,
-    const bool v6, struct way *w)
+    const bool make, const bool v6, struct way *w)
 {
 	struct end client = { p->saddr, p->sport, 0 };
 	__u32 hash = end_hash(&client, c->seed, v6), why;
@@ -481,6 +488,8 @@ decide_forward(const struct lb_conf *c, const struct pkt *p, __u32 now, const in
 			return LB_FORWARDED;
 		}
 	}
+	if (!make)
+		return LB_PUNT;
 	tmp = the_scratch();
 	if (!tmp)
 		return LB_HELPER;
@@ -537,11 +546,13 @@ decide_reply(const struct lb_conf *c, const struct pkt *p, __u32 now, const bool
 }
 
 /*
- * The heart: LB_FORWARDED or LB_REPLIED with *w filled, LB_NOT_OURS, or why not.  filter_pkt() was
+ * The heart: LB_FORWARDED or LB_REPLIED with *w filled, LB_NOT_OURS, or why not.  @make as above: the
+ * verifier goes through all that a new flow needs once a program, so few programs have it.  filter_pkt() was
  * asked before.
  */
 INLINE __u32
-decide(const struct lb_conf *c, const struct pkt *p, const int hook, const bool v6, struct way *w)
+decide(const struct lb_conf *c, const struct pkt *p, const int hook, const bool make, const bool v6,
+    struct way *w)
 {
 	__u32 now = now_ticks();
 
@@ -550,7 +561,7 @@ decide(const struct lb_conf *c, const struct pkt *p, const int hook, const bool 
 		return LB_REPLIED;
 	if (!(p->to & LB_IS_VIP))
 		return LB_NOT_OURS;
-	return decide_forward(c, p, now, hook, v6, w);
+	return decide_forward(c, p, now, hook, make, v6, w);
 }
 
 #endif

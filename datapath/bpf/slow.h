@@ -175,6 +175,23 @@ lb_slow_ports(struct __sk_buff *skb, __u32 family)
 	return (int)slow_ports(skb, &tmp->p, &tmp->s, family == 6);
 }
 
+/* Both into scratch, where p and s were cleared. */
+__noinline int
+lb_slow_parse4(struct __sk_buff *skb)
+{
+	struct scratch *tmp = the_scratch();
+
+	return tmp ? (int)slow_parse4(skb, &tmp->p, &tmp->s) : LB_HELPER;
+}
+
+__noinline int
+lb_slow_parse6(struct __sk_buff *skb)
+{
+	struct scratch *tmp = the_scratch();
+
+	return tmp ? (int)slow_parse6(skb, &tmp->p, &tmp->s) : LB_HELPER;
+}
+
 /* ---- SCTP's checksum ---- */
 
 #define CRC32C_POLY 0x82f63b78U /* RFC 9260 appendix A, bits reversed */
@@ -201,8 +218,8 @@ crc32c_multiply(__u32 a, __u32 b)
  * What other ports change in the CRC of @len bytes: a CRC is linear, so it is that of the
  * difference, with all the bytes behind it zero; those are stepped over by powers.
  */
-INLINE __u32
-crc32c_delta(__u32 diff, __u32 len)
+__noinline __u32
+lb_crc32c_delta(__u32 diff, __u32 len)
 {
 	__u32 crc = bpf_htonl(bpf_ntohl(diff)), rest = len - 4;
 
@@ -229,7 +246,7 @@ slow_rewrite_sctp(
 		return true; /* addresses are not in it */
 	if (bpf_skb_load_bytes(skb, s->l4 + 8, &crc, 4) < 0)
 		return false;
-	crc ^= crc32c_delta(old ^ new, L3_OFF + p->len - s->l4);
+	crc ^= lb_crc32c_delta(old ^ new, L3_OFF + p->len - s->l4);
 	return bpf_skb_store_bytes(skb, s->l4 + 8, &crc, 4, 0) == 0 &&
 	    bpf_skb_store_bytes(skb, s->l4, &new, 4, 0) == 0;
 }
@@ -386,8 +403,7 @@ slow_encapsulate(struct __sk_buff *skb, __u32 hook, const bool v6)
 		return LB_HELPER;
 	if (tmp->s.ttl <= 1)
 		return LB_TTL;
-	return encapsulate(
-	    skb, c, &tmp->p, &tmp->s, &tmp->w, hook, v6, &tmp->verdict, &tmp->mtu);
+	return encapsulate(skb, c, &tmp->p, &tmp->s, &tmp->w, hook, v6, &tmp->verdict, &tmp->mtu);
 }
 
 __noinline int
@@ -425,7 +441,7 @@ slow_l4(
 
 	if (why != LB_FORWARDED)
 		return is_vip(v6) ? why : LB_NOT_OURS;
-	why = decide(c, p, (int)hook, v6, &tmp->w);
+	why = decide(c, p, (int)hook, true, v6, &tmp->w);
 	if (why == LB_FORWARDED && tmp->w.encap)
 		why = (__u32)(v6 ? lb_encapsulate6(skb, hook) : lb_encapsulate4(skb, hook));
 	else if (why == LB_FORWARDED || why == LB_REPLIED)
@@ -478,7 +494,7 @@ slow_entry(struct __sk_buff *skb, const bool v6)
 	__builtin_memset(&tmp->w, 0, sizeof(tmp->w));
 	tmp->verdict = TC_ACT_SHOT;
 	p->decapsulated = skb->cb[CB_TURN] == CB_DECAPSULATED;
-	why = v6 ? slow_parse6(skb, p, s) : slow_parse4(skb, p, s);
+	why = (__u32)(v6 ? lb_slow_parse6(skb) : lb_slow_parse4(skb));
 	filter_pkt(p);
 	if (why != LB_FORWARDED) {
 		if (!is_vip(v6))
