@@ -44,8 +44,8 @@ enum lb_filter_bit { LB_IS_VIP = 1, LB_IS_BACKEND = 2, LB_IS_SNAT = 4 };
 static inline __u32
 lb_filter_index(const struct lb_addr *a)
 {
-	__u32 x = a->w[0] ^ (a->w[1] * 0x85ebca6bU) ^ (a->w[2] * 0xc2b2ae35U) ^
-	    (a->w[3] * 0x27d4eb2fU);
+	__u32 x =
+	    a->w[0] ^ (a->w[1] * 0x85ebca6bU) ^ (a->w[2] * 0xc2b2ae35U) ^ (a->w[3] * 0x27d4eb2fU);
 
 	return (x * 0x9e3779b1U) >> (32 - LB_FILTER_BITS);
 }
@@ -53,25 +53,25 @@ lb_filter_index(const struct lb_addr *a)
 /* ---- frontends ---- */
 struct lb_fe_key {
 	struct lb_addr addr;
-	__be16 port;  /* 0 with proto 0: every port that has no key of its own */
-	__u8 proto;   /* IPPROTO_TCP, UDP, SCTP; 0 */
-	__u8 family;  /* 4 or 6 */
+	__be16 port; /* 0 with proto 0: every port that has no key of its own */
+	__u8 proto;  /* IPPROTO_TCP, UDP, SCTP; 0 */
+	__u8 family; /* 4 or 6 */
 };
 _Static_assert(sizeof(struct lb_fe_key) == 20, "lb_fe_key sits in a pinned map");
 
 enum lb_fe_flag {
-	LB_FE_LIVE = 1 << 0,		/* the row is in use */
-	LB_FE_CLUSTER_IP = 1 << 1,	/* types: exactly one of these four */
+	LB_FE_LIVE = 1 << 0,	   /* the row is in use */
+	LB_FE_CLUSTER_IP = 1 << 1, /* types: exactly one of these four */
 	LB_FE_NODE_PORT = 1 << 2,
 	LB_FE_EXTERNAL_IP = 1 << 3,
 	LB_FE_LOAD_BALANCER = 1 << 4,
-	LB_FE_NON_ROUTABLE = 1 << 5,	/* not served to clients outside the cluster */
-	LB_FE_EXTERNAL_LOCAL = 1 << 6,	/* externalTrafficPolicy: Local */
-	LB_FE_INTERNAL_LOCAL = 1 << 7,	/* internalTrafficPolicy: Local */
-	LB_FE_AFFINITY = 1 << 8,	/* sessionAffinity: ClientIP */
-	LB_FE_SOURCE_RANGES = 1 << 9,	/* only sources in src_ranges under this row's number + 1 */
-	LB_FE_RANDOM = 1 << 10,		/* a slot by chance, not by the hash of the flow */
-	LB_FE_DSR = 1 << 11,		/* remote backends by IPIP or IP6IP6, the client's address kept */
+	LB_FE_NON_ROUTABLE = 1 << 5,   /* not served to clients outside the cluster */
+	LB_FE_EXTERNAL_LOCAL = 1 << 6, /* externalTrafficPolicy: Local */
+	LB_FE_INTERNAL_LOCAL = 1 << 7, /* internalTrafficPolicy: Local */
+	LB_FE_AFFINITY = 1 << 8,       /* sessionAffinity: ClientIP */
+	LB_FE_SOURCE_RANGES = 1 << 9,  /* only sources in src_ranges under this row's number + 1 */
+	LB_FE_RANDOM = 1 << 10,	       /* a slot by chance, not by the hash of the flow */
+	LB_FE_DSR = 1 << 11, /* remote backends by IPIP or IP6IP6, the client's address kept */
 };
 
 enum lb_scope { LB_EXTERNAL, LB_INTERNAL, LB_NR_SCOPES };
@@ -81,8 +81,7 @@ enum lb_scope { LB_EXTERNAL, LB_INTERNAL, LB_NR_SCOPES };
  * bits 0-31 first word in `tables`, 32-48 number of slots (a prime; 0: no backend takes new flows),
  * 49-63 number of backends.  The list of backends is (n + 1) / 2 words, the slots (m + 3) / 4.
  */
-#define LB_TABLE(off, slots, nr) \
-	((__u64)(off) | (__u64)(slots) << 32 | (__u64)(nr) << 49)
+#define LB_TABLE(off, slots, nr) ((__u64)(off) | (__u64)(slots) << 32 | (__u64)(nr) << 49)
 #define LB_TABLE_OFF(t) ((__u32)(t))
 #define LB_TABLE_SLOTS(t) ((__u32)((t) >> 32) & 0x1ffff)
 #define LB_TABLE_NR(t) ((__u32)((t) >> 49))
@@ -105,15 +104,16 @@ _Static_assert(sizeof(struct lb_fe_row) == 64, "lb_fe_row sits in a pinned map")
 
 /* ---- backends ---- */
 enum lb_be_flag {
-	LB_BE_LIVE = 1 << 0,  /* the row is in use; flows to others are over */
-	LB_BE_LOCAL = 1 << 1, /* on this node */
-	LB_BE_NODE = 1 << 2,  /* its address is this node's own (host network) */
+	LB_BE_LIVE = 1 << 0,	    /* the row is in use; flows to others are over */
+	LB_BE_LOCAL = 1 << 1,	    /* on this node */
+	LB_BE_NODE = 1 << 2,	    /* its address is this node's own (host network) */
 	LB_BE_TERMINATING = 1 << 3, /* keeps its flows */
 };
 
 struct lb_be_row {
 	struct lb_addr addr;
-	struct lb_addr node; /* of the node that it is on, in its family, for DSR; zero: not known */
+	struct lb_addr
+	    node; /* of the node that it is on, in its family, for DSR; zero: not known */
 	__be16 port;
 	__u8 proto, family;
 	__u32 flags; /* enum lb_be_flag; 0: free */
@@ -133,7 +133,7 @@ _Static_assert(sizeof(struct lb_be_row) == 48, "lb_be_row sits in a pinned map")
  */
 #define LB_ROW_MAX (1U << 20)
 #define LB_TICK_SHIFT 30 /* ticks of 2^30 ns of CLOCK_MONOTONIC: 1.07 s; 16 bits: 19.5 h */
-#define LB_FLOW_BACKEND(v) ((__u32)(v) & 0xfffff)
+#define LB_FLOW_BACKEND(v) ((__u32)(v)&0xfffff)
 #define LB_FLOW_FRONTEND(v) ((__u32)((v) >> 20) & 0xfffff)
 #define LB_FLOW_STATE(v) ((__u32)((v) >> 40) & 0xf)
 #define LB_FLOW_TWIN(v) ((__u32)((v) >> 44) & 1)
@@ -178,6 +178,11 @@ struct lb_bucket6 {
 _Static_assert(sizeof(struct lb_bucket6) == 256, "lb_bucket6 sits in a pinned map");
 
 /* ---- next hops and links ---- */
+
+/* Without a heartbeat of the daemon for so many ticks, next hops are asked for anew every 2^4. */
+#define LB_ALONE_TICKS 16
+#define LB_HOP_SHIFT 4
+
 struct lb_hop {
 	struct lb_addr addr; /* the destination, not the gateway */
 	__u32 generation;    /* of conf when it was filled; another: stale */
@@ -191,7 +196,8 @@ _Static_assert(sizeof(struct lb_hop) == 40, "lb_hop sits in a pinned map");
 enum lb_link_flag {
 	LB_LINK_PEER = 1 << 0, /* a veth whose other end is in another namespace */
 	LB_LINK_XDP = 1 << 1,  /* takes frames that XDP redirects */
-	LB_LINK_PLAIN = 1 << 2, /* Ethernet without a tag: MAC addresses can be written and it goes */
+	LB_LINK_PLAIN =
+	    1 << 2, /* Ethernet without a tag: MAC addresses can be written and it goes */
 };
 struct lb_link { /* hash by ifindex */
 	__u32 flags;
@@ -200,9 +206,9 @@ struct lb_link { /* hash by ifindex */
 
 /* ---- configuration, one row ---- */
 enum lb_conf_flag {
-	LB_CONF_OBSERVE_NEW = 1 << 0,	/* tell of new flows */
-	LB_CONF_OBSERVE_DROP = 1 << 1,	/* tell of drops */
-	LB_CONF_ECHO = 1 << 2,		/* answer ICMP echo to a VIP */
+	LB_CONF_OBSERVE_NEW = 1 << 0,  /* tell of new flows */
+	LB_CONF_OBSERVE_DROP = 1 << 1, /* tell of drops */
+	LB_CONF_ECHO = 1 << 2,	       /* answer ICMP echo to a VIP */
 };
 struct lb_conf {
 	__u64 seed; /* of the flow tables' hash; chosen once, the maps are worthless without it */
@@ -213,18 +219,18 @@ struct lb_conf {
 	__u32 flags;	      /* enum lb_conf_flag */
 	__u16 timeout_tcp[LB_NR_STATES]; /* ticks without a packet, by state */
 	__u16 timeout_udp[LB_NR_STATES]; /* UDP and SCTP */
-	__u32 abi;		 /* LB_ABI_VERSION of who wrote the maps */
-	__u32 observe_sample;	 /* tell one of so many new flows; 0, 1: each */
-	struct lb_addr observe;	 /* only this client, VIP or backend; zero: all */
-	__u32 observe_service;	 /* only this Service's number; 0: all */
-	__u32 pad1;
+	__u32 abi;			 /* LB_ABI_VERSION of who wrote the maps */
+	__u32 observe_sample;		 /* tell one of so many new flows; 0, 1: each */
+	struct lb_addr observe;		 /* only this client, VIP or backend; zero: all */
+	__u32 observe_service;		 /* only this Service's number; 0: all */
+	__u32 heartbeat;		 /* ticks when the daemon last lived; 0: it does not tell */
 };
 
 /* ---- sources, fragments, affinity, sockets ---- */
 #define LB_RANGES_CLUSTER 0 /* sources in the cluster: PodCIDRs and nodes */
 struct lb_range_key { /* LPM trie: prefixlen counts from `set` on: 32 + bits (IPv4: 32 + 0..32) */
 	__u32 prefixlen;
-	__u32 set;  /* LB_RANGES_CLUSTER or frontend row + 1; IPv6: with LB_RANGES_V6 */
+	__u32 set; /* LB_RANGES_CLUSTER or frontend row + 1; IPv6: with LB_RANGES_V6 */
 	struct lb_addr addr;
 };
 #define LB_RANGES_V6 0x80000000U
@@ -314,8 +320,8 @@ enum lb_why {
 /* Other counters, behind the reasons in the same map. */
 enum lb_extra {
 	LB_X_EVICT_HALF_OPEN = LB_WHY_ROOM, /* half-open flows pushed out by new ones */
-	LB_X_EVICT_OPEN,   /* open ones that were idle */
-	LB_X_EVICT_CLOSED, /* closed ones before their time */
+	LB_X_EVICT_OPEN,		    /* open ones that were idle */
+	LB_X_EVICT_CLOSED,		    /* closed ones before their time */
 	LB_X_HOP_MISS,
 	LB_X_SOCK_CONNECT, /* sockets sent to a backend */
 	LB_X_SOCK_REFUSED, /* because there was none */
@@ -330,10 +336,10 @@ struct lb_event {
 	struct lb_addr client, vip, backend;
 	__be16 client_port, vip_port, backend_port;
 	__u8 proto, family;
-	__u8 why;     /* enum lb_why */
-	__u8 hook;    /* enum lb_hook */
+	__u8 why;  /* enum lb_why */
+	__u8 hook; /* enum lb_hook */
 	__u8 tcp_flags;
-	__u8 snat;    /* the backend sees the node's address */
+	__u8 snat; /* the backend sees the node's address */
 	__u32 frontend, service, ifindex;
 };
 

@@ -518,6 +518,7 @@ links_maps_set(struct dp_links *k, const struct dp_maps *maps)
 	links_write_all(k);
 	/* What happened while nobody looked after the maps is not known. */
 	hops_raise_due(k);
+	links_beat_due(k);
 	snat_ports_due(k);
 	snat_write(k);
 }
@@ -542,6 +543,7 @@ links_new(
 	timer_init(&k->locals_soon, loop, locals_due, k);
 	timer_init(&k->features, loop, links_features_due, k);
 	timer_init(&k->ports, loop, snat_ports_due, k);
+	timer_init(&k->beat, loop, links_beat_due, k);
 	timer_init(&k->upkeep.timer, loop, upkeep_due, k);
 	work_init(&k->upkeep.work, loop, upkeep_slice, k);
 	work_init(&k->raise, loop, hops_raise_due, k);
@@ -568,6 +570,7 @@ links_free(struct dp_links *k)
 	timer_stop(&k->locals_soon);
 	timer_stop(&k->features);
 	timer_stop(&k->ports);
+	timer_stop(&k->beat);
 	timer_stop(&k->upkeep.timer);
 	upkeep_stop(k);
 	work_cancel(&k->raise);

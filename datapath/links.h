@@ -114,7 +114,7 @@ struct dp_links {
 	struct neighs neighs;
 	struct upkeep upkeep;
 	struct netdev *xdp; /* NULL: this kernel does not tell */
-	struct loop_timer dump_soon, ask_soon, choose_soon, locals_soon, features, ports;
+	struct loop_timer dump_soon, ask_soon, choose_soon, locals_soon, features, ports, beat;
 	struct loop_work raise;
 	struct addr *gather; /* while ops.locals() runs */
 	size_t nr_gather, cap_gather;
@@ -158,6 +158,7 @@ void links_write_all(struct dp_links *);
 /* links_hops.c */
 void hops_raise(struct dp_links *); /* once, at the end of this turn */
 void hops_raise_due(void *links);
+void links_beat_due(void *links);
 void neigh_news(struct dp_links *, enum nl_how, const struct nl_neigh *);
 void neighs_sweep(struct dp_links *); /* those that the last dump did not tell of */
 void neighs_drop_link(struct dp_links *, unsigned ifindex);

@@ -27,6 +27,7 @@ struct upkeep_batch {
 };
 
 /* States in which the kernel sends to the address that it has. */
+#define BEAT_MS 4000 /* LB_ALONE_TICKS is four of it */
 #define NUD_SENDS (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
 
 /* ---- the generation ---- */
@@ -48,6 +49,19 @@ hops_raise_due(void *arg)
 	next = __atomic_load_n(&k->maps->conf->hop_generation, __ATOMIC_RELAXED) + 1;
 	/* Zero is what a next hop has that was never filled. */
 	__atomic_store_n(&k->maps->conf->hop_generation, next ? next : 1, __ATOMIC_RELEASE);
+}
+
+/* The programs learn that somebody looks after their next hops; without it they ask again by
+ * themselves. */
+void
+links_beat_due(void *arg)
+{
+	struct dp_links *k = arg;
+	uint32_t now = lb_now();
+
+	timer_set(&k->beat, BEAT_MS);
+	if (k->maps && k->maps->conf)
+		__atomic_store_n(&k->maps->conf->heartbeat, now ? now : 1, __ATOMIC_RELAXED);
 }
 
 /* ---- the neighbours ---- */

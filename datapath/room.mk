@@ -9,6 +9,8 @@ datapath_LIBS = $(LIBBPF_LIBS) -lpthread
 # that runs from 5.10 on.
 BPF_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard datapath/bpf/*.bpf.c)) \
 	$(patsubst %/lb.bpf.c,$(O)/%/lb-old.bpf.o,$(wildcard datapath/bpf/lb.bpf.c))
+# Where the processor keeps its stores in order a flow is published by a plain one.
+$(BPF_OBJS): BPF_CPPFLAGS += $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),-DLB_STORES_IN_ORDER)
 $(O)/datapath/objects.o: $(BPF_OBJS)
 $(O)/datapath/bpf/lb-old.bpf.o: BPF_ISA = -mcpu=v2 -DLB_NO_ATOMICS
 $(O)/datapath/bpf/lb-old.bpf.o: datapath/bpf/lb.bpf.c $(BUILD)/config.mk

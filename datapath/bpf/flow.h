@@ -404,6 +404,24 @@ flow_touch(const struct entry *e, const struct end *client, const bool reply, __
 
 #define VALUE_BUSY LB_FLOW_VALUE(0, 0, LB_ST_BUSY, 0, 0, 0)
 
+#define SCORE_OVER 0x30000   /* free, or over */
+#define SCORE_CLOSED 0x20000 /* and higher the longer it was silent; below: half-open */
+
+/* How well may what a way holds go?  0: not at all. */
+INLINE __u32
+way_score(const struct lb_conf *c, __u64 value, __u32 now)
+{
+	__u32 state = LB_FLOW_STATE(value);
+
+	if (state == LB_ST_BUSY)
+		return entry_idle(value, now) > 1 ? SCORE_OVER : 0;
+	if (!entry_in_use(value) || entry_expired(c, value, now))
+		return SCORE_OVER;
+	if (state == LB_ST_CLOSED)
+		return SCORE_CLOSED + entry_idle(value, now);
+	return state >= LB_ST_OPEN ? 0 : 1 + entry_idle(value, now);
+}
+
 /*
  * A way for a new entry in bucket @b, taken (BUSY); NULL: none.  Free ones first, then what is
  * over (@hint: one that was seen to be, or LB_WAYS), then the half-open one that was silent longest:
@@ -422,28 +440,14 @@ way_take(
 		return way_value(b, hint, v6);
 	}
 	for (__u32 n = 0; n < LB_WAYS; n++) {
-		__u32 i = nth_way(n, hash);
-		__u64 v = READ_ONCE(*way_value(b, i, v6));
+		__u32 i = nth_way(n, hash), score;
+		__u64 v;
 
-		if (v == 0 &&
-		    value_swap(way_value(b, i, v6), 0, VALUE_BUSY | (__u64)(__u16)now << 48)) {
-			*key = way_key(b, i, v6);
-			return way_value(b, i, v6);
-		}
-	}
-	for (__u32 n = 0; n < LB_WAYS; n++) {
-		__u32 i = nth_way(n, hash);
-		__u64 v = READ_ONCE(*way_value(b, i, v6));
-		__u32 state = LB_FLOW_STATE(v), score = 1 + entry_idle(v, now);
-
-		if (state == LB_ST_BUSY)
-			score = entry_idle(v, now) > 1 ? 0x30000 : 0;
-		else if (!entry_in_use(v) || entry_expired(c, v, now))
-			score = 0x30000;
-		else if (state == LB_ST_CLOSED)
-			score += 0x20000;
-		else if (state >= LB_ST_OPEN)
-			score = 0;
+		/* Once anything in the first line may go, the second is spared. */
+		if (n == LB_WAYS / 2 && best_score == SCORE_OVER)
+			break;
+		v = READ_ONCE(*way_value(b, i, v6));
+		score = way_score(c, v, now);
 		if (score > best_score) {
 			best_score = score;
 			best_value = v;
@@ -454,8 +458,8 @@ way_take(
 	if (best_score == 0 ||
 	    !value_swap(way_value(b, best, v6), best_value, VALUE_BUSY | (__u64)(__u16)now << 48))
 		return NULL;
-	if (best_score < 0x30000)
-		count(best_score < 0x20000 ? LB_X_EVICT_HALF_OPEN : LB_X_EVICT_CLOSED);
+	if (best_score < SCORE_OVER)
+		count(best_score < SCORE_CLOSED ? LB_X_EVICT_HALF_OPEN : LB_X_EVICT_CLOSED);
 	*key = way_key(b, best, v6);
 	return way_value(b, best, v6);
 }
@@ -471,7 +475,7 @@ way_fill(__u64 *slot, __u64 *key, const struct end *client, __u64 value, const b
 		WRITE_ONCE(f->client[1], addr_half(&client->addr, 1));
 	}
 	WRITE_ONCE(*key, key_of(client, v6));
-#ifdef LB_NO_ATOMICS
+#if defined LB_NO_ATOMICS || defined LB_STORES_IN_ORDER
 	BARRIER();
 	WRITE_ONCE(*slot, value);
 #else

@@ -101,6 +101,23 @@ hop_miss(void *ctx, struct lb_hop *row, const struct lb_addr *src, const struct 
 }
 
 /*
+ * The generation that an entry must be of.  While the daemon is away nobody tells of changes, so what
+ * was asked for grows old by itself.
+ */
+INLINE __u32
+hop_generation(const struct lb_conf *c)
+{
+	__u32 generation = READ_ONCE(c->hop_generation), beat = READ_ONCE(c->heartbeat), now;
+
+	if (!beat)
+		return generation;
+	now = now_ticks();
+	if (now - beat <= LB_ALONE_TICKS)
+		return generation;
+	return generation * 0x9e3779b1U ^ now >> LB_HOP_SHIFT;
+}
+
+/*
  * The next hop to @dst.  @ifindex: the link that the packet came by, or that it is about to leave
  * by.
  */
@@ -108,7 +125,7 @@ INLINE enum hop_answer
 hop_find(void *ctx, const struct lb_conf *c, const struct lb_addr *src, const struct lb_addr *dst,
     __u32 ifindex, const bool v6, struct hop *h)
 {
-	__u32 i = hop_hash(dst, v6) & hop_mask, generation = READ_ONCE(c->hop_generation);
+	__u32 i = hop_hash(dst, v6) & hop_mask, generation = hop_generation(c);
 	struct lb_hop *row = bpf_map_lookup_elem(&hops, &i);
 
 	if (!row)

@@ -391,6 +391,7 @@ START_TEST(generation_follows_what_counts)
 
 	start(&automatic);
 	ck_assert_uint_ge(raised(&last), 1);
+	ck_assert_uint_ge(conf.heartbeat, lb_now() - 2);
 	settle();
 	ck_assert_uint_eq(raised(&last), 0);
 	do_ip("neigh add 192.0.2.254 lladdr 02:00:00:00:00:01 dev up0 nud reachable");

@@ -273,6 +273,15 @@ START_TEST(hops_of_the_kernel)
 	ck_assert_uint_eq(asked(&in, &out), 1);
 	ck_assert_uint_eq(asked(&in, &out), 0);
 
+	/* While the daemon lives it tells of changes; when it is away, answers grow old. */
+	w.bed.conf->heartbeat = bed_now();
+	ck_assert_uint_eq(asked(&in, &out), 0);
+	w.bed.conf->heartbeat = bed_now() - LB_ALONE_TICKS - 1;
+	ck_assert_uint_eq(asked(&in, &out), 1);
+	/* (The tick may go over the border in between.) */
+	ck_assert(asked(&in, &out) == 0 || asked(&in, &out) == 0);
+	w.bed.conf->heartbeat = 0;
+
 	/* The kernel will find the neighbour; the answer is not kept. */
 	ip("neigh del ", gateway, " dev up0");
 	w.bed.conf->hop_generation++;
