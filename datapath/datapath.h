@@ -29,11 +29,11 @@ struct loop;
 enum dp_attach { DP_ATTACH_AUTO, DP_ATTACH_XDP, DP_ATTACH_TC };
 
 struct dp_conf {
-	const char *pin_path;		 /* on a bpffs; mounted when it is /sys/fs/bpf and is not */
-	const char *cgroup;		 /* a cgroup2 directory, for socket_lb */
-	const char *const *devices;	 /* names or POSIX extended regular expressions (whole name) */
-	size_t nr_devices;		 /* 0: what the default routes and @peers go out by */
-	const struct addr *peers;	 /* BGP peers, for the devices */
+	const char *pin_path;	    /* on a bpffs; mounted when it is /sys/fs/bpf and is not */
+	const char *cgroup;	    /* a cgroup2 directory, for socket_lb */
+	const char *const *devices; /* names or POSIX extended regular expressions (whole name) */
+	size_t nr_devices;	    /* 0: what the default routes and @peers go out by */
+	const struct addr *peers;   /* BGP peers, for the devices */
 	size_t nr_peers;
 	enum dp_attach attach;
 	bool dsr, random, socket_lb;
@@ -51,13 +51,13 @@ enum dp_backend_state { DP_ACTIVE, DP_TERMINATING, DP_NOT_READY, DP_NR_STATES };
 struct dp_backend {
 	struct addr ip;
 	uint16_t port;
-	uint16_t weight;	/* of Maglev; 0 is taken as 1 */
+	uint16_t weight;	 /* of Maglev; 0 is taken as 1 */
 	bool external, internal; /* takes new flows of that scope; neither: keeps those it has */
-	bool local;		/* on this node */
-	bool host;		/* its address is this node's own */
+	bool local;		 /* on this node */
+	bool host;		 /* its address is this node's own */
 	enum dp_backend_state state; /* for people */
-	struct addr node_ip;	/* of its node, in its family; not set: not known */
-	const char *node;	/* its name, for people; "" */
+	struct addr node_ip;	     /* of its node, in its family; not set: not known */
+	const char *node;	     /* its name, for people; "" */
 };
 
 struct dp_frontend {
@@ -66,11 +66,12 @@ struct dp_frontend {
 	uint8_t proto; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
 	enum dp_type type;
 	const char *port_name; /* "" */
-	bool external_local, internal_local; /* the policies, for people and for the reason of a drop */
-	bool non_routable;		     /* not from outside the cluster */
-	bool dsr, random;		     /* in place of the configuration's */
-	uint32_t affinity_s;		     /* 0: none */
-	const struct prefix *ranges;	     /* only these sources, of those outside; 0: all */
+	bool external_local,
+	    internal_local;	     /* the policies, for people and for the reason of a drop */
+	bool non_routable;	     /* not from outside the cluster */
+	bool dsr, random;	     /* in place of the configuration's */
+	uint32_t affinity_s;	     /* 0: none */
+	const struct prefix *ranges; /* only these sources, of those outside; 0: all */
 	size_t nr_ranges;
 	const struct dp_backend *backends; /* every family is the frontend's */
 	size_t nr_backends;
@@ -128,7 +129,7 @@ void dp_info(const struct datapath *, struct dp_info *);
 
 /* dp_counter(): sums over the CPUs; index is enum lb_why or enum lb_extra.  Static names. */
 uint64_t dp_counter(const struct datapath *, unsigned i);
-const char *dp_counter_name(unsigned i);     /* "no-backend"; NULL past the end or a gap */
+const char *dp_counter_name(unsigned i); /* "no-backend"; NULL past the end or a gap */
 const char *dp_counter_sentence(unsigned i);
 
 struct dp_counts {
@@ -174,8 +175,8 @@ struct dp_seen_flow {
 };
 /* Up to @max flows, in no order; @each returns false to stop.  Returns how many there were, or
  * -ENODEV. */
-long dp_flows_each(struct datapath *, size_t max,
-    bool (*each)(void *, const struct dp_seen_flow *), void *arg);
+long dp_flows_each(
+    struct datapath *, size_t max, bool (*each)(void *, const struct dp_seen_flow *), void *arg);
 
 /* The Maglev slots of a frontend's table: row numbers of the backends, slot by slot, for free().
  * Returns how many; -ENOENT: no such frontend; -ENODEV. */

@@ -7,14 +7,12 @@
  * How a service lies in the maps:
  *
  *   filter     a byte for each hash of an address: may it be a VIP, a backend, our SNAT address?
- *              Answers for most foreign packets, before any key is built.  May be wrong towards yes.
  *   frontends  hash: address, port, protocol -> number of a row in fe_rows.  Port 0 protocol 0: the
  *              address itself, whatever the port.
- *   fe_rows    array: what a frontend is, and where its tables lie, one for each scope (external
- *              traffic, internal traffic).  A row is complete before its number is published.
- *   tables     array of words: for each table the backends' row numbers, then the Maglev slots, 16
- *              bits each, which index that list.  Never changed once a frontend points there: a
- *              change builds another table and flips one word of the row.
+ *   fe_rows    array: what a frontend is, and where its tables lie, one for each scope.  A row is
+ *              complete before its number is published.
+ *   tables     array of words: backends' row numbers, then Maglev slots, which index them.  Never
+ *              changed in place: a change builds another and flips one word of the row.
  *   be_rows    array: where a backend is.
  *   flows4/6   array of buckets, eight ways each: who was sent where.  One entry serves both
  *              directions of a flow; a source-NATed flow has a twin where the replies look.
@@ -26,29 +24,11 @@
 
 #include <linux/types.h>
 
+#include "datapath/lb_addr.h"
+#include "datapath/lb_why.h"
+
 /* Any change of a struct or the meaning of a field makes another number; the loader migrates. */
 #define LB_ABI_VERSION 1
-
-/* An address of either family: IPv4 in the first word, the others zero.  Network order. */
-struct lb_addr {
-	__be32 w[4];
-};
-
-/* ---- the filter ---- */
-#define LB_FILTER_BITS 17
-#define LB_FILTER_SIZE (1U << LB_FILTER_BITS) /* one value of that many bytes */
-enum lb_filter_bit { LB_IS_VIP = 1, LB_IS_BACKEND = 2, LB_IS_SNAT = 4 };
-
-/* Where in the filter the bits of an address stand.  The high bits of a product know all bits of its
- * factors, so those are taken. */
-static inline __u32
-lb_filter_index(const struct lb_addr *a)
-{
-	__u32 x =
-	    a->w[0] ^ (a->w[1] * 0x85ebca6bU) ^ (a->w[2] * 0xc2b2ae35U) ^ (a->w[3] * 0x27d4eb2fU);
-
-	return (x * 0x9e3779b1U) >> (32 - LB_FILTER_BITS);
-}
 
 /* ---- frontends ---- */
 struct lb_fe_key {
@@ -143,8 +123,7 @@ _Static_assert(sizeof(struct lb_be_row) == 48, "lb_be_row sits in a pinned map")
 	((__u64)(backend) | (__u64)(frontend) << 20 | (__u64)(state) << 40 | (__u64)(twin) << 44 | \
 	    (__u64)(tcp) << 45 | (__u64)(__u16)(seen) << 48)
 
-/* Half-open is everything below LB_ST_OPEN: such never push out one that is open. */
-enum lb_state {
+enum lb_state { /* half-open: below LB_ST_OPEN; such never push out one that is open */
 	LB_ST_FREE,
 	LB_ST_NEW,	/* the client spoke */
 	LB_ST_ANSWERED, /* the backend too */
@@ -179,9 +158,8 @@ _Static_assert(sizeof(struct lb_bucket6) == 256, "lb_bucket6 sits in a pinned ma
 
 /* ---- next hops and links ---- */
 
-/* Without a heartbeat of the daemon for so many ticks, next hops are asked for anew every 2^4. */
-#define LB_ALONE_TICKS 16
-#define LB_HOP_SHIFT 4
+#define LB_ALONE_TICKS 16 /* without a heartbeat; then next hops are asked for anew */
+#define LB_HOP_SHIFT 4	  /* every 2^4 ticks */
 
 struct lb_hop {
 	struct lb_addr addr; /* the destination, not the gateway */
@@ -269,84 +247,5 @@ struct lb_sock {
 	__u16 pad;
 	__u32 frontend, backend;
 };
-
-/* ---- counters ---- */
-struct lb_count {
-	__u64 packets, bytes, flows;
-};
-
-/*
- * What became of a packet.  Reasons are only ever appended.  Up to LB_NR_FINE nothing is lost.
- * X(symbol, name, sentence)
- */
-/* clang-format off */
-#define LB_WHY_LIST(X)                                                                             \
-	X(FORWARDED,       "forwarded",        "Sent to a backend.")                               \
-	X(REPLIED,         "replied",          "A backend's answer, sent on in the name of the VIP.") \
-	X(NOT_OURS,        "not-ours",         "Neither to a VIP nor from a backend.")             \
-	X(TO_STACK,        "to-stack",         "Left to the kernel's own path to finish.")         \
-	X(ECHO,            "echo",             "An ICMP echo request to a VIP, answered.")         \
-	X(ICMP_CARRIED,    "icmp-carried",     "An ICMP error about a flow, carried to its other end.") \
-	X(SHORT,           "short",            "The packet ends before its headers do.")           \
-	X(BAD_HEADER,      "bad-header",       "A header contradicts itself.")                     \
-	X(NO_SERVICE,      "no-service",       "No Service has this port of the VIP; refused.")    \
-	X(NO_BACKEND,      "no-backend",       "The Service has no endpoint; refused.")            \
-	X(NO_LOCAL,        "no-local-backend", "The traffic policy is Local, and no endpoint is on this node.") \
-	X(NON_ROUTABLE,    "non-routable",     "A ClusterIP is not served to clients outside the cluster.") \
-	X(SOURCE_RANGE,    "source-range",     "The client is not in loadBalancerSourceRanges.")   \
-	X(NO_ROOM,         "no-room",          "The flow table has no place that may be taken.")   \
-	X(NO_SNAT_ADDR,    "no-snat-address",  "The node has no address of this family to send as.") \
-	X(NO_SNAT_PORT,    "no-snat-port",     "All ports that were tried toward the backend are taken.") \
-	X(FRAGMENT,        "fragment",         "A fragment whose first one was not seen.")         \
-	X(FRAGMENT_OVERLAP, "fragment-overlap", "A fragment that would overwrite the ports (RFC 1858).") \
-	X(TTL,             "ttl",              "The time to live is over.")                        \
-	X(TOO_BIG,         "too-big",          "Longer than the link's MTU; the sender was told.") \
-	X(NO_ROUTE,        "no-route",         "The kernel has no route to the backend or the client.") \
-	X(ICMP_UNKNOWN,    "icmp-unknown",     "An ICMP error about a flow that is not known.")    \
-	X(NO_NODE,         "no-node",          "The node of the backend has no address (DSR).")    \
-	X(UNSUPPORTED,     "unsupported",      "A protocol that no Service speaks.")               \
-	X(HELPER,          "internal",         "A helper of the kernel failed.")
-/* clang-format on */
-
-enum lb_why {
-#define LB_WHY_ENUM(symbol, name, sentence) LB_##symbol,
-	LB_WHY_LIST(LB_WHY_ENUM)
-#undef LB_WHY_ENUM
-	    LB_NR_WHY
-};
-#define LB_NR_FINE LB_SHORT
-#define LB_WHY_ROOM 64 /* entries of the counter map */
-
-/* Other counters, behind the reasons in the same map. */
-enum lb_extra {
-	LB_X_EVICT_HALF_OPEN = LB_WHY_ROOM, /* half-open flows pushed out by new ones */
-	LB_X_EVICT_OPEN,		    /* open ones that were idle */
-	LB_X_EVICT_CLOSED,		    /* closed ones before their time */
-	LB_X_HOP_MISS,
-	LB_X_SOCK_CONNECT, /* sockets sent to a backend */
-	LB_X_SOCK_REFUSED, /* because there was none */
-	LB_X_AFFINITY,	   /* new flows that followed their client's last one */
-	LB_X_PREVIOUS,	   /* new here, but under way: sent by the table before the last change */
-	LB_NR_COUNTERS
-};
-
-/* ---- observe: a record in the ring ---- */
-struct lb_event {
-	__u64 ns; /* CLOCK_MONOTONIC */
-	struct lb_addr client, vip, backend;
-	__be16 client_port, vip_port, backend_port;
-	__u8 proto, family;
-	__u8 why;  /* enum lb_why */
-	__u8 hook; /* enum lb_hook */
-	__u8 tcp_flags;
-	__u8 snat; /* the backend sees the node's address */
-	__u32 frontend, service, ifindex;
-};
-
-/* Where a program stands. */
-enum lb_hook { LB_AT_XDP, LB_AT_NET, LB_AT_POD, LB_AT_OUT, LB_AT_SOCKET, LB_NR_HOOKS };
-
-/* Slots of the program array: where the fast path hands over. */
-enum lb_slow { LB_SLOW4, LB_SLOW6, LB_NR_SLOW };
 
 #endif

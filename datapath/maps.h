@@ -40,7 +40,7 @@ enum dp_map {
 };
 
 struct dp_maps {
-	int fd[DP_NR_MAPS]; /* -1: not there */
+	int fd[DP_NR_MAPS];	 /* -1: not there */
 	uint32_t nr[DP_NR_MAPS]; /* max_entries */
 	/* Mapped, shared with the kernel.  A word is written at once with WRITE_ONCE semantics. */
 	struct lb_conf *conf;

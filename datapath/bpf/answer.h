@@ -229,6 +229,33 @@ lb_sum(struct __sk_buff *skb, __u32 off, __u32 len)
 }
 
 /*
+ * The sum of the first @quote bytes of the packet, which the frame was cut to, as they will be sent:
+ * a checksum that is left to the device is made inside the quotation, where it begins and ends.  -1:
+ * they cannot be read.
+ */
+INLINE int
+quote_sum(
+    struct __sk_buff *skb, const struct pkt *p, const struct slow *s, __u32 quote, const bool v6)
+{
+	__u32 l3len = s->l4 - L3_OFF, off;
+	int head, rest;
+	__u64 pseudo;
+	__u16 check = 0;
+
+	off = p->proto == IPPROTO_TCP ? 16 : p->proto == IPPROTO_UDP ? 6 : 0;
+	if (off && quote >= l3len + off + 2 && bpf_skb_load_bytes(skb, s->l4 + off, &check, 2) < 0)
+		return -1;
+	pseudo = sum_pseudo(&p->saddr, &p->daddr, p->len - l3len, p->proto, v6);
+	head = lb_sum(skb, L3_OFF, l3len);
+	rest = lb_sum(skb, s->l4, quote - l3len);
+	if (head < 0 || rest < 0)
+		return -1;
+	if (off && check == (__u16)fold(pseudo))
+		rest = (__u16)~check;
+	return head + rest;
+}
+
+/*
  * An error about the packet, to its source.  @what: type and code; @vip: in the name of
  * the VIP, else of the node.  The quoted packet stays where it
  * is and gets headers in front of it; where its checksum is still to be made by the device that will
@@ -243,10 +270,9 @@ send_icmp(struct __sk_buff *skb, __u32 what, __u32 info, bool vip, __u32 hook, c
 	const struct pkt *p;
 	const struct slow *s;
 	const __u32 head = (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + 8;
-	__u32 quote, l3len, off;
-	int sum_head, sum_rest;
-	__u64 pseudo, sum;
-	__u16 check = 0;
+	__u32 quote, l3len;
+	int quoted;
+	__u64 sum;
 	struct {
 		__u8 type, code;
 		__u16 check;
@@ -268,17 +294,10 @@ send_icmp(struct __sk_buff *skb, __u32 what, __u32 info, bool vip, __u32 hook, c
 		quote = v6 ? QUOTE6 : QUOTE4;
 	if (quote <= l3len || bpf_skb_change_tail(skb, L3_OFF + quote, 0) < 0)
 		return 0;
-	off = p->proto == IPPROTO_TCP ? 16 : p->proto == IPPROTO_UDP ? 6 : 0;
-	if (off && quote >= l3len + off + 2 && bpf_skb_load_bytes(skb, s->l4 + off, &check, 2) < 0)
+	quoted = quote_sum(skb, p, s, quote, v6);
+	if (quoted < 0)
 		return 0;
-	pseudo = sum_pseudo(&p->saddr, &p->daddr, p->len - l3len, p->proto, v6);
-	sum_head = lb_sum(skb, L3_OFF, l3len);
-	sum_rest = lb_sum(skb, s->l4, quote - l3len);
-	if (sum_head < 0 || sum_rest < 0)
-		return 0;
-	if (off && check == (__u16)fold(pseudo))
-		sum_rest = (__u16)~check;
-	sum = (__u64)(__u32)sum_head + (__u32)sum_rest + (__u16)bpf_htons((__u16)what) + icmp.info;
+	sum = (__u64)(__u32)quoted + (__u16)bpf_htons((__u16)what) + icmp.info;
 	if (v6)
 		sum += sum_pseudo(from, &p->saddr, quote + 8, IPPROTO_ICMPV6, true);
 	icmp.check = (__u16)~fold(sum);

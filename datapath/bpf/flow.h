@@ -151,6 +151,24 @@ entry_expired(const struct lb_conf *c, __u64 value, __u32 now)
 	    (LB_FLOW_TCP(value) ? c->timeout_tcp[state] : c->timeout_udp[state]);
 }
 
+INLINE bool
+is_from_backend(__u64 value, const struct pkt *p, const bool v6)
+{
+	struct lb_be_row *be = be_row(LB_FLOW_BACKEND(value));
+
+	return be && addr_eq(&be->addr, &p->saddr, v6) && be->port == p->sport &&
+	    be->proto == p->proto;
+}
+
+INLINE bool
+is_to_frontend(__u64 value, const struct pkt *p, const bool v6)
+{
+	struct lb_fe_row *fe = fe_row(LB_FLOW_FRONTEND(value));
+
+	return fe && addr_eq(&fe->addr, &p->daddr, v6) && fe->port == p->dport &&
+	    fe->proto == p->proto && fe->flags & LB_FE_LIVE;
+}
+
 /*
  * The entry of the client's end @c toward the frontend that @p names (@reply: from the backend that
  * @p comes from, and only one whose client end is not rewritten).
@@ -189,19 +207,8 @@ flow_find(const struct end *c, __u32 hash, const struct pkt *p, const bool reply
 		if (!entry_in_use(value) || LB_FLOW_TWIN(value))
 			continue;
 		e->kin = true;
-		if (reply) {
-			struct lb_be_row *be = be_row(LB_FLOW_BACKEND(value));
-
-			if (!be || !addr_eq(&be->addr, &p->saddr, v6) || be->port != p->sport ||
-			    be->proto != p->proto)
-				continue;
-		} else {
-			struct lb_fe_row *fe = fe_row(LB_FLOW_FRONTEND(value));
-
-			if (!fe || !addr_eq(&fe->addr, &p->daddr, v6) || fe->port != p->dport ||
-			    fe->proto != p->proto || !(fe->flags & LB_FE_LIVE))
-				continue;
-		}
+		if (!(reply ? is_from_backend(value, p, v6) : is_to_frontend(value, p, v6)))
+			continue;
 		if (READ_ONCE(*way_key(b, i, v6)) != key)
 			continue;
 		e->slot = way_value(b, i, v6);
