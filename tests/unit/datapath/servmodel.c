@@ -9,8 +9,7 @@
 
 static char what[256];
 
-static const char *
-wrong(const char *fmt, ...)
+static const char *__attribute__((format(printf, 1, 2))) wrong(const char *fmt, ...)
 {
 	va_list ap;
 
