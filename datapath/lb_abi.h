@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * datapath/lb_abi.h: the layout that the BPF programs and the daemon share; it sits in pinned maps
- * and outlives both.  Plain C, linux/types.h only.  Numbers on the wire are __be; all else is in
- * host order.
+ * and outlives both.  Numbers on the wire are __be; all else is in host order.
  *
  * How a service lies in the maps:
  *
@@ -27,7 +26,7 @@
 #include "datapath/lb_addr.h"
 #include "datapath/lb_why.h"
 
-/* Any change of a struct or the meaning of a field makes another number; the loader migrates. */
+/* Another for any change of a struct or of what a field means. */
 #define LB_ABI_VERSION 1
 
 /* ---- frontends ---- */
