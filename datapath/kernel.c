@@ -1,6 +1,6 @@
 /*
- * datapath/kernel.c: the loader.  A thread loads the programs against the maps that are there, the
- * loop then pins what is new and exchanges the programs on every device; packets are carried by the
+ * datapath/kernel.c: the loader.  A thread loads the programs against the maps that are there, or
+ * finds that they run already; the loop then pins what is new and exchanges the programs on every device; packets are carried by the
  * old ones until the very instruction that puts in the new.
  */
 #include "datapath/kernel.h"
@@ -37,7 +37,7 @@ load_thread(void *arg)
 	k->err = kernel_pin_make(k->ask.pin, k->next_why);
 	for (enum dp_map m = 0; k->err == 0 && !k->have && m < DP_NR_MAPS; m++)
 		k->ask.from[m] = kernel_pin_open(k->ask.pin, "maps", kernel_map_name(m));
-	if (k->err == 0)
+	if (k->err == 0 && (k->have || !kernel_keep(&k->ask, &k->next)))
 		k->err = kernel_load(&k->ask, &k->next, k->next_why);
 	k->next_us = clock_us() - begin;
 	/* Cannot fail: the counter is far from full. */
@@ -75,117 +75,6 @@ thread_join(struct dp_kernel *k)
 	}
 }
 
-/* ---- is it what runs already? ---- */
-
-static bool
-prog_info(int fd, struct bpf_prog_info *info, uint32_t *maps, uint32_t nr_maps)
-{
-	uint32_t len = sizeof(*info);
-
-	memset(info, 0, sizeof(*info));
-	info->map_ids = (uintptr_t)maps;
-	info->nr_map_ids = nr_maps;
-	return fd >= 0 && bpf_obj_get_info_by_fd(fd, info, &len) == 0;
-}
-
-static uint32_t
-map_id(int fd)
-{
-	struct bpf_map_info info = { 0 };
-	uint32_t len = sizeof(info);
-
-	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ? 0 : info.id;
-}
-
-#define MAPS_OF_PROG 64
-
-static bool
-is_shared(const uint32_t *shared, uint32_t id)
-{
-	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
-		if (m != DP_MAP_SLOW && shared[m] == id)
-			return true;
-	}
-	return false;
-}
-
-/*
- * The same instructions (the tag is their hash) on the same maps.  Maps that every loading makes
- * anew, which are those that are not @shared, stand for each other.
- */
-static bool
-is_same_prog(int had_fd, int has_fd, const uint32_t *shared)
-{
-	uint32_t had_maps[MAPS_OF_PROG] = { 0 }, has_maps[MAPS_OF_PROG] = { 0 };
-	struct bpf_prog_info had, has;
-
-	if (!prog_info(had_fd, &had, had_maps, MAPS_OF_PROG) ||
-	    !prog_info(has_fd, &has, has_maps, MAPS_OF_PROG) ||
-	    memcmp(had.tag, has.tag, sizeof(had.tag)) != 0 || had.nr_map_ids != has.nr_map_ids ||
-	    has.nr_map_ids > MAPS_OF_PROG)
-		return false;
-	for (uint32_t i = 0; i < has.nr_map_ids; i++) {
-		if (had_maps[i] != has_maps[i] &&
-		    (is_shared(shared, had_maps[i]) || is_shared(shared, has_maps[i])))
-			return false;
-	}
-	return true;
-}
-
-static bool
-is_same_rodata(int had, int has)
-{
-	char old[256] = { 0 }, new[256] = { 0 };
-	struct bpf_map_info info = { 0 };
-	uint32_t len = sizeof(info), zero = 0;
-
-	return had >= 0 && has >= 0 && bpf_obj_get_info_by_fd(had, &info, &len) == 0 &&
-	    info.value_size <= sizeof(old) && bpf_map_lookup_elem(had, &zero, old) == 0 &&
-	    (len = sizeof(info), bpf_obj_get_info_by_fd(has, &info, &len)) == 0 &&
-	    info.value_size <= sizeof(new) && bpf_map_lookup_elem(has, &zero, new) == 0 &&
-	    memcmp(old, new, sizeof(old)) == 0;
-}
-
-/*
- * A restart of the same version finds its own programs at work.  Then those are kept, with the
- * slow paths and the options that they hand over to and read, and nothing is exchanged.
- */
-static bool
-keep_running(struct dp_kernel *k)
-{
-	int slow = kernel_pin_open(k->ask.pin, "maps", "slow");
-	int rodata = kernel_pin_open(k->ask.pin, "maps", "rodata"), fd[KP_SOCK];
-	uint32_t shared[DP_NR_MAPS];
-	bool same = slow >= 0 && is_same_rodata(rodata, k->set.rodata);
-
-	for (enum dp_map m = 0; m < DP_NR_MAPS; m++)
-		shared[m] = map_id(k->set.maps.fd[m]);
-	for (enum kp_prog p = 0; p < KP_SOCK; p++) {
-		fd[p] = kernel_pin_open(k->ask.pin, "progs", kp_name(p));
-		same = same && is_same_prog(fd[p], k->set.prog[p], shared);
-	}
-	for (enum kp_prog p = 0; p < KP_SOCK; p++) {
-		int drop = same ? k->set.prog[p] : fd[p];
-
-		if (same)
-			k->set.prog[p] = fd[p];
-		if (drop >= 0)
-			close(drop);
-	}
-	if (same) {
-		close(k->set.maps.fd[DP_MAP_SLOW]);
-		k->set.maps.fd[DP_MAP_SLOW] = slow;
-		close(k->set.rodata);
-		k->set.rodata = rodata;
-		return true;
-	}
-	if (slow >= 0)
-		close(slow);
-	if (rodata >= 0)
-		close(rodata);
-	return false;
-}
-
 /* ---- into their places ---- */
 
 static void
@@ -208,7 +97,7 @@ pin_maps(const struct dp_kernel *k)
 		if (m == DP_MAP_SLOW)
 			continue;
 		fd = kernel_pin_open(k->ask.pin, "maps", kernel_map_name(m));
-		there = map_id(fd) == map_id(k->set.maps.fd[m]);
+		there = kernel_map_id(fd) == kernel_map_id(k->set.maps.fd[m]);
 		if (fd >= 0)
 			close(fd);
 		err = there
@@ -241,13 +130,14 @@ static int
 commit(struct dp_kernel *k, char *why)
 {
 	char beside[32], from[KERNEL_PATH], to[KERNEL_PATH];
-	bool kept = keep_running(k);
+	bool kept = k->set.kept;
 	int err = 0;
 
 	snprintf(beside, sizeof(beside), "slow-%d", (int)getpid());
 	kernel_pin_path(from, k->ask.pin, "next", beside);
 	kernel_pin_path(to, k->ask.pin, "maps", "slow");
 	if (!kept) {
+		kernel_keep_forget(k->ask.pin);
 		unlink(from);
 		err = bpf_obj_pin(k->set.maps.fd[DP_MAP_SLOW], from) < 0 ? -errno : 0;
 	}
@@ -271,6 +161,8 @@ commit(struct dp_kernel *k, char *why)
 		return err;
 	}
 	kernel_pin_each(k->ask.pin, "next", drop_next, NULL);
+	if (!kept)
+		kernel_keep_note(&k->ask, &k->set);
 	log_info("datapath-loaded", LOG_S("pin", k->ask.pin), LOG_B("adopted", k->set.adopted),
 	    LOG_B("kept", kept), LOG_U("load_us", k->load_us));
 	return 0;
@@ -321,7 +213,9 @@ on_loaded(void *arg, int fd, unsigned what)
 	int err;
 
 	(void)what;
-	if (read(fd, &count, sizeof(count)) < 0)
+	/* Also when all was taken out between the thread's word and our hearing it: what it gave is
+	 * gone then, and pinning it again would undo that. */
+	if (read(fd, &count, sizeof(count)) < 0 || !k->running)
 		return;
 	thread_join(k);
 	err = take_over(k);

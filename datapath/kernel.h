@@ -3,6 +3,7 @@
  *
  *   kernel.c         the thread that loads, and what is done with what it gives
  *   kernel_load.c    opens the objects, loads them, says in words why not
+ *   kernel_keep.c    finds that what is pinned is what would be loaded
  *   kernel_maps.c    adopts, sizes, fills and maps the maps
  *   kernel_pin.c     the folder on the BPF file system, and taking all out of the kernel
  *   kernel_attach.c  devices
@@ -11,7 +12,8 @@
  * Under the pin path:
  *
  *   maps/<name>                 as in bpf/maps.h
- *   progs/<name>                each program, for the next start to compare and for measuring
+ *   maps/rodata, maps/origin    the options of the programs; of what binary all this is
+ *   progs/<name>                each program, for the next start to go on with and for measuring
  *   links/<ifindex>-<place>     the bpf_link that keeps a program on a device; place is xdp, net,
  *                               pod or out
  *   links/<ifindex>-<place>-tc  the program of a filter of the older tc (kernels before 6.6)
@@ -69,6 +71,7 @@ struct kernel_set {
 	int rodata; /* the options of the lb programs */
 	int prog[KP_NR];
 	bool adopted;		   /* the maps are an earlier process's */
+	bool kept;		   /* and so are the programs: nothing was loaded */
 	bool sock;		   /* the programs of sockets are loaded */
 	char sock_why[KERNEL_WHY]; /* else */
 };
@@ -114,7 +117,19 @@ void kernel_set_fini(struct kernel_set *);
 const char *kernel_advice(int err);
 uint32_t kernel_version(void); /* as KERNEL_VERSION() */
 
+/* ---- kernel_keep.c ---- */
+/* In the thread.  True: @set is what is pinned, and nothing need be loaded. */
+bool kernel_keep(const struct kernel_ask *, struct kernel_set *set);
+void kernel_keep_forget(const char *pin); /* before anything that is pinned changes */
+void kernel_keep_note(
+    const struct kernel_ask *, const struct kernel_set *); /* once all is pinned */
+uint32_t kernel_map_id(int fd);				   /* 0: none */
+
 /* ---- kernel_maps.c ---- */
+/* The maps that are pinned are all there, and as large as is asked. */
+bool kernel_maps_suffice(const struct kernel_ask *);
+/* Carry on with them as they are. */
+int kernel_maps_keep(const struct kernel_ask *, struct dp_maps *, char *why);
 const char *kernel_map_name(enum dp_map);
 /* Decide which maps of @from the lb object carries on with, and size the others.  *@adopted: what
  * is in them counts. */

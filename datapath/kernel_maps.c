@@ -76,6 +76,7 @@ kernel_buckets(uint32_t flows)
 	return buckets;
 }
 
+/* @map NULL: any number will do where no size is asked. */
 static uint32_t
 wanted(enum dp_map m, const struct dp_sizes *s, const struct bpf_map *map)
 {
@@ -95,7 +96,7 @@ wanted(enum dp_map m, const struct dp_sizes *s, const struct bpf_map *map)
 	case SIZE_AS_IS:
 		break;
 	}
-	return bpf_map__max_entries(map);
+	return map ? bpf_map__max_entries(map) : 0;
 }
 
 static int
@@ -426,6 +427,31 @@ kernel_maps_take(struct bpf_object *obj, const struct kernel_ask *ask, bool adop
 	if (err < 0)
 		snprintf(why, KERNEL_WHY, "the kernel gave no random number for the flow tables");
 	return err;
+}
+
+bool
+kernel_maps_suffice(const struct kernel_ask *ask)
+{
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
+		if (ask->from[m] < 0 || entries_of(ask->from[m]) < wanted(m, &ask->sizes, NULL))
+			return false;
+	}
+	return true;
+}
+
+int
+kernel_maps_keep(const struct kernel_ask *ask, struct dp_maps *maps, char *why)
+{
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
+		int err = take_one(maps, m, ask->from[m]);
+
+		if (err < 0) {
+			snprintf(why, KERNEL_WHY, "cannot carry on with the map \"%s\": %s",
+			    kinds[m].name, strerror(-err));
+			return err;
+		}
+	}
+	return maps->conf->abi == LB_ABI_VERSION ? fill_conf(maps->conf, true) : -EINVAL;
 }
 
 void

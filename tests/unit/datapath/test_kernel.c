@@ -75,6 +75,57 @@ START_TEST(adopt_the_same)
 }
 END_TEST
 
+/* Nothing is loaded then, also after growing; but for larger maps, or when a pin is another's. */
+START_TEST(keep_what_runs)
+{
+	struct dp_sizes large = small;
+	uint32_t sock, net;
+
+	kit_start();
+	ck_assert(!kernel->set.kept);
+	kit_attach(false, DP_ATTACH_TC, true);
+	net = kit_id_of(KP_NET);
+	sock = kit_id_of(KP_CONNECT4);
+	kit_restart();
+	ck_assert(kernel->set.kept && dp_kernel_adopted(kernel));
+	ck_assert_uint_eq(kit_id_of(KP_CONNECT4), sock);
+	ck_assert_uint_eq(kit_id_of(KP_NET), net);
+	dp_kernel_maps(kernel)->be[1023].port = 34;
+	large.be_rows = 5000;
+	kit_grow(&large);
+	ck_assert(!kernel->set.kept);
+	ck_assert_uint_ne(kit_id_of(KP_NET), net);
+	net = kit_id_of(KP_NET);
+	kit_restart();
+	ck_assert(kernel->set.kept);
+	ck_assert_uint_eq(kit_id_of(KP_NET), net);
+	ck_assert_uint_eq(dp_kernel_maps(kernel)->nr[DP_MAP_BE_ROWS], 5000);
+	ck_assert_uint_eq(dp_kernel_maps(kernel)->be[1023].port, 34);
+	/* A program that is not the one that was noted. */
+	ck_assert_int_eq(kernel_pin_over(kernel->set.prog[KP_POD], pin, "progs", "net"), 0);
+	kit_restart();
+	ck_assert(!kernel->set.kept && dp_kernel_adopted(kernel));
+	ck_assert_uint_ne(kit_id_of(KP_NET), net);
+	kit_restart();
+	ck_assert(kernel->set.kept);
+}
+END_TEST
+
+/* The thread has said that it is done, and nobody heard it yet. */
+START_TEST(removed_while_loading)
+{
+	struct dp_conf conf = { .pin_path = pin, .cgroup = "/sys/fs/cgroup" };
+
+	kernel = dp_kernel_new(loop, &conf, &small, kit_on_done, NULL);
+	ck_assert_ptr_nonnull(kernel);
+	dp_kernel_remove(kernel);
+	loop_turn(loop, 0);
+	ck_assert(!is_done);
+	ck_assert(!kit_is_pinned("maps/conf") && !kit_is_pinned("maps"));
+	ck_assert_ptr_null(dp_kernel_maps(kernel));
+}
+END_TEST
+
 /* Larger ones are kept, and the programs know of it. */
 START_TEST(adopt_larger)
 {
@@ -313,6 +364,8 @@ add_tests(Suite *s)
 	tc = kernel_tcase(s, "load");
 	tcase_add_test(tc, maps_as_asked);
 	tcase_add_test(tc, adopt_the_same);
+	tcase_add_test(tc, keep_what_runs);
+	tcase_add_test(tc, removed_while_loading);
 	tcase_add_test(tc, adopt_larger);
 	tcase_add_test(tc, replace_misfit);
 	tcase_add_test(tc, object_for_old_kernels);
