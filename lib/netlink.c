@@ -242,6 +242,20 @@ netlink_neigh_use(struct netlink *n, unsigned ifindex, const struct addr *a)
 	return change_queue(n, m, NULL) ? 0 : -ENOMEM;
 }
 
+int
+netlink_msg(struct netlink *n, struct nl_msg *m, nl_route_cb *done, void *arg)
+{
+	struct change *c;
+
+	nlmsg_hdr(m)->nlmsg_seq = ++n->seq;
+	nlmsg_hdr(m)->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	c = change_queue(n, m, arg);
+	if (!c)
+		return -ENOMEM;
+	c->done = done;
+	return 0;
+}
+
 size_t
 netlink_pending(const struct netlink *n)
 {

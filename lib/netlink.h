@@ -37,6 +37,12 @@ struct nl_link {
 	char kind[16];	  /* "veth", "vlan", "bridge"...; "" for what has none, as hardware */
 	bool other_netns; /* its peer or the link below it is in another network namespace */
 	bool xdp_native;  /* the driver runs an XDP program of somebody's */
+	struct {
+		uint32_t vni;
+		struct addr local;
+		uint16_t port;
+		bool learning;
+	} vxlan; /* of kind "vxlan" */
 };
 
 struct nl_ifaddr {
@@ -133,6 +139,11 @@ int netlink_lookup(struct netlink *, const struct addr *, nl_lookup_cb *, void *
 /* Have the kernel see whether a neighbour that it knows is there still, as if it had just sent to
  * it.  One that it does not know: nothing.  -EINVAL; -ENOMEM. */
 int netlink_neigh_use(struct netlink *, unsigned ifindex, const struct addr *)
+    __attribute__((warn_unused_result));
+/* A message that was made with libnl, for what has no call of its own (links, neighbours): it is
+ * taken over, also on an error, gets a number and asks for an answer.  -ENOMEM. */
+struct nl_msg;
+int netlink_msg(struct netlink *, struct nl_msg *, nl_route_cb *done, void *arg)
     __attribute__((warn_unused_result));
 /* Changes, questions and nudges that were not answered yet, sent or not. */
 size_t netlink_pending(const struct netlink *);

@@ -4,6 +4,7 @@
  */
 #include "lib/netlink_msg.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -63,6 +64,31 @@ attr_via(const struct nlattr *nla, struct addr *a)
 
 /* ---- decoding ---- */
 
+/* IFLA_INFO_DATA of a VXLAN device. */
+static int
+vxlan_decode(struct nlattr *data, struct nl_link *l)
+{
+	static const struct nla_policy policy[IFLA_VXLAN_MAX + 1] = {
+		[IFLA_VXLAN_ID] = { .type = NLA_U32 },
+		[IFLA_VXLAN_PORT] = { .type = NLA_U16 },
+		[IFLA_VXLAN_LEARNING] = { .type = NLA_U8 },
+	};
+	struct nlattr *at[IFLA_VXLAN_MAX + 1];
+
+	if (nla_parse_nested(at, IFLA_VXLAN_MAX, data, policy) < 0)
+		return -EBADMSG;
+	if (at[IFLA_VXLAN_ID])
+		l->vxlan.vni = nla_get_u32(at[IFLA_VXLAN_ID]);
+	if (at[IFLA_VXLAN_PORT])
+		l->vxlan.port = ntohs(nla_get_u16(at[IFLA_VXLAN_PORT]));
+	l->vxlan.learning = at[IFLA_VXLAN_LEARNING] && nla_get_u8(at[IFLA_VXLAN_LEARNING]);
+	if (at[IFLA_VXLAN_LOCAL] && !attr_addr(at[IFLA_VXLAN_LOCAL], ADDR_V4, &l->vxlan.local))
+		return -EBADMSG;
+	if (at[IFLA_VXLAN_LOCAL6] && !attr_addr(at[IFLA_VXLAN_LOCAL6], ADDR_V6, &l->vxlan.local))
+		return -EBADMSG;
+	return 0;
+}
+
 /* IFLA_LINKINFO and IFLA_XDP: what kind of link it is, and who runs on it. */
 static int
 link_nests_decode(struct nlattr *const *at, struct nl_link *l)
@@ -81,6 +107,9 @@ link_nests_decode(struct nlattr *const *at, struct nl_link *l)
 			return -EBADMSG;
 		if (info[IFLA_INFO_KIND])
 			nla_strlcpy(l->kind, info[IFLA_INFO_KIND], sizeof(l->kind));
+		if (strcmp(l->kind, "vxlan") == 0 && info[IFLA_INFO_DATA] &&
+		    vxlan_decode(info[IFLA_INFO_DATA], l) < 0)
+			return -EBADMSG;
 	}
 	if (at[IFLA_XDP]) {
 		if (nla_parse_nested(xdp, IFLA_XDP_MAX, at[IFLA_XDP], xdp_policy) < 0)
