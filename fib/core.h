@@ -55,6 +55,7 @@ struct node {
 	struct node_addr *addrs;
 	struct node_way *ways;
 	struct prefix *protect;
+	unsigned tunnel; /* ifindex of TUNNEL_DEVICE; 0: not there */
 	size_t nr_links, cap_links, nr_addrs, cap_addrs, nr_ways, cap_ways, nr_protect;
 };
 

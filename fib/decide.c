@@ -139,9 +139,14 @@ route_target(const struct node *n, const struct route *r, struct hops *target, e
 	if (*why != REASON_SATISFIED)
 		return;
 	for (size_t i = 0; i < w->nr; i++) {
-		struct fib_hop hop;
+		struct fib_hop wanted = w->hop[i], hop;
 
-		if (hop_resolve(n, &r->prefix, &w->hop[i], origin == FIB_BGP_LEARNED, &hop))
+		if (origin == FIB_TUNNEL) {
+			wanted.ifindex = n->tunnel;
+			if (!n->tunnel)
+				continue;
+		}
+		if (hop_resolve(n, &r->prefix, &wanted, origin == FIB_BGP_LEARNED, &hop))
 			target->hop[target->nr++] = hop;
 	}
 	hops_sort(target);

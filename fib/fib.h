@@ -36,7 +36,8 @@ struct loop;
 #define FIB_PROTOCOL 179
 #define FIB_HOPS_MAX 64
 
-enum fib_origin { FIB_BGP_LEARNED, FIB_DIRECT_NODE, FIB_NR_ORIGINS };
+/* FIB_TUNNEL: hops are tunnel_gateway()s without a link; it is the tunnel's device, once there. */
+enum fib_origin { FIB_BGP_LEARNED, FIB_DIRECT_NODE, FIB_TUNNEL, FIB_NR_ORIGINS };
 
 struct fib_hop {
 	struct addr gateway; /* may be of the other family than the prefix (RFC 8950) */
@@ -62,8 +63,8 @@ int fib_protect_set(struct fib *, const struct prefix *, size_t nr)
 
 /*
  * Want a route; hops are copied, in any order, duplicates dropped, at most FIB_HOPS_MAX.  Each
- * origin has its own wants; when both want the same prefix FIB_DIRECT_NODE has it.  The same again
- * costs a comparison.  -EINVAL: no hops or too many.  -ENOMEM.
+ * origin has its own wants; when several want the same prefix FIB_TUNNEL has it, then
+ * FIB_DIRECT_NODE.  The same again costs a comparison.  -EINVAL: no hops or too many.  -ENOMEM.
  */
 int fib_route_set(struct fib *, enum fib_origin, const struct prefix *, const struct fib_hop *,
     size_t nr) __attribute__((warn_unused_result));
@@ -95,7 +96,7 @@ struct fib_route_info {
 	size_t nr_hops;
 };
 
-const char *fib_origin_name(enum fib_origin); /* "bgp-learned", "direct-node" */
+const char *fib_origin_name(enum fib_origin); /* "bgp-learned", "direct-node", "tunnel" */
 /* In prefix order; @each returns false to stop.  Names of links are the caller's to look up. */
 void fib_each(
     const struct fib *, bool (*each)(void *arg, const struct fib_route_info *), void *arg);

@@ -4,7 +4,10 @@
  */
 #include "fib/core.h"
 
+#include "fib/tunnel.h"
 #include "lib/mem.h"
+
+#include <string.h>
 
 /* Routes may have gone with it, without a word; gateways may have come or gone. */
 void
@@ -26,6 +29,8 @@ fib_link_news(void *arg, enum nl_how how, const struct nl_link *l)
 	while (i < n->nr_links && n->links[i].ifindex != l->ifindex)
 		i++;
 	if (how == NL_DEL) {
+		if (n->tunnel == l->ifindex)
+			n->tunnel = 0;
 		if (i == n->nr_links)
 			return;
 		n->links[i] = n->links[--n->nr_links];
@@ -42,6 +47,8 @@ fib_link_news(void *arg, enum nl_how how, const struct nl_link *l)
 		n->links[n->nr_links++] = (struct node_link){ .ifindex = l->ifindex };
 	}
 	n->links[i].seen = f->seen;
+	if (strcmp(l->name, TUNNEL_DEVICE) == 0 && strcmp(l->kind, "vxlan") == 0)
+		n->tunnel = l->ifindex;
 	if (n->links[i].usable == usable)
 		return;
 	n->links[i].usable = usable;

@@ -10,7 +10,13 @@
 const char *
 fib_origin_name(enum fib_origin origin)
 {
-	return origin == FIB_DIRECT_NODE ? "direct-node" : "bgp-learned";
+	static const char *const names[] = {
+		[FIB_BGP_LEARNED] = "bgp-learned",
+		[FIB_DIRECT_NODE] = "direct-node",
+		[FIB_TUNNEL] = "tunnel",
+	};
+
+	return names[origin];
 }
 
 static bool

@@ -132,11 +132,14 @@ table_next(const struct table *t, const struct route *r)
 
 /* ---- one route ---- */
 
-/* Direct routes before learned ones: they are one hop shorter. */
+/* Direct routes before learned ones: they are one hop shorter.  And what is to be tunnelled is not
+ * to go in the open because a router offers to carry it. */
 const struct want *
 route_want(const struct route *r, enum fib_origin *origin)
 {
-	*origin = r->want[FIB_DIRECT_NODE] ? FIB_DIRECT_NODE : FIB_BGP_LEARNED;
+	*origin = r->want[FIB_TUNNEL]  ? FIB_TUNNEL
+	    : r->want[FIB_DIRECT_NODE] ? FIB_DIRECT_NODE
+				       : FIB_BGP_LEARNED;
 	return r->want[*origin];
 }
 
