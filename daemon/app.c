@@ -173,6 +173,8 @@ drop_adopted(struct app *app)
 	timer_stop(&app->adoption);
 	if (app->fib)
 		fib_adopted_done(app->fib);
+	if (app->tunnel)
+		tunnel_adopted_done(app->tunnel);
 }
 
 static void
@@ -340,6 +342,9 @@ init_engines(struct app *app, bool restarted)
 	app->fib = fib_new(app->loop, &fib_conf, &err);
 	if (!app->fib)
 		log_error("kernel-routes-off", LOG_ERR(err));
+	app->tunnel = tunnel_new(app->loop, &err);
+	if (!app->tunnel)
+		log_error("tunnel-off", LOG_ERR(err));
 	fib_wanted_resync(app);
 	datapath_apply_init(app);
 	return 0;
@@ -461,6 +466,8 @@ app_stop(struct app *app, bool graceful)
 		state_mark_gone(app->state_dir);
 		if (app->fib)
 			fib_flush(app->fib);
+		if (app->tunnel)
+			tunnel_flush(app->tunnel);
 	}
 	bgp_stop(app->bgp, graceful, graceful ? NULL : "shutdown by the operator");
 	timer_set(&app->stop_timer, GOODBYE_MS);
@@ -480,6 +487,7 @@ app_fini(struct app *app)
 	bgp_plan_free(app->plan);
 	app->plan = NULL;
 	fib_free(app->fib);
+	tunnel_free(app->tunnel);
 	fib_wanted_fini(app);
 	files_free(app->files);
 	store_free(app->store);

@@ -12,6 +12,7 @@
 #include "daemon/health_check.h"
 #include "datapath/datapath.h"
 #include "fib/fib.h"
+#include "fib/tunnel.h"
 #include "ipam/ipam.h"
 #include "lib/loop.h"
 #include "resource/resource.h"
@@ -41,6 +42,7 @@ struct app {
 	struct ipam *ipam;
 	struct bgp *bgp;
 	struct fib *fib;	   /* NULL: netlink could not be opened */
+	struct tunnel *tunnel;	   /* NULL likewise */
 	struct datapath *datapath; /* NULL: mode none, or not yet */
 	struct health_checks *health;
 	struct observer *observers; /* those who run `heraldctl observe` */

@@ -1,8 +1,9 @@
 /*
  * daemon/fib_wanted.c: which kernel routes we need: what bgpd learned (routing.installLearned) and
- * other nodes' PodCIDRs (routing.directNodeRoutes).  Carries both to fib/.
+ * other nodes' PodCIDRs (routing.directNodeRoutes, datapath.tunnel).  Carries all to fib/.
  */
 #include "daemon/app.h"
+#include "daemon/tunnel_wanted.h"
 
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -155,6 +156,27 @@ want_node(struct app *app, const struct res_node *node)
 	}
 }
 
+static void
+give_tunnel(struct app *app)
+{
+	struct tunnel_wanted want;
+	struct arena arena = { 0 };
+	struct fib_hop hop;
+
+	tunnel_wanted(app->store, app->node, &arena, &want);
+	if (app->tunnel && tunnel_set(app->tunnel, &want.conf, want.nodes, want.nr_nodes) < 0)
+		log_warn("tunnel-incomplete", LOG_ERR(ENOMEM));
+	fib_sync_begin(app->fib, FIB_TUNNEL);
+	for (size_t i = 0; i < want.nr_routes; i++) {
+		hop = (struct fib_hop){ .gateway = want.routes[i].gateway };
+		if (fib_route_set(app->fib, FIB_TUNNEL, &want.routes[i].prefix, &hop, 1) < 0)
+			log_warn("route-not-taken",
+			    LOG_S("prefix", prefix_str(&want.routes[i].prefix)), LOG_ERR(ENOMEM));
+	}
+	fib_sync_end(app->fib, FIB_TUNNEL);
+	arena_fini(&arena);
+}
+
 void
 fib_wanted_nodes(struct app *app)
 {
@@ -169,6 +191,7 @@ fib_wanted_nodes(struct app *app)
 		    want_node(app, (const struct res_node *)o);
 	}
 	fib_sync_end(app->fib, FIB_DIRECT_NODE);
+	give_tunnel(app);
 }
 
 void

@@ -184,6 +184,33 @@ status_notices(const struct app *app)
 	return list;
 }
 
+static json_t *
+status_tunnel(struct app *app)
+{
+	static const char *const modes[] = {
+		[TUNNEL_OFF] = "none", [TUNNEL_WAIT] = "vxlan", [TUNNEL_VXLAN] = "vxlan"
+	};
+	struct tunnel_info info = { 0 };
+	json_t *o;
+
+	if (app->tunnel)
+		tunnel_info(app->tunnel, &info);
+	o = json_pack("{s:s}", "mode", modes[info.mode]);
+	if (info.mode == TUNNEL_OFF)
+		return o;
+	json_object_set_new(o, "device", json_string(TUNNEL_DEVICE));
+	json_object_set_new(o, "up", json_boolean(info.up));
+	json_object_set_new(o, "mtu", count(info.mtu));
+	json_object_set_new(o, "nodes", count(info.nr_nodes));
+	json_object_set_new(o, "set", count(info.nr_set));
+	if (info.error)
+		json_object_set_new(o, "error", json_string(strerror(info.error)));
+	else if (info.mode == TUNNEL_WAIT)
+		json_object_set_new(
+		    o, "error", json_string("no Node document of this node with an InternalIP"));
+	return o;
+}
+
 json_t *
 show_status(struct app *app)
 {
@@ -209,6 +236,7 @@ show_status(struct app *app)
 	json_object_set_new(root, "routes",
 	    json_pack(
 		"{s:o, s:o}", "installed", count(fib.installed), "failed", count(fib.failed)));
+	json_object_set_new(root, "tunnel", status_tunnel(app));
 	json_object_set_new(root, "datapath", show_datapath_status(app));
 	json_object_set_new(root, "notices", status_notices(app));
 	return root;

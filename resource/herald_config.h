@@ -21,6 +21,7 @@ enum res_log_format { RES_LOG_LOGFMT, RES_LOG_JSON };
 enum res_dp_mode { RES_DP_BPF, RES_DP_NONE };
 enum res_dp_attach { RES_ATTACH_AUTO, RES_ATTACH_XDP, RES_ATTACH_TC };
 enum res_dp_forwarding { RES_FORWARD_SNAT, RES_FORWARD_DSR };
+enum res_dp_tunnel { RES_TUNNEL_NONE, RES_TUNNEL_VXLAN };
 enum res_dp_algorithm { RES_ALGORITHM_MAGLEV, RES_ALGORITHM_RANDOM };
 
 struct res_kubernetes_source {
@@ -45,6 +46,9 @@ struct res_datapath {
 		size_t nr;
 	} node_port_addresses; /* none: all of the node */
 	uint32_t max_flows_v4, max_flows_v6;
+	enum res_dp_tunnel tunnel;
+	uint16_t tunnel_port;
+	uint32_t tunnel_vni, tunnel_mtu; /* MTU 0: as the underlay allows */
 };
 
 struct res_herald_config {

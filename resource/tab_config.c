@@ -69,6 +69,26 @@ bgp_check(struct decoder *d, const struct node *map, void *at)
 	rules_check_import(d, map, "import", &c->bgp_import);
 }
 
+/* Both would route the same PodCIDRs, by different ways. */
+static void
+spec_check(struct decoder *d, const struct node *map, void *at)
+{
+	const struct res_herald_config *c = at;
+
+	if (map && c->datapath.tunnel == RES_TUNNEL_VXLAN && c->direct_node_routes)
+		decode_fault(d, map, "datapath",
+		    "tunnel: vxlan must not be with routing.directNodeRoutes: true");
+}
+
+/* IPv6 is not carried by links of less. */
+static bool
+is_tunnel_mtu(const void *at)
+{
+	uint32_t mtu = *(const uint32_t *)at;
+
+	return mtu == 0 || mtu >= 1280;
+}
+
 static bool
 is_dialect(const void *at)
 {
@@ -90,6 +110,7 @@ static const char *const format_words[] = { "logfmt", "json", NULL };
 static const char *const mode_words[] = { "bpf", "none", NULL };
 static const char *const attach_words[] = { "auto", "xdp", "tc", NULL };
 static const char *const forwarding_words[] = { "snat", "dsr", NULL };
+static const char *const tunnel_words[] = { "none", "vxlan", NULL };
 static const char *const algorithm_words[] = { "maglev", "random", NULL };
 
 static const struct field kubernetes_fields[] = {
@@ -188,6 +209,15 @@ static const struct field datapath_fields[] = {
 	{ "pinPath", T_STRING, 0, FIELD_AT(DP, pin_path), .def = "/sys/fs/bpf/herald",
 	  .valid = is_absolute, .right = "an absolute path", .cost = RES_COST_RESTART,
 	  .help = "where programs and maps are pinned" },
+	{ "tunnel", T_ENUM, 0, FIELD_AT(DP, tunnel), .words = tunnel_words, .def = "none",
+	  .cost = RES_COST_SOFT, .help = "vxlan: how other nodes' pods are reached" },
+	{ "tunnelPort", T_UINT, 0, FIELD_AT(DP, tunnel_port), .min = 1, .max = 65535,
+	  .def = "8472", .cost = RES_COST_SOFT, .help = "UDP port, the same on all nodes" },
+	{ "tunnelVNI", T_UINT, 0, FIELD_AT(DP, tunnel_vni), .min = 1, .max = 16777215,
+	  .def = "1", .cost = RES_COST_SOFT, .help = "VXLAN network, the same on all nodes" },
+	{ "tunnelMTU", T_UINT, 0, FIELD_AT(DP, tunnel_mtu), .max = 65535,
+	  .valid = is_tunnel_mtu, .right = "0, or 1280 to 65535", .cost = RES_COST_SOFT,
+	  .help = "0: that of the link below less 50 (IPv4) or 70 (IPv6)" },
 	FIELD_GROUP("conntrack", 0, conntrack_table),
 	FIELD_END,
 };
@@ -220,7 +250,7 @@ static const struct field spec_fields[] = {
 	FIELD_GROUP("routing", 0, routing_table),
 	FIELD_END,
 };
-static const struct table spec_table = { spec_fields, 0, NULL };
+static const struct table spec_table = { spec_fields, 0, spec_check };
 
 static const struct field config_fields[] = {
 	FIELDS_HEAD(CONF),

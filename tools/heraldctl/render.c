@@ -530,6 +530,21 @@ status_reload(const json_t *data, struct buf *out)
 	    buf_printf(out, "%-10s %s\n", "", json_string_value(f));
 }
 
+/* Nothing when there is none. */
+static void
+status_tunnel(const json_t *tunnel, struct buf *out)
+{
+	if (!tunnel || strcmp(answer_str(tunnel, "mode"), "none") == 0)
+		return;
+	buf_printf(out, "%-10s %s, %s %s, MTU %lld; %lld of %lld nodes",
+	    "Tunnel:", answer_str(tunnel, "mode"), answer_str(tunnel, "device"),
+	    answer_is(tunnel, "up") ? "up" : "not up", (long long)answer_int(tunnel, "mtu"),
+	    (long long)answer_int(tunnel, "set"), (long long)answer_int(tunnel, "nodes"));
+	if (json_object_get(tunnel, "error"))
+		buf_printf(out, "; %s", answer_str(tunnel, "error"));
+	buf_puts(out, "\n");
+}
+
 void
 render_status(const json_t *data, struct buf *out)
 {
@@ -553,6 +568,7 @@ render_status(const json_t *data, struct buf *out)
 	status_counts(out, "Pools:", json_object_get(data, "pools"), pools);
 	status_counts(out, "Services:", json_object_get(data, "services"), services);
 	status_counts(out, "Routes:", json_object_get(data, "routes"), routes);
+	status_tunnel(json_object_get(data, "tunnel"), out);
 	render_status_datapath(json_object_get(data, "datapath"), out);
 	for (i = 0; i < json_array_size(json_object_get(data, "notices")); i++) {
 		notice = json_array_get(json_object_get(data, "notices"), i);
