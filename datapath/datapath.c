@@ -2,9 +2,9 @@
  * datapath/datapath.c: joins the parts of the room.  Stands between the daemon and the loader, the
  * writer of services, the links and the sweep: which of them may do what when.
  *
- *   dp_new()   loader's thread ............. loaded --+
- *              links ask the kernel ......... settled +--> ready: devices, socketLB
- *              the daemon tells Services .... synced -+
+ *   dp_new()   links ask the kernel ......... settled -----------------+
+ *              the daemon tells Services .... synced ------------------+--> ready: devices,
+ *                 so the sizes are known: loader's thread ... loaded --+    socketLB
  *
  * Programs that an earlier process left on devices carry packets all the time.  New ones are put on
  * devices only when all Services are in the maps, and what is left over is taken off only when it
@@ -25,8 +25,12 @@
 
 #define AUDIT_MS 60000
 #define RETRY_MAX_MS 30000
+/* Loading waits so long for the Services, whose number says how large the maps must be: to make them
+ * larger later means to load again. */
+#define LOAD_WAIT_MS 3000
 
-/* Room at the start; the writer asks for more when that is not enough. */
+/* The least room; the Services known when loading begins may need more, and the writer asks for
+ * more when that is not enough. */
 #define FE_ROWS 4096
 #define BE_ROWS 16384
 #define TABLE_WORDS 262144
@@ -49,7 +53,7 @@ struct datapath {
 	struct device *devices;
 	struct dp_device *shown; /* the same, for dp_info() */
 	size_t nr_devices, cap_devices;
-	struct loop_timer retry, audit;
+	struct loop_timer begin, retry, audit;
 	unsigned nr_retries; /* in a row */
 	char *error;	     /* of loading or growing; NULL: none */
 	char *socket_lb_error;
@@ -374,11 +378,31 @@ on_loaded(void *arg, int err, const char *why)
 		retry_later(dp);
 }
 
+static uint32_t
+larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+static void
+size_up(struct dp_sizes *s, const struct dp_sizes *want)
+{
+	s->fe_rows = larger(s->fe_rows, want->fe_rows);
+	s->be_rows = larger(s->be_rows, want->be_rows);
+	s->tables = larger(s->tables, want->tables);
+}
+
 static void
 load(struct datapath *dp)
 {
-	if (dp->loaded || dp->loading)
+	struct dp_sizes need;
+
+	if (dp->loaded || dp->loading || dp->removed)
 		return;
+	timer_stop(&dp->begin);
+	/* Without memory to count: the writer asks for what is missing then. */
+	if (services_need(dp->services, &need) == 0)
+		size_up(&dp->sizes, &need);
 	dp_kernel_free(dp->kernel);
 	dp->kernel = dp_kernel_new(dp->loop, &dp->conf, &dp->sizes, on_loaded, dp);
 	dp->loading = dp->kernel != NULL;
@@ -406,24 +430,22 @@ grow(struct datapath *dp)
 		failed(dp, "datapath-not-grown", err, "");
 }
 
-static uint32_t
-larger(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
 static void
 on_grow(void *arg, const struct dp_sizes *want)
 {
 	struct datapath *dp = arg;
 	struct dp_sizes *s = &dp->sizes;
 
-	s->fe_rows = larger(s->fe_rows, want->fe_rows);
-	s->be_rows = larger(s->be_rows, want->be_rows);
-	s->tables = larger(s->tables, want->tables);
+	size_up(s, want);
 	log_info("datapath-grows", LOG_U("frontends", s->fe_rows), LOG_U("backends", s->be_rows),
 	    LOG_U("table_words", s->tables));
 	grow(dp);
+}
+
+static void
+begin_due(void *arg)
+{
+	load(arg);
 }
 
 static void
@@ -515,6 +537,7 @@ dp_sync_end(struct datapath *dp)
 	dp->synced = true;
 	if (!first)
 		return;
+	load(dp);
 	links_locals_changed(dp->links);
 	exchange(dp);
 	ready_run(dp);
@@ -646,6 +669,7 @@ dp_new(struct loop *loop, const struct dp_conf *conf, int *err)
 		.flows4 = conf->flows4,
 		.flows6 = conf->flows6 };
 	dp->nr_cpus = libbpf_num_possible_cpus();
+	timer_init(&dp->begin, loop, begin_due, dp);
 	timer_init(&dp->retry, loop, retry_due, dp);
 	timer_init(&dp->audit, loop, audit_due, dp);
 	devices_show(dp);
@@ -661,7 +685,7 @@ dp_new(struct loop *loop, const struct dp_conf *conf, int *err)
 	services_conf(dp->services, &dp->conf);
 	services_on_local(dp->services, on_local, dp);
 	services_on_gone(dp->services, on_gone, dp);
-	load(dp);
+	timer_set(&dp->begin, LOAD_WAIT_MS);
 	timer_set(&dp->audit, AUDIT_MS);
 	*err = 0;
 	return dp;
@@ -672,6 +696,7 @@ dp_free(struct datapath *dp)
 {
 	if (!dp)
 		return;
+	timer_stop(&dp->begin);
 	timer_stop(&dp->retry);
 	timer_stop(&dp->audit);
 	/* Those that use maps first, the loader, whose maps they are, last. */
@@ -696,6 +721,7 @@ dp_remove(struct datapath *dp)
 {
 	int err = 0;
 
+	timer_stop(&dp->begin);
 	timer_stop(&dp->retry);
 	timer_stop(&dp->audit);
 	dp->removed = true;

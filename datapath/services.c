@@ -486,16 +486,21 @@ services_maps_set(struct dp_services *s, const struct dp_maps *m, bool adopted)
 	return 0;
 }
 
-/* Twice what is there, or what was missing and a quarter more, of each that was short. */
+/*
+ * Half as much again, or what was missing and a quarter more, of each that was short; and at least
+ * what is @needed, short or not: nobody knows what those that found no room would have wanted next.
+ */
 static uint32_t
-larger(uint32_t now, uint64_t missing, uint32_t max)
+larger(uint32_t now, uint64_t missing, uint32_t needed, uint32_t max)
 {
 	uint64_t want = (uint64_t)now + missing + missing / 4;
 
 	if (!missing)
-		return now;
-	if (want < 2 * (uint64_t)now)
-		want = 2 * (uint64_t)now;
+		want = now;
+	else if (want < now + (uint64_t)now / 2)
+		want = now + (uint64_t)now / 2;
+	if (want < needed)
+		want = needed;
 	return want < max ? (uint32_t)want : max;
 }
 
@@ -504,13 +509,15 @@ ask_grow(void *services)
 {
 	struct dp_services *s = services;
 	const struct dp_maps *m = s->m;
-	struct dp_sizes sizes;
+	struct dp_sizes sizes, need = { 0 };
 
 	if (!m || s->grow_asked)
 		return;
-	sizes.fe_rows = larger(m->nr[DP_MAP_FE_ROWS], s->short_fe, LB_ROW_MAX);
-	sizes.be_rows = larger(m->nr[DP_MAP_BE_ROWS], s->short_be, LB_ROW_MAX);
-	sizes.tables = larger(m->nr[DP_MAP_TABLES], s->short_words, 1U << 28);
+	if (services_need(s, &need) < 0)
+		need = (struct dp_sizes){ 0 }; /* then in steps */
+	sizes.fe_rows = larger(m->nr[DP_MAP_FE_ROWS], s->short_fe, need.fe_rows, LB_ROW_MAX);
+	sizes.be_rows = larger(m->nr[DP_MAP_BE_ROWS], s->short_be, need.be_rows, LB_ROW_MAX);
+	sizes.tables = larger(m->nr[DP_MAP_TABLES], s->short_words, need.tables, SV_WORDS_MAX);
 	sizes.flows4 = m->nr[DP_MAP_FLOWS4] * LB_WAYS;
 	sizes.flows6 = m->nr[DP_MAP_FLOWS6] * LB_WAYS;
 	s->grow_asked = true;

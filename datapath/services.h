@@ -7,6 +7,7 @@
  *   services_block.c  tables in the array of words: shared, kept a while, given back
  *   services_show.c   a frontend as programs see it: its row, key, source ranges, filter bits
  *   services_adopt.c  the maps of an earlier process -> the mirror
+ *   services_need.c   how large the maps must be for all of it
  *   services_audit.c  the maps against the mirror
  *   services.c        the calls, which join these
  *
@@ -27,6 +28,7 @@
 #define SV_WILDCARD UINT32_MAX /* the value of an address's own key */
 #define SV_PREV_MS 60000       /* so long the table before the last change is of use */
 #define SV_REST_MS 1000	       /* so long a program may hold a word that it read */
+#define SV_WORDS_MAX (1U << 28)  /* of all tables */
 #define SV_QUEUE 512	       /* keys written by one system call */
 
 /* ---- a hash table of things that begin with their hash ---- */

@@ -379,9 +379,45 @@ END_TEST
 
 /* ---- too small ---- */
 
+/* What is wanted fits into what is said to be needed, and that is not much more. */
+START_TEST(knows_what_it_needs)
+{
+	struct dp_sizes need;
+	struct dp_info info;
+
+	ck_assert_int_eq(services_maps_set(s, NULL, false), 0);
+	ck_assert_int_eq(services_need(s, &need), 0);
+	ck_assert_uint_eq(need.fe_rows + need.be_rows + need.tables, 0);
+	for (unsigned i = 0; i < 8; i++) {
+		plain(i, i, 5);
+		for (unsigned k = 0; k < 5; k++) {
+			struct dp_backend *b = &md.service[i].b[0][k];
+
+			/* Two Services and two: the same backends in another order. */
+			b->ip.b[b->ip.family == ADDR_V4 ? 3 : 15] =
+			    (uint8_t)(i / 2 * 8 + (i % 2 ? 5 - k : k + 1));
+			b->internal = k != 4;
+		}
+		put(i);
+	}
+	ck_assert_int_eq(services_need(s, &need), 0);
+	mapkit_fini(&kit);
+	ck_assert_int_eq(mapkit_init(&kit, need.fe_rows, need.be_rows, need.tables), 0);
+	ck_assert_int_eq(services_maps_set(s, &kit.m, false), 0);
+	services_info(s, &info);
+	ck_assert_uint_eq(need.fe_rows, info.frontends + info.frontends / 4);
+	ck_assert_uint_eq(need.be_rows, info.backends + info.backends / 4);
+	ck_assert_uint_eq(need.tables, info.tables_used + info.tables_used / 8);
+	loop_advance(loop, 1);
+	ck_assert_uint_eq(grows, 0);
+	IS_SO();
+}
+END_TEST
+
 START_TEST(grows_when_full)
 {
 	struct mapkit larger;
+	struct dp_sizes need;
 
 	mapkit_fini(&kit);
 	ck_assert_int_eq(mapkit_init(&kit, 4, 64, 600), 0);
@@ -397,6 +433,8 @@ START_TEST(grows_when_full)
 	ck_assert_uint_ge(asked.fe_rows, 8);
 	ck_assert_uint_ge(asked.be_rows, 40);
 	ck_assert_uint_gt(asked.tables, 600);
+	ck_assert_int_eq(services_need(s, &need), 0);
+	ck_assert(asked.tables >= need.tables && asked.be_rows >= need.be_rows);
 	services_audit(s);
 	loop_advance(loop, 5000);
 	ck_assert_uint_eq(grows, 1); /* once */
@@ -660,6 +698,7 @@ add_tests(Suite *suite)
 	tcase_add_test(tc, sync_drops_the_rest);
 	tcase_add_test(tc, local_backends_are_told);
 	tcase_add_test(tc, read_back);
+	tcase_add_test(tc, knows_what_it_needs);
 	tcase_add_test(tc, grows_when_full);
 	tcase_add_test(tc, hungry_is_fed_later);
 	tcase_add_loop_test(tc, adopted, 0, 3);
