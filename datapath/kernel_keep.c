@@ -92,6 +92,23 @@ open_all(const struct kernel_ask *ask, struct kernel_set *set, char *why)
 	return kernel_maps_keep(ask, &set->maps, why);
 }
 
+/* A process that may not load could go on with what is there, and would not say that it can do no
+ * more than that until it has to. */
+static bool
+may_load(void)
+{
+	const struct bpf_insn nothing[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "herald_may", "Dual BSD/GPL", nothing,
+	    sizeof(nothing) / sizeof(nothing[0]), NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 bool
 kernel_keep(const struct kernel_ask *ask, struct kernel_set *set)
 {
@@ -99,7 +116,7 @@ kernel_keep(const struct kernel_ask *ask, struct kernel_set *set)
 	char why[KERNEL_WHY];
 
 	if (!origin_read(ask->pin, &was) || was.objects != objects_hash(ask->force_old) ||
-	    !kernel_maps_suffice(ask))
+	    !kernel_maps_suffice(ask) || !may_load())
 		return false;
 	if (open_all(ask, set, why) == 0) {
 		origin_of(set, ask->force_old, &is);

@@ -102,6 +102,19 @@ def test_no_request_fails_while_the_daemon_is_away_and_when_it_comes_back(plant,
         adopted(plant, node)
 
 
+def test_a_restart_goes_on_with_the_programs_that_run(plant):
+    """Nothing is loaded and nothing exchanged when nothing changed."""
+    d = n1(plant)
+    before = d.bpffs.programs()
+    for sig in (signal.SIGTERM, signal.SIGKILL):
+        d.stop(sig)
+        size = d.log_size()
+        d.start()
+        adopted(plant)
+        assert "kept=true" in d.daemon.text()[size:]
+        assert before and set(d.bpffs.programs()) == set(before)
+
+
 def test_an_established_connection_is_there_after_a_restart(plant):
     agent = plant.agent("outside")
     before = {f"k{n}": agent.http(VIPS[n % 2], keep=f"k{n}") for n in range(16)}
