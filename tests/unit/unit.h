@@ -40,6 +40,15 @@ unit_rounds(unsigned long full)
 	return wish && strcmp(wish, "few") == 0 ? (full + 19) / 20 : full;
 }
 
+/* For tests of what the kernel writes by bpf(2), which valgrind takes for garbage; the sanitizers watch
+ * over them.  Where unit_skip() may stand. */
+static inline void
+unit_not_under_valgrind(void)
+{
+	if (unit_rounds(20) < 20)
+		unit_skip("valgrind does not know BPF");
+}
+
 /* Run the suite @name made of what @add_tests adds; the exit status of main(). */
 static inline int
 unit_run(const char *name, void (*add_tests)(Suite *))

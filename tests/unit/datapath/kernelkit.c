@@ -189,9 +189,7 @@ kernel_teardown(void)
 bool
 kernel_namespaces(void)
 {
-	/* It does not know what bpf(2) reads and writes; the sanitizers watch over these tests. */
-	if (unit_rounds(20) == 1)
-		unit_skip("valgrind does not know BPF");
+	unit_not_under_valgrind();
 	return unshare(CLONE_NEWNET | CLONE_NEWNS) == 0 &&
 	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
 	    libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_XDP, NULL) == 1;

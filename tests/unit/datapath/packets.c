@@ -54,9 +54,7 @@ world_make(struct world *w)
 {
 	char why[200];
 
-	/* What the kernel writes is unknown to it, and the programs are not what it watches. */
-	if (unit_rounds(20) < 20)
-		unit_skip("valgrind does not know BPF");
+	unit_not_under_valgrind();
 	*w = (struct world){ .v6 = false };
 	if (!bed_lay(&w->bed, why, sizeof(why)))
 		unit_skip(why);

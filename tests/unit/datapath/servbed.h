@@ -137,6 +137,7 @@ bed_case(const char *name)
 {
 	TCase *tc = tcase_create(name);
 
+	unit_not_under_valgrind();
 	if (mapkit_init(&kit, FE, BE, WORDS) < 0)
 		unit_skip("no right to make BPF maps");
 	mapkit_fini(&kit);

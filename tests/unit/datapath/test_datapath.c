@@ -443,6 +443,7 @@ add_tests(Suite *s)
 	tcase_add_test(plain, addresses_of_rows);
 	suite_add_tcase(s, plain);
 	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "try", 4, 4, 1, NULL);
+	unit_not_under_valgrind();
 	if (fd < 0 || unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
 	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || ip("link set lo up") != 0)
 		unit_skip("no right to load BPF programs, to mount or to make namespaces");

@@ -251,6 +251,7 @@ add_tests(Suite *s)
 	TCase *tc = tcase_create("sockets");
 	int fd;
 
+	unit_not_under_valgrind();
 	if (unshare(CLONE_NEWNET) < 0)
 		unit_skip("no right to make network namespaces");
 	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "try", 4, 4, 1, NULL);
