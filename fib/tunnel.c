@@ -32,6 +32,7 @@ struct entry {
 	struct addr gateway; /* the neighbour */
 	uint8_t mac[6];
 	bool wanted;
+	bool check;  /* set it again, in case it is not there any more */
 	unsigned on; /* the device that has it; 0: none */
 };
 
@@ -60,6 +61,8 @@ struct tunnel {
 	unsigned nr_dumps;
 	int error;
 	bool dump_failed, ready, adopted_done, flushed;
+	bool device_told; /* by the dump that runs */
+	bool look_again;  /* when the answers are in */
 };
 
 /* ---- what follows from an address ---- */
@@ -238,6 +241,21 @@ answered(void *arg, int err, const char *why)
 	t->nr_asked--;
 	if (err < 0)
 		refused(t, err, why);
+	if (t->nr_asked == 0 && t->look_again) {
+		t->look_again = false;
+		work_post(&t->work);
+	}
+}
+
+/* The news of a device that was made may come behind the answer, and it was asked for twice. */
+static void
+made(void *arg, int err, const char *why)
+{
+	struct tunnel *t = arg;
+
+	if (err == -EEXIST)
+		timer_set(&t->timer, RETRY_MS);
+	answered(arg, err == -EEXIST ? 0 : err, why);
 }
 
 /* What was to go is not there: all that was asked for. */
@@ -315,9 +333,11 @@ look_at_device(struct tunnel *t)
 		t->error = EADDRNOTAVAIL;
 		return false;
 	}
+	if (t->error == EADDRNOTAVAIL)
+		t->error = 0;
 	tunnel_mac(&t->conf.local, mac);
 	if (!t->device.ifindex)
-		ask(t, make_message(&t->conf, mtu), answered);
+		ask(t, make_message(&t->conf, mtu), made);
 	else if (!keys_are_right(t))
 		ask(t, remove_message(t->device.ifindex), removed);
 	else if (!is_adjusted(t, mtu))
@@ -336,10 +356,11 @@ look_at_entries(struct tunnel *t)
 		struct entry *e = &t->entries[i];
 		bool here = e->on == t->device.ifindex;
 
-		if (e->wanted && !here) {
+		if (e->wanted && (!here || e->check)) {
 			ask(t, entry_message(t, e, true, true), answered);
 			ask(t, entry_message(t, e, true, false), answered);
 			e->on = t->device.ifindex;
+			e->check = false;
 		} else if (!e->wanted && here && t->adopted_done) {
 			ask(t, entry_message(t, e, false, false), removed);
 			ask(t, entry_message(t, e, false, true), removed);
@@ -359,6 +380,10 @@ look(void *arg)
 
 	if (!t->ready || t->flushed || t->conf.mode == TUNNEL_WAIT)
 		return;
+	if (t->nr_asked > 0) {
+		t->look_again = true;
+		return;
+	}
 	if (is_foreign(&t->device)) {
 		if (t->conf.mode == TUNNEL_VXLAN)
 			refused(t, -EEXIST, "a device of this name is not ours");
@@ -416,6 +441,7 @@ link_news(void *arg, enum nl_how how, const struct nl_link *l)
 			t->device = (struct nl_link){ 0 };
 	} else {
 		t->device = *l;
+		t->device_told = true;
 	}
 	work_post(&t->work);
 }
@@ -507,8 +533,11 @@ dumped(void *arg, int err)
 		refused(t, err < 0 ? err : -EIO, "");
 		return;
 	}
+	if (!t->device_told)
+		t->device = (struct nl_link){ 0 };
 	t->ready = true;
-	timer_set(&t->timer, AUDIT_MS);
+	if (t->conf.mode == TUNNEL_VXLAN)
+		timer_set(&t->timer, AUDIT_MS);
 	work_post(&t->work);
 }
 
@@ -517,13 +546,10 @@ dump_all(struct tunnel *t)
 {
 	static const enum nl_what all[] = { NL_LINKS, NL_IFADDRS, NL_NEIGHS };
 
-	t->ready = t->dump_failed = false;
-	t->device = (struct nl_link){ 0 };
-	t->nr_links = t->nr_addrs = 0;
+	t->ready = t->dump_failed = t->device_told = false;
 	t->error = 0;
 	for (size_t i = 0; i < t->nr_entries; i++)
-		if (t->entries[i].wanted)
-			t->entries[i].on = 0;
+		t->entries[i].check = true;
 	for (size_t i = 0; i < 3; i++) {
 		if (netlink_dump(t->kernel, all[i], dumped, t) < 0)
 			t->dump_failed = true;
@@ -572,6 +598,8 @@ tunnel_set(struct tunnel *t, const struct tunnel_conf *conf, const struct addr *
 		e->node = nodes[i];
 		e->wanted = true;
 	}
+	if (conf->mode == TUNNEL_VXLAN && !timer_is_running(&t->timer))
+		timer_set(&t->timer, AUDIT_MS);
 	work_post(&t->work);
 	return err;
 }
