@@ -487,7 +487,7 @@ services_maps_set(struct dp_services *s, const struct dp_maps *m, bool adopted)
 }
 
 /*
- * Half as much again, or what was missing and a quarter more, of each that was short; and at least
+ * A quarter more, or what was missing and a quarter of that, of each that was short; and at least
  * what is @needed, short or not: nobody knows what those that found no room would have wanted next.
  */
 static uint32_t
@@ -497,8 +497,8 @@ larger(uint32_t now, uint64_t missing, uint32_t needed, uint32_t max)
 
 	if (!missing)
 		want = now;
-	else if (want < now + (uint64_t)now / 2)
-		want = now + (uint64_t)now / 2;
+	else if (want < now + (uint64_t)now / 4)
+		want = now + (uint64_t)now / 4;
 	if (want < needed)
 		want = needed;
 	return want < max ? (uint32_t)want : max;
