@@ -193,3 +193,17 @@ def test_none_and_shutdown_take_it_away(apart):
     until(lambda: not apart.device("n1"), what="no device after the shutdown")
     assert not apart.ns["n1"].next_hops("172.20.2.0/24")
     assert apart.device("n2")
+
+
+def test_an_underlay_of_ipv6_carries_both_families(lab):
+    p = Apart(lab, tunnel="vxlan", attach="tc")
+    p.start()
+    p.write("20-nodes.yaml", *(h.node(n, [f"172.20.{n[1]}.0/24", f"fd20:{n[1]}::/64"], [NODE6[n]])
+                               for n in NODE4))
+    until(lambda: (p.device("n1") or {}).get("mtu") == 1430, what="the device over IPv6")
+    p.wait_tunnel()
+    for v6 in (False, True):
+        until(lambda v=v6: p.agent("n1p0").http(pod_addr("n2", v6=v))["pod"] == "n2p0",
+              what="n2's device over IPv6 likewise")
+        got = p.agent("n1p0").download(pod_addr("n2", v6=v6), size=SIZE)
+        assert got == p.agent("n2").download(pod_addr("n2", v6=v6), size=SIZE)
