@@ -115,7 +115,8 @@ struct dp_services *services_new(
 void services_free(struct dp_services *);
 void services_conf(struct dp_services *, const struct dp_conf *);
 /* The room that all that is wanted needs, and some more; the flows are not looked at.  -ENOMEM. */
-int services_need(const struct dp_services *, struct dp_sizes *) __attribute__((warn_unused_result));
+int services_need(const struct dp_services *, struct dp_sizes *)
+    __attribute__((warn_unused_result));
 /* Maps to write to from now on; @adopted: they hold an earlier process's rows, which are read
  * first and kept where they are wanted still. */
 int services_maps_set(struct dp_services *, const struct dp_maps *, bool adopted);

@@ -24,12 +24,12 @@
 
 #include <sys/queue.h>
 
-#define SV_NONE UINT32_MAX     /* no row */
-#define SV_WILDCARD UINT32_MAX /* the value of an address's own key */
-#define SV_PREV_MS 60000       /* so long the table before the last change is of use */
-#define SV_REST_MS 1000	       /* so long a program may hold a word that it read */
-#define SV_WORDS_MAX (1U << 28)  /* of all tables */
-#define SV_QUEUE 512	       /* keys written by one system call */
+#define SV_NONE UINT32_MAX	/* no row */
+#define SV_WILDCARD UINT32_MAX	/* the value of an address's own key */
+#define SV_PREV_MS 60000	/* so long the table before the last change is of use */
+#define SV_REST_MS 1000		/* so long a program may hold a word that it read */
+#define SV_WORDS_MAX (1U << 28) /* of all tables */
+#define SV_QUEUE 512		/* keys written by one system call */
 
 /* ---- a hash table of things that begin with their hash ---- */
 struct sv_index {
