@@ -29,7 +29,8 @@ class Apart(Plant):
             ns.cgroup = self.lab.cgroup(node)
             link(ns, "eth0", r, node)
             r.addr(node, f"{ROUTER4}/32", f"{ROUTER6}/128")
-            r.ip(f"route add {NODE4[node]}/32 dev {node}", f"route add {NODE6[node]}/128 dev {node}")
+            r.ip(f"route add {NODE4[node]}/32 dev {node}",
+                 f"route add {NODE6[node]}/128 dev {node}")
             ns.addr("eth0", f"{NODE4[node]}/32", f"{NODE6[node]}/128")
             ns.ip(f"route add {ROUTER4}/32 dev eth0", f"route add default via {ROUTER4}",
                   f"route add {ROUTER6}/128 dev eth0", f"route add default via {ROUTER6}")
@@ -56,7 +57,8 @@ class Apart(Plant):
             until(lambda n=node, o=other: self.tunnel_routes(n) == {
                 f"172.20.{o[1]}.0/24", f"fd20:{o[1]}::/64"}, 10,
                 lambda n=node: f"{n}: {self.heralds[n].run_ctl('routes')}")
-            until(lambda n=node: self.heralds[n].ctl("status")["tunnel"]["set"] == 1, what="entries")
+            until(lambda n=node: self.heralds[n].ctl("status")["tunnel"]["set"] == 1,
+                  what="entries")
 
 
 def service():
