@@ -12,7 +12,6 @@
 #include "daemon/health_check.h"
 #include "datapath/datapath.h"
 #include "fib/fib.h"
-#include "fib/tunnel.h"
 #include "ipam/ipam.h"
 #include "lib/loop.h"
 #include "resource/resource.h"

@@ -5,7 +5,7 @@
 #define HERALD_DAEMON_TUNNEL_WANTED_H
 
 #include "daemon/arena.h"
-#include "fib/tunnel.h"
+#include "fib/fib.h"
 #include "resource/resource.h"
 
 /* One route through the tunnel: a PodCIDR of another node, and that node. */

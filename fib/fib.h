@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fib/tunnel.h" /* the overlay that FIB_TUNNEL routes lead through */
 #include "lib/addr.h"
 #include "lib/reason.h"
 
