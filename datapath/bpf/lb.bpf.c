@@ -132,7 +132,8 @@ herald_xdp(struct xdp_md *ctx)
 	struct ethhdr *eth = data;
 	int verdict = XDP_PASS;
 
-	if ((void *)(eth + 1) > end)
+	/* What went to many is not for a VIP of ours alone; tc knows the rest of it. */
+	if ((void *)(eth + 1) > end || eth->h_dest[0] & 1)
 		return XDP_PASS;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
 		xdp_handle(ctx, false, &verdict);
