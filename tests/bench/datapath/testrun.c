@@ -12,9 +12,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "tests/bench/datapath/kit.h"
 #include "tests/bench/datapath/layout.h"
@@ -27,6 +30,7 @@ struct bench {
 	int harness, nop, jump, templates, program;
 	bool tc;
 	uint32_t ifindex, repeat, rounds;
+	uint8_t mac[6]; /* of the device: a frame to another is no business of tc programs */
 	const char *only, *label;
 	struct endpoint vip, udp_vip, vip6, backend, backend6, client, client6, other;
 };
@@ -76,6 +80,7 @@ once(const struct bench *b, uint32_t repeat, uint32_t *verdict)
 
 	if (bpf_map_lookup_elem(b->templates, &zero, &t) < 0)
 		fail("no template");
+	memcpy(t.data, b->mac, sizeof(b->mac));
 	xdp.data_end = t.len;
 	o.data_in = t.data;
 	o.data_size_in = t.len;
@@ -87,6 +92,19 @@ once(const struct bench *b, uint32_t repeat, uint32_t *verdict)
 		fail("test run");
 	*verdict = o.retval;
 	return o.duration;
+}
+
+static void
+device_mac(const char *dev, uint8_t mac[6])
+{
+	struct ifreq r = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", dev);
+	if (fd < 0 || ioctl(fd, SIOCGIFHWADDR, &r) < 0)
+		fail("%s: no MAC address", dev);
+	memcpy(mac, r.ifr_hwaddr.sa_data, 6);
+	close(fd);
 }
 
 /* ---- packets ---- */
@@ -340,6 +358,8 @@ main(int argc, char **argv)
 		fail("needs --pin, --vip and 1 to %d rounds", ROUNDS_MAX);
 	pin_cpu(cpu);
 	b.ifindex = ifindex_of(dev);
+	if (dev)
+		device_mac(dev, b.mac);
 	b.program = pinned(pin, NULL);
 	if (bpf_obj_get_info_by_fd(b.program, &info, &size) < 0)
 		fail("%s: no program", pin);
