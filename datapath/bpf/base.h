@@ -77,6 +77,7 @@ struct way {
 	bool encap; /* goes as it is, in an outer header to the backend's node */
 	__u32 fe, be;
 	__u32 be_flags;
+	__u32 now; /* ticks */
 };
 
 /* As slow.h finds the headers. */

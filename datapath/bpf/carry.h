@@ -224,6 +224,7 @@ carry_send(struct __sk_buff *skb, __u32 l4, __u32 hook, const bool v6)
 		return LB_HELPER;
 	if (tmp->s.ttl <= 1 && hook != LB_AT_OUT) /* no error about an error */
 		return LB_TTL;
+	tmp->w.now = now_ticks();
 	why = tc_route(skb, c, &tmp->p, &tmp->w, (int)hook, v6, &answer, &h);
 	if (why != LB_FORWARDED)
 		return why;

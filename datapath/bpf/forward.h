@@ -105,14 +105,12 @@ hop_miss(void *ctx, struct lb_hop *row, const struct lb_addr *src, const struct 
  * was asked for grows old by itself.
  */
 INLINE __u32
-hop_generation(const struct lb_conf *c)
+hop_generation(const struct lb_conf *c, __u32 now)
 {
-	__u32 generation = READ_ONCE(c->hop_generation), beat = READ_ONCE(c->heartbeat), now;
+	__u32 generation = READ_ONCE(c->hop_generation), beat = READ_ONCE(c->heartbeat);
 
-	if (!beat)
-		return generation;
-	now = now_ticks();
-	if (now - beat <= LB_ALONE_TICKS)
+	/* The beat may be a tick ahead of what the packet began with. */
+	if (!beat || (int)(now - beat) <= LB_ALONE_TICKS)
 		return generation;
 	return generation * 0x9e3779b1U ^ now >> LB_HOP_SHIFT;
 }
@@ -123,9 +121,9 @@ hop_generation(const struct lb_conf *c)
  */
 INLINE enum hop_answer
 hop_find(void *ctx, const struct lb_conf *c, const struct lb_addr *src, const struct lb_addr *dst,
-    __u32 ifindex, const bool v6, struct hop *h)
+    __u32 ifindex, __u32 now, const bool v6, struct hop *h)
 {
-	__u32 i = hop_hash(dst, v6) & hop_mask, generation = hop_generation(c);
+	__u32 i = hop_hash(dst, v6) & hop_mask, generation = hop_generation(c, now);
 	struct lb_hop *row = bpf_map_lookup_elem(&hops, &i);
 
 	if (!row)

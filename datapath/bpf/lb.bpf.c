@@ -72,7 +72,8 @@ xdp_send(struct xdp_md *ctx, const struct lb_conf *c, const struct pkt *p, const
 
 	if (w->encap || w->be_flags & LB_BE_NODE)
 		return false;
-	if (hop_find(ctx, c, &w->saddr, &w->daddr, ctx->ingress_ifindex, v6, &h) != HOP_KNOWN)
+	if (hop_find(ctx, c, &w->saddr, &w->daddr, ctx->ingress_ifindex, w->now, v6, &h) !=
+	    HOP_KNOWN)
 		return false;
 	if (h.ifindex != ctx->ingress_ifindex && !(h.flags & LB_LINK_XDP))
 		return false;

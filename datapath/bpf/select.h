@@ -495,6 +495,7 @@ decide_forward(const struct lb_conf *c, const struct pkt *p, __u32 now, const in
 		return LB_HELPER;
 	tmp->p = *p;
 	__builtin_memset(&tmp->w, 0, sizeof(tmp->w));
+	tmp->w.now = now;
 	tmp->w.saddr = p->saddr;
 	tmp->w.sport = p->sport;
 	tmp->now = now;
@@ -557,6 +558,7 @@ decide(const struct lb_conf *c, const struct pkt *p, const int hook, const bool 
 	__u32 now = now_ticks();
 
 	__builtin_memset(w, 0, sizeof(*w));
+	w->now = now;
 	if (p->from & LB_IS_BACKEND && decide_reply(c, p, now, false, v6, w) == LB_REPLIED)
 		return LB_REPLIED;
 	if (!(p->to & LB_IS_VIP))

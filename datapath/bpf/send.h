@@ -46,7 +46,7 @@ tc_route(struct __sk_buff *skb, const struct lb_conf *c, const struct pkt *p, co
 	if ((hook == LB_AT_OUT && w->reply) || w->be_flags & LB_BE_NODE)
 		*answer = HOP_LOCAL;
 	else
-		*answer = hop_find(skb, c, &w->saddr, &w->daddr, skb->ifindex, v6, h);
+		*answer = hop_find(skb, c, &w->saddr, &w->daddr, skb->ifindex, w->now, v6, h);
 	if (*answer == HOP_NONE)
 		return LB_NO_ROUTE;
 	/* What comes in from one of the node's own addresses the kernel calls a martian. */

@@ -303,7 +303,7 @@ encapsulate(struct __sk_buff *skb, const struct lb_conf *c, const struct pkt *p,
 	node = be->node;
 	same->saddr = p->saddr;
 	same->daddr = p->daddr;
-	answer = hop_find(skb, c, src, &node, skb->ifindex, v6, &h);
+	answer = hop_find(skb, c, src, &node, skb->ifindex, w->now, v6, &h);
 	if (answer == HOP_NONE || answer == HOP_LOCAL)
 		return LB_NO_ROUTE;
 	if (h.mtu && is_too_big(skb, p, L3_OFF, s->l4, h.mtu - outer)) {
