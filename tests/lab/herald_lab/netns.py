@@ -127,17 +127,23 @@ class Netns:
                             yield int(pid)
 
     def remove(self):
-        """Kill what still lives in here, then take the namespace away."""
+        """Kill what still lives in here, then take the namespace away, also one half made: an
+        interrupt may have struck between its name and its mount."""
         end = time.monotonic() + 3
         while time.monotonic() < end:
-            left = list(self.processes())
+            left = []
+            with contextlib.suppress(Exception):
+                left = list(self.processes())
             if not left:
                 break
             for pid in left:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.01)
-        ip("netns", "del", self.name, check=False)
+        while os.path.exists(self.path) and time.monotonic() < end + 2:
+            ip("netns", "del", self.name, check=False)
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
 
 
 def link(a, dev_a, b, dev_b):
