@@ -9,32 +9,76 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct loop *loop;
 static struct tunnel *tunnel;
 
-/* What a command says, its errors left out; "" when it says nothing. */
+enum { WORDS = 32, SAID = 8000 };
+
+/* Runs a command, words apart by blanks; what it says into @text (@size), its errors left out.  The
+ * status as of waitpid(2), or -1. */
+static int
+spawn(const char *command, char *text, size_t size)
+{
+	char copy[400], *argv[WORDS] = { NULL }, *save = NULL;
+	posix_spawn_file_actions_t files;
+	int out[2], status = -1, argc = 0;
+	size_t len = 0;
+	ssize_t n;
+	pid_t pid;
+
+	snprintf(copy, sizeof(copy), "%s", command);
+	for (char *w = strtok_r(copy, " ", &save); w && argc < WORDS - 1;
+	     w = strtok_r(NULL, " ", &save))
+		argv[argc++] = w;
+	text[0] = '\0';
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return -1;
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, out[1], STDOUT_FILENO);
+	posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	if (posix_spawnp(&pid, argv[0], &files, NULL, argv, environ) != 0)
+		pid = -1;
+	posix_spawn_file_actions_destroy(&files);
+	close(out[1]);
+	while (len < size - 1 && (n = read(out[0], text + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	close(out[0]);
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+	return status;
+}
+
+/* What a command says; "" when it says nothing. */
 static const char *
 said(const char *command)
 {
-	static char text[8000];
-	FILE *in = popen(command, "r");
-	size_t len;
+	static char text[SAID];
 
-	ck_assert_ptr_nonnull(in);
-	len = fread(text, 1, sizeof(text) - 1, in);
-	text[len] = '\0';
-	pclose(in);
+	spawn(command, text, sizeof(text));
 	return text;
+}
+
+static bool
+runs(const char *command)
+{
+	char text[SAID];
+
+	return spawn(command, text, sizeof(text)) == 0;
 }
 
 static void
 run(const char *command)
 {
-	ck_assert_msg(system(command) == 0, "%s", command);
+	ck_assert_msg(runs(command), "%s", command);
 }
 
 static void
@@ -78,9 +122,12 @@ setup(void)
 {
 	log_sink(no_log, NULL);
 	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
-	run("ip link set lo up && ip link add va mtu 1400 type veth peer name vb mtu 1400 && ip "
-	    "link set vb up && ip link set va up && "
-	    "ip addr add 192.0.2.1/24 dev va && ip addr add 2001:db8::1/64 dev va nodad");
+	run("ip link set lo up");
+	run("ip link add va mtu 1400 type veth peer name vb mtu 1400");
+	run("ip link set vb up");
+	run("ip link set va up");
+	run("ip addr add 192.0.2.1/24 dev va");
+	run("ip addr add 2001:db8::1/64 dev va nodad");
 	loop = loop_new();
 	begin();
 }
@@ -109,9 +156,9 @@ want(enum tunnel_mode mode, const char *local, const char *one, const char *two)
 	ck_assert_int_eq(tunnel_set(tunnel, &conf, nodes, nr), 0);
 }
 
-#define LINK "ip -d -o link show dev " TUNNEL_DEVICE " 2>/dev/null"
-#define NEIGH "ip -6 neigh show dev " TUNNEL_DEVICE " 2>/dev/null"
-#define FDB "bridge fdb show dev " TUNNEL_DEVICE " 2>/dev/null"
+#define LINK "ip -d -o link show dev " TUNNEL_DEVICE
+#define NEIGH "ip -6 neigh show dev " TUNNEL_DEVICE
+#define FDB "bridge fdb show dev " TUNNEL_DEVICE
 
 START_TEST(made_and_removed)
 {
@@ -238,8 +285,8 @@ add_tests(Suite *s)
 
 	if (unshare(CLONE_NEWNET) < 0)
 		unit_skip("no right to make a network namespace");
-	if (system("ip link add " TUNNEL_DEVICE " type vxlan id 1 dstport 8472 2>/dev/null") != 0 ||
-	    system("bridge link >/dev/null 2>&1") != 0)
+	if (!runs("ip link add " TUNNEL_DEVICE " type vxlan id 1 dstport 8472") ||
+	    !runs("bridge link"))
 		unit_skip("iproute2 or VXLAN is missing");
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, teardown);
