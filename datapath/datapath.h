@@ -7,7 +7,7 @@
  * written as a difference once dp_sync_end() says that it is complete.  dp_free() leaves everything
  * in the kernel; dp_remove() takes everything out.
  *
- * Loading programs takes tens of milliseconds of the verifier, so it is done by a thread; everything
+ * Loading programs takes half a second of the verifier, so it is done by a thread; everything
  * else runs on the loop's.  Until it is loaded all calls are taken and kept.
  *
  * What a table may hold is the caller's decision (daemon/datapath_wanted.c): policy, graceful
