@@ -492,28 +492,37 @@ entry_add(struct tunnel *t, const uint8_t mac[6])
 	return e;
 }
 
-/* Neighbours on our device: one of ours that goes is set again; one of an earlier process that
- * nobody wants is remembered, to be removed. */
+static struct entry *
+entry_of_gateway(struct tunnel *t, const struct addr *gateway)
+{
+	for (size_t i = 0; i < t->nr_entries; i++)
+		if (addr_eq(&t->entries[i].gateway, gateway))
+			return &t->entries[i];
+	return NULL;
+}
+
+/* Neighbours on our device: one of ours that goes, or is no longer permanent, is set again; one of
+ * an earlier process that nobody wants is remembered, to be removed.  What the kernel tells of one
+ * that goes has no MAC, and of one that a packet still holds it only says that it failed. */
 static void
 neigh_news(void *arg, enum nl_how how, const struct nl_neigh *n)
 {
 	struct tunnel *t = arg;
+	bool lost = how == NL_DEL || n->state != NUD_PERMANENT;
 	struct addr gateway;
 	struct entry *e;
 
-	if (!t->device.ifindex || n->ifindex != t->device.ifindex || !n->has_mac)
+	if (!t->device.ifindex || n->ifindex != t->device.ifindex)
+		return;
+	e = entry_of_gateway(t, &n->addr);
+	if (e && e->wanted && lost) {
+		e->on = 0;
+		work_post(&t->work);
+	}
+	if (e || lost || how != NL_DUMPED || !n->has_mac)
 		return;
 	gateway = gateway_of(n->mac);
 	if (!addr_eq(&gateway, &n->addr))
-		return;
-	e = entry_find(t, n->mac);
-	if (how == NL_DEL) {
-		if (e && e->wanted)
-			e->on = 0;
-		work_post(&t->work);
-		return;
-	}
-	if (e || how != NL_DUMPED || n->state != NUD_PERMANENT)
 		return;
 	e = entry_add(t, n->mac);
 	if (e)
