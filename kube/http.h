@@ -1,0 +1,63 @@
+/*
+ * kube/http.h: requests to the API server: libcurl's multi interface on the loop.  HTTP/2 where it is
+ * offered, so that all watches share a connection.  Knows paths and bytes, nothing of objects.
+ *
+ * Every call ends with exactly one done(), never from within kube_call(), unless it is cancelled.
+ */
+#ifndef HERALD_KUBE_HTTP_H
+#define HERALD_KUBE_HTTP_H
+
+#include "kube/access.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct kube_http;
+struct kube_call;
+
+/* NULL: no memory, errno.  @access is borrowed and outlives it. */
+struct kube_http *kube_http_new(struct loop *, struct kube_access *);
+void kube_http_free(struct kube_http *); /* cancels every call; NULL is fine */
+
+struct kube_answer {
+	int status;		/* of HTTP; 0: there was no answer, error says why */
+	const char *error;	/* for people, naming server and path; "" when status is 2xx */
+	const char *reason;	/* of the Status object ("Expired", "Forbidden"), or "" */
+	int code;		/* likewise, else status */
+	unsigned retry_after_s; /* 0: not told */
+	const char *body;	/* what data() did not take; NUL-terminated */
+	size_t len;
+};
+
+struct kube_request {
+	const char *method;	  /* "GET", "PATCH", ... */
+	const char *path;	  /* with its query: "/api/v1/services?limit=500" */
+	const char *content_type; /* NULL without body */
+	const char *body;	  /* copied */
+	size_t len;
+	unsigned timeout_ms; /* for the whole; 0: none (watches) */
+	unsigned idle_ms;    /* without a byte; 0: none */
+	/* Pieces of a 2xx body as they come; NULL: collected into the answer (16 MiB at most).
+	 * false: enough, the call ends with status 0 and error "stopped".  May not cancel. */
+	bool (*data)(void *arg, const char *bytes, size_t len);
+	void (*done)(void *arg, const struct kube_answer *); /* borrowed */
+	void *arg;
+};
+
+/* Copies what it needs of the request.  NULL: no memory (done is not called).  A 401 is tried once
+ * more with a fresh token before it is told. */
+struct kube_call *kube_call(struct kube_http *, const struct kube_request *);
+/* done() is not called.  Fine from any callback but data(). */
+void kube_call_cancel(struct kube_call *);
+/* Stop reading while the receiver is behind (back-pressure); go on later. */
+void kube_call_pause(struct kube_call *, bool paused);
+
+/* Has any call got an answer since the last one that got none? */
+bool kube_http_reachable(const struct kube_http *);
+
+/* Words for a Status object in @body that name what is missing: "forbidden: needs get on
+ * services/status in api group \"\""; into @to. */
+void kube_status_text(const char *body, size_t len, int status, char *to, size_t size);
+
+#endif
