@@ -254,6 +254,10 @@ class Soak:
               f"failed, {explained} more explained; {self.endpoints.changes} changes; {done}",
               flush=True)
 
+    @staticmethod
+    def counters(herald):
+        return ", ".join(f"{k} {n}" for k, n in herald.counters().items() if n)
+
     def verdict(self):
         self.tell()
         _, bad, _, beyond = self.account()
@@ -270,6 +274,7 @@ class Soak:
         for node, d in self.plant.heralds.items():
             print(f"  {node}: {self.rss[node]} KB at first, {d.daemon.rss_kb()} KB now; "
                   f"{repaired[node]} words of the maps put right")
+            print(f"    counters: {self.counters(d)}")
         good = not bad and not beyond and not self.daemons.deaths and not any(repaired.values())
         print("no request failed that the changes do not explain" if good else "NOT GOOD")
         return 0 if good else 1
