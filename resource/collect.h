@@ -19,6 +19,7 @@ struct decoder {
 	const struct decode_in *in;
 	struct res_faults *faults;
 	size_t nr_faults; /* of this object */
+	bool notice;	  /* what is told now is no fault */
 	struct res_arena *arena;
 	const struct decode_at *at;
 	char object[320]; /* "KIND/NAME" */

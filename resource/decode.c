@@ -42,7 +42,8 @@ fault_va(struct decoder *d, const struct node *n, const char *fmt, va_list ap)
 	struct fault_place place = { .file = d->in->file,
 		.line = n ? n->line : 1,
 		.column = n ? n->column : 1,
-		.object = d->object };
+		.object = d->object,
+		.notice = d->notice };
 	char text[SCALAR_WHY + 400];
 	struct buf path;
 	int err;
@@ -55,7 +56,7 @@ fault_va(struct decoder *d, const struct node *n, const char *fmt, va_list ap)
 	err = fault_add(d->faults, &place, "%s", text);
 	if (err < 0)
 		d->err = err;
-	d->nr_faults++;
+	d->nr_faults += !d->notice;
 	buf_fini(&path);
 }
 
@@ -198,14 +199,17 @@ static void
 check_keys(struct decoder *d, const struct table *t, const struct node *map)
 {
 	decode_duplicates(d, map);
-	for (size_t i = 0; i < map->nr; i++) {
+	for (size_t i = 0; i < map->nr && d->in->unknown != UNKNOWN_SILENT; i++) {
 		const struct node *key = map->entries[i].key;
 		const struct field *f = t->fields;
 
 		while (f->name && (strcmp(f->name, key->text) != 0 || !field_is_open(d, f)))
 			f++;
-		if (!f->name)
-			fault_unknown(d, t, key);
+		if (f->name)
+			continue;
+		d->notice = d->in->unknown == UNKNOWN_NOTICE;
+		fault_unknown(d, t, key);
+		d->notice = false;
 	}
 }
 

@@ -10,6 +10,9 @@
 /* Which fields and kinds a document may use. */
 enum dialect { DIALECT_NATIVE, DIALECT_CILIUM_V2, DIALECT_CILIUM_ALPHA };
 
+/* What an unknown field is: a fault; told, and the object is taken all the same; nothing. */
+enum decode_unknown { UNKNOWN_FAULT, UNKNOWN_NOTICE, UNKNOWN_SILENT };
+
 struct decode_in {
 	const struct schema *schema;
 	enum dialect dialect;
@@ -18,6 +21,7 @@ struct decode_in {
 	const struct node *map; /* NULL: an object of defaults */
 	/* Where the document stands in a List; "" outside. */
 	const char *prefix;
+	enum decode_unknown unknown;
 };
 
 /*

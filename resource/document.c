@@ -2,6 +2,8 @@
  * resource/document.c: YAML text -> documents -> objects: which kind a document is, in which
  * dialect, and Lists of them.
  */
+#include "resource/document.h"
+
 #include "resource/decode.h"
 #include "resource/fault.h"
 #include "resource/tree.h"
@@ -13,12 +15,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-struct loader {
-	const char *file;
-	struct res_set *out;
-	struct res_faults *faults;
-};
 
 /* Where a document says what it is. */
 struct head {
@@ -33,7 +29,7 @@ static int __attribute__((format(printf, 5, 6))) refuse(struct loader *l, const 
 {
 	const char *name = tree_text(tree_get(h->root, "metadata"), "name");
 	char object[320], path[160], text[512], kind[64], quoted[256];
-	struct fault_place place = { l->file, at->line, at->column, object, path };
+	struct fault_place place = { l->file, at->line, at->column, object, path, false };
 	va_list ap;
 
 	if (h->kind)
@@ -46,6 +42,7 @@ static int __attribute__((format(printf, 5, 6))) refuse(struct loader *l, const 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	l->refused = true;
 	return fault_add(l->faults, &place, "%s", text);
 }
 
@@ -222,6 +219,16 @@ head_string(struct loader *l, const struct head *h, const char *field, const cha
 	return 0;
 }
 
+/* An API server may be newer than we are, and its own kinds grow with each version. */
+static enum decode_unknown
+unknown_of(const struct loader *l, const struct schema *s)
+{
+	if (!l->lenient)
+		return UNKNOWN_FAULT;
+	return s->cilium || group_is(s->group_version, "heraldlb.io") ? UNKNOWN_NOTICE
+								      : UNKNOWN_SILENT;
+}
+
 static int
 load_object(struct loader *l, const struct head *h)
 {
@@ -235,9 +242,12 @@ load_object(struct loader *l, const struct head *h)
 	in.schema = find_kind(h->api, h->kind, &in.dialect);
 	if (!in.schema)
 		return refuse_kind(l, h, api ? api : h->root, kind ? kind : h->root);
+	in.unknown = unknown_of(l, in.schema);
 	err = decode_object(&in, l->faults, &o);
-	if (err == -EINVAL)
+	if (err == -EINVAL) {
+		l->refused = true;
 		return 0;
+	}
 	if (err < 0)
 		return err;
 	err = set_add(l->out, o);
@@ -269,6 +279,16 @@ load(struct loader *l, struct head *h, bool in_list)
 	return load_list(l, h);
 }
 
+int
+document_load(struct loader *l, const struct node *root, const char *api_version, const char *kind)
+{
+	struct head h = {
+		.root = root, .api = api_version, .kind = kind, .prefix = "", .number = 1
+	};
+
+	return load(l, &h, false);
+}
+
 static int
 on_document(void *arg, const struct node *root, unsigned number)
 {
@@ -283,13 +303,13 @@ int
 res_decode_yaml(
     const char *file, const char *text, size_t len, struct res_set *out, struct res_faults *faults)
 {
-	struct loader l = { file, out, faults };
+	struct loader l = { .file = file, .out = out, .faults = faults };
 	struct tree_reader rd = { file, faults, on_document, &l };
 	size_t before = fault_count(faults), first = faults->nr;
 	int err;
 
 	if (len > RES_MAX_FILE) {
-		struct fault_place at = { file, 1, 1, "Document/1", "file" };
+		struct fault_place at = { file, 1, 1, "Document/1", "file", false };
 
 		err = fault_add(faults, &at, "%zu bytes: must be at most %u", len, RES_MAX_FILE);
 	} else {

@@ -100,6 +100,7 @@ add(struct res_faults *faults, const struct fault_place *at, char *text)
 		.object = dup(at->object),
 		.field = dup(at->field),
 		.text = text,
+		.notice = at->notice,
 	};
 
 	if (!f.file || !f.object || !f.field || !f.text ||
@@ -139,7 +140,8 @@ fault_copy(struct res_faults *to, const struct res_faults *from)
 
 	for (size_t i = 0; i < from->nr && to->nr < RES_MAX_FAULTS; i++) {
 		const struct res_fault *f = &from->v[i];
-		struct fault_place at = { f->file, f->line, f->column, f->object, f->field };
+		struct fault_place at = { f->file, f->line, f->column, f->object, f->field,
+			f->notice };
 
 		err = add(to, &at, mem_strndup(f->text, strlen(f->text)));
 		if (err < 0)
@@ -157,6 +159,8 @@ undo:
 char *
 res_fault_format(const struct res_fault *f)
 {
+	if (!*f->file) /* an object of the API has no lines */
+		return xasprintf("%s: %s: %s", f->object, f->field, f->text);
 	return xasprintf(
 	    "%s:%u:%u: %s: %s: %s", f->file, f->line, f->column, f->object, f->field, f->text);
 }

@@ -10,6 +10,7 @@ struct fault_place {
 	const char *file;
 	unsigned line, column;
 	const char *object, *field;
+	bool notice;
 };
 
 /* Add one; -ENOMEM when it could not be kept, which is more than a fault. */

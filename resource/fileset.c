@@ -116,7 +116,7 @@ file_get(struct fileset *fs, const struct fileset_root *root, const char *name)
 static int
 file_fault(const char *path, struct res_faults *faults, const char *what, const char *right)
 {
-	const struct fault_place at = { path, 1, 1, "Document/1", "file" };
+	const struct fault_place at = { path, 1, 1, "Document/1", "file", false };
 
 	return fault_add(faults, &at, "%s: %s", what, right);
 }

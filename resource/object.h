@@ -108,6 +108,7 @@ struct res_fault {
 	char *object;	       /* "KIND/NAME" */
 	char *field;	       /* "spec.timers.holdTimeSeconds" */
 	char *text;	       /* "2: must be 0 or 3 to 65535" */
+	bool notice;	       /* no more than a word: the object was taken all the same */
 };
 
 /* File by file, down each; beyond RES_MAX_FAULTS they are only counted. */
@@ -120,7 +121,8 @@ struct res_faults {
 #define RES_MAX_FAULTS 1000
 
 void res_faults_fini(struct res_faults *); /* empties it */
-/* "FILE:LINE:COLUMN: KIND/NAME: FIELD: what is wrong, what would be right", for free(). */
+/* "FILE:LINE:COLUMN: KIND/NAME: FIELD: what is wrong, what would be right", for free(); without the
+ * place when it came from no file. */
 char *res_fault_format(const struct res_fault *);
 
 /* ---- decoding ---- */
@@ -134,5 +136,31 @@ char *res_fault_format(const struct res_fault *);
  */
 int res_decode_yaml(const char *file, const char *text, size_t len, struct res_set *out,
     struct res_faults *faults) __attribute__((warn_unused_result));
+
+/* ---- objects of an API server ---- */
+
+#define RES_MAX_JSON (8u << 20) /* bytes of one object */
+
+/* What the text of an object says it is; "" where it says nothing. */
+struct res_json_head {
+	char ns[64], name[256], uid[64], resource_version[64];
+};
+
+/* Only the head.  0; -EBADMSG: this is no JSON object with metadata; -ENOMEM. */
+int res_json_head(const char *text, size_t len, struct res_json_head *)
+    __attribute__((warn_unused_result));
+
+/*
+ * One object as JSON, which may be a document that becomes several.  @api_version and @kind are
+ * what it is when the text does not say, as the items of lists.  Nulls are as absent; of
+ * annotations only those are kept that mean something here; unknown fields of core kinds are
+ * passed over, those of other kinds are notices in @faults and change nothing in what is returned.
+ *
+ * 0; -EINVAL: there are faults, in @faults, and @out may have good parts; -EBADMSG: as above, and
+ * nothing was said; -ENOMEM.  *head is written with 0 and -EINVAL.
+ */
+int res_decode_json(const char *api_version, const char *kind, const char *text, size_t len,
+    struct res_set *out, struct res_faults *faults, struct res_json_head *head)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -109,7 +109,7 @@ object_fault(struct res_faults *faults, const struct res_object *o, const char *
     const char *right, const struct res_object *first)
 {
 	char object[320];
-	const struct fault_place at = { o->file, o->line, o->column, object, field };
+	const struct fault_place at = { o->file, o->line, o->column, object, field, false };
 
 	snprintf(object, sizeof(object), "%s/%s", o->api_kind, o->meta.name);
 	return fault_add(faults, &at, "%s%s%s: %s; the first is in %s:%u:%u", o->meta.ns,
@@ -151,7 +151,8 @@ tell_roots(struct fileset *fs, struct res_faults *faults)
 	int err = 0;
 
 	for (size_t i = 0; i < fs->nr_roots && !err; i++) {
-		const struct fault_place at = { fs->roots[i].path, 1, 1, "Document/1", "file" };
+		const struct fault_place at = { fs->roots[i].path, 1, 1, "Document/1", "file",
+			false };
 
 		if (fs->roots[i].error)
 			err = fault_add(faults, &at, "%s: must be a file or a directory",

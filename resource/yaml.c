@@ -53,7 +53,7 @@ static void __attribute__((format(printf, 4, 5)))
 refuse(struct yaml *y, unsigned line, unsigned column, const char *fmt, ...)
 {
 	char object[32], text[256];
-	struct fault_place at = { y->rd->file, line, column, object, "yaml" };
+	struct fault_place at = { y->rd->file, line, column, object, "yaml", false };
 	va_list ap;
 
 	va_start(ap, fmt);
