@@ -21,8 +21,8 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # These need no configuration: they bring in what they need and call make again, or only sweep.
-PLAIN := check check-lab check-fuzz demo soak bench bench-datapath help clean distclean format format-check lint deps \
-	configure
+PLAIN := check check-lab check-kube check-fuzz demo soak bench bench-datapath kube-server \
+	help clean distclean format format-check lint deps configure
 ifneq ($(if $(MAKECMDGOALS),$(filter-out $(PLAIN),$(MAKECMDGOALS)),all),)
 include $(BUILD)/config.mk
 endif
@@ -151,7 +151,8 @@ $(foreach t,$(patsubst $(O)/%,%,$(UNIT_TESTS)),$(eval \
 	$(call unit_rule,$(t),$(call unit_helpers,$(t)),$(call unit_room,$(t)))))
 $(O)/tests/unit/%.o: TEST_CFLAGS = $(CHECK_CFLAGS)
 
-.PHONY: check check-unit check-valgrind check-lab check-fuzz fuzz-all demo soak bench bench-datapath
+.PHONY: check check-unit check-valgrind check-lab check-kube check-fuzz fuzz-all demo soak bench \
+	bench-datapath
 check-unit: unit-tests
 	@tools/check/run-unit --build $(O) --jobs $(NPROC) $(TESTS)
 
@@ -202,7 +203,18 @@ check: deps
 check-lab: deps
 	@$(MAKE) -j$(NPROC) all
 	@HERALD_BUILD=$(abspath $(O)) tools/check/grounded $(PYTHON) -m pytest -q -rs -n $(LAB_JOBS) \
-		$(LAB_ARGS) tests/lab
+		$(LAB_ARGS) --ignore tests/lab/kube tests/lab
+
+# Takes packages that nothing else needs, and builds an API server at the first call.
+.PHONY: kube-server
+kube-server:
+	@tools/install-deps --ensure kube
+	@tools/kube/build
+
+check-kube: kube-server
+	@$(MAKE) -j$(NPROC) all
+	@HERALD_BUILD=$(abspath $(O)) tools/check/grounded $(PYTHON) -m pytest -q -rs -n $(LAB_JOBS) \
+		$(LAB_ARGS) tests/lab/kube
 
 demo: deps
 	@$(MAKE) -j$(NPROC) all
@@ -285,6 +297,7 @@ help:
 	@echo 'check-valgrind unit tests under valgrind'
 	@echo 'check-fuzz     seeds replayed, then a short run of each fuzz target with a fixed seed'
 	@echo 'check-lab      network namespaces and real peers (root); LAB_ARGS= goes to pytest'
+	@echo 'check-kube     likewise, with a real Kubernetes API server that is built first (minutes)'
 	@echo 'soak           ten minutes of requests while endpoints change and daemons are killed (root);'
 	@echo '               SOAK_ARGS= goes to it (--seconds N)'
 	@echo 'bench          measurements'

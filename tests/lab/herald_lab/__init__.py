@@ -14,6 +14,8 @@ tests/bench/.  Needs root, Python 3.11 and Debian packages, nothing else.
     plant      a network for the datapath, both families, with
     podserver, inside, load    what runs in its pods, asks them, and goes on asking
     bpf        a bpffs and a cgroup of one node
+    kube       a real Kubernetes API server, with
+    kubeapi, kubecrd    a client of its API, and the custom resources that it serves
 """
 from .lab import Lab
 from .netns import Netns
