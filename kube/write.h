@@ -34,6 +34,9 @@ struct kube_writer_conf {
 struct kube_writer *kube_writer_new(
     struct loop *, struct kube_http *, const struct kube_writer_conf *);
 void kube_writer_free(struct kube_writer *);
+/* From now on at this pace. */
+void kube_writer_pace(struct kube_writer *, const struct kube_writer_conf *);
+/* -ENOMEM.  done() is called from the loop, never from within; it may write and forget, not free. */
 int kube_write(struct kube_writer *, const struct kube_write *) __attribute__((warn_unused_result));
 /* Forget what waits under a key (what is under way goes on, untold). */
 void kube_write_forget(struct kube_writer *, const char *key);
