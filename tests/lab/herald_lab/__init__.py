@@ -16,6 +16,7 @@ tests/bench/.  Needs root, Python 3.11 and Debian packages, nothing else.
     bpf        a bpffs and a cgroup of one node
     kube       a real Kubernetes API server, with
     kubeapi, kubecrd    a client of its API, and the custom resources that it serves
+    kubefault  a proxy before it that does what no real one would
 """
 from .lab import Lab
 from .netns import Netns

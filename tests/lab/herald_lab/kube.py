@@ -98,6 +98,16 @@ class Pki:
             return f.read()
 
 
+def manifests():
+    """Every document of etc/kubernetes that a user may apply."""
+    import yaml  # what only the API server's tests need
+    out = []
+    for path in sorted([*glob.glob(f"{MANIFESTS}/*.yaml"), *glob.glob(f"{MANIFESTS}/dialects/*")]):
+        with open(path, encoding="utf-8") as f:
+            out += [d for d in yaml.load_all(f, yaml.CSafeLoader) if d and "metadata" in d]
+    return out
+
+
 class Kube:
     """@addr: how others reach it; 127.0.0.1 when they live in the same namespace.  @flags: further
     ones of kube-apiserver."""
@@ -162,8 +172,7 @@ class Kube:
             self._identities()
         self.start_server()
         if crds:
-            self.install(kubecrd.endpoint_slices(), *kubecrd.dialects())
-            self.install_manifests()
+            self.install_kinds()
         return self
 
     def start_server(self, wait=True):
@@ -332,23 +341,17 @@ class Kube:
                 at = f"/apis/{spec['group']}/{version}/{spec['names']['plural']}?limit=1"
                 until(lambda a=at: self.api().raw("GET", a)[0] == 200, 60, f"{at} served", 0.1)
 
-    def manifests(self):
-        """Every document of etc/kubernetes that a user applies, CRDs first."""
-        import yaml  # what only the API server's tests need
-        out = []
-        for path in [*sorted(glob.glob(f"{MANIFESTS}/crds/*.yaml")), f"{MANIFESTS}/herald.yaml"]:
-            with contextlib.suppress(FileNotFoundError):
-                with open(path, encoding="utf-8") as f:
-                    out += [d for d in yaml.safe_load_all(f) if d]
-        return out
-
-    def install_manifests(self):
-        """Herald's CRDs, its namespace, ServiceAccount and roles; nothing that would run."""
-        docs = self.manifests()
-        self.install(*(d for d in docs if d["kind"] == "CustomResourceDefinition"))
-        order = ("Namespace", "ServiceAccount", "Role", "ClusterRole", "RoleBinding",
-                 "ClusterRoleBinding")
-        for kind in order:
+    def install_kinds(self):
+        """The kinds that a cluster with Herald has: those of etc/kubernetes, and stand-ins for what
+        the server or other projects would bring.  Herald's namespace, ServiceAccount and roles too;
+        nothing that would run."""
+        docs = manifests()
+        kinds = {d["metadata"]["name"]: d for d in
+                 [kubecrd.endpoint_slices(), *kubecrd.dialects(), *docs]
+                 if d["kind"] == "CustomResourceDefinition"}
+        self.install(*kinds.values())
+        for kind in ("Namespace", "ServiceAccount", "Role", "ClusterRole", "RoleBinding",
+                     "ClusterRoleBinding"):
             for d in docs:
                 if d["kind"] == kind:
                     self.api().ensure(d)
