@@ -237,6 +237,14 @@ bench-datapath:
 	@HERALD_BUILD=$(abspath $(O)) HERALD_BENCH=$(abspath $(O))/bench/datapath \
 		tools/check/grounded $(PYTHON) tests/bench/datapath/run $(BENCH_ARGS)
 
+# ---- what is printed from the field tables ------------------------------------------------------
+
+# CRDs, JSON Schema, reference page: committed, and held against the tables by lint.
+.PHONY: crdgen generate
+crdgen: $(O)/crdgen
+generate: crdgen
+	@tools/lint/generated --build $(O) --write
+
 # ---- gates on the text ------------------------------------------------------------------------
 
 .PHONY: lint format format-check coverage
@@ -258,7 +266,8 @@ MAN_PAGES := $(wildcard doc/*.[158] doc/man/*.[158])
 UNIT_FILES := $(wildcard etc/systemd/*.service etc/*.service)
 EXAMPLES := $(shell find etc/examples -type f 2>/dev/null | sort)
 SBIN := $(filter herald,$(PROGRAMS))
-BIN := $(filter-out herald,$(PROGRAMS))
+# crdgen is of use only where its tables are.
+BIN := $(filter-out herald crdgen,$(PROGRAMS))
 man_path = $(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 INSTALLED = $(SBIN:%=$(sbindir)/%) $(BIN:%=$(bindir)/%) $(UNIT_FILES:%=$(unitdir)/%) \
 	$(foreach m,$(MAN_PAGES),$(call man_path,$(m))) $(EXAMPLES:etc/%=$(docdir)/%)
@@ -303,6 +312,7 @@ help:
 	@echo 'bench          measurements'
 	@echo 'bench-datapath the load balancer beside nftables, iptables and the floor (root); BENCH_ARGS='
 	@echo 'lint           the gates on the text: includes, size, format, words, clang-tidy, cppcheck'
+	@echo 'generate       CRDs, JSON Schema and reference page anew, from the field tables'
 	@echo 'format         put every C file into the house format'
 	@echo 'coverage       the share of lines that ran (after ./configure --enable-coverage)'
 	@echo 'install        into prefix=$(or $(prefix),/usr/local), below DESTDIR when given'

@@ -52,6 +52,7 @@ enum field_flags {
 	F_SECRET_TEXT = 64, /* never shown */
 	F_HAS = 128,	    /* a bool at @has says whether it was given */
 	F_UNCOMPARED = 256, /* a change of it changes nothing: uid, resourceVersion */
+	F_DERIVED = 512,    /* left out, it follows from other fields; @def is the most it is */
 };
 
 struct table;
