@@ -107,8 +107,8 @@ _Static_assert(sizeof(struct lb_be_row) == 48, "lb_be_row sits in a pinned map")
 /*
  * The second word of a flow:
  * bits 0-19 backend row, 20-39 frontend row, 40-43 enum lb_state, 44 twin (this entry stands where
- * the replies of a source-NATed flow look for it), 45 TCP (whose times
- * count), 46-47 zero, 48-63 last seen, in ticks.
+ * the replies of a source-NATed flow look for it), 45 TCP (whose times count), 46 the client's address
+ * is kept and only its port is another, 47 zero, 48-63 last seen, in ticks.
  */
 #define LB_ROW_MAX (1U << 20)
 #define LB_TICK_SHIFT 30 /* ticks of 2^30 ns of CLOCK_MONOTONIC: 1.07 s; 16 bits: 19.5 h */
@@ -116,7 +116,10 @@ _Static_assert(sizeof(struct lb_be_row) == 48, "lb_be_row sits in a pinned map")
 #define LB_FLOW_FRONTEND(v) ((__u32)((v) >> 20) & 0xfffff)
 #define LB_FLOW_STATE(v) ((__u32)((v) >> 40) & 0xf)
 #define LB_FLOW_TWIN(v) ((__u32)((v) >> 44) & 1)
+#define LB_FLOW_TWIN_BIT (1ULL << 44)
+#define LB_FLOW_KEEPS_BIT (1ULL << 46)
 #define LB_FLOW_TCP(v) ((__u32)((v) >> 45) & 1)
+#define LB_FLOW_KEEPS(v) ((__u32)((v) >> 46) & 1)
 #define LB_FLOW_SEEN(v) ((__u16)((v) >> 48))
 #define LB_FLOW_VALUE(backend, frontend, state, twin, tcp, seen)                                   \
 	((__u64)(backend) | (__u64)(frontend) << 20 | (__u64)(state) << 40 | (__u64)(twin) << 44 | \
@@ -135,7 +138,8 @@ enum lb_state { /* half-open: below LB_ST_OPEN; such never push out one that is 
 };
 
 /* The key word of an IPv4 flow: client's address, client's port, SNAT port (0: none), as on the
- * wire, from the low end.  All zero: free. */
+ * wire, from the low end; in the twin of a flow that keeps the address both ports change places.  All
+ * zero: free. */
 struct lb_flow4 {
 	__u64 key;
 	__u64 value;

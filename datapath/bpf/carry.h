@@ -154,7 +154,9 @@ carry_to_backend(const struct lb_conf *c, struct scratch *tmp, const struct pkt 
 		return LB_ICMP_UNKNOWN;
 	n->saddr = be->addr;
 	n->sport = be->port;
-	n->daddr = key_snat(e.key) ? (v6 ? c->snat6 : c->snat4) : q->daddr;
+	n->daddr = q->daddr;
+	if (key_snat(e.key) && !LB_FLOW_KEEPS(e.value))
+		n->daddr = v6 ? c->snat6 : c->snat4;
 	n->dport = key_snat(e.key) ? key_snat(e.key) : q->dport;
 	*w = (struct way){ .saddr = p->saddr, .daddr = be->addr, .be_flags = be->flags };
 	return LB_ICMP_CARRIED;

@@ -92,6 +92,13 @@ key_snat(__u64 key)
 	return (__be16)(key >> 48);
 }
 
+/* Both ports in each other's place. */
+INLINE __u64
+key_turned(__u64 key)
+{
+	return (__u32)key | key >> 48 << 32 | (key >> 32) << 48;
+}
+
 /* The words of an address as they lie in a way of the IPv6 table. */
 INLINE __u64
 addr_half(const struct lb_addr *a, int i)
@@ -125,7 +132,7 @@ struct entry {
 	__u64 key, value;
 	__u32 way;
 	__u32 room; /* when none was found: a way that is free, or LB_WAYS */
-	bool kin;   /* and whether another entry has the same client's end */
+	bool kin;   /* and whether a backend sees the client's end already */
 };
 
 INLINE bool
@@ -169,9 +176,17 @@ is_to_frontend(__u64 value, const struct pkt *p, const bool v6)
 	    fe->proto == p->proto && fe->flags & LB_FE_LIVE;
 }
 
+/* Does the backend see the client's address, and the port that stands first in the key? */
+INLINE bool
+shows_client(__u64 key, __u64 value)
+{
+	return LB_FLOW_TWIN(value) ? LB_FLOW_KEEPS(value) : !key_snat(key);
+}
+
 /*
  * The entry of the client's end @c toward the frontend that @p names (@reply: from the backend that
- * @p comes from, and only one whose client end is not rewritten).
+ * @p comes from, and only one whose client's address is not rewritten).  e->kin: others have that end
+ * before some backend.
  */
 INLINE bool
 flow_find(const struct end *c, __u32 hash, const struct pkt *p, const bool reply, const bool v6,
@@ -194,7 +209,7 @@ flow_find(const struct end *c, __u32 hash, const struct pkt *p, const bool reply
 		if (n == LB_WAYS / 2 && spare)
 			break;
 		key = READ_ONCE(*way_key(b, i, v6));
-		if (reply ? key != want : (key ^ want) << 16 != 0) {
+		if ((key ^ want) << 16 != 0) {
 			if (way_is_new(b, i, key, v6)) {
 				spare = true;
 				e->room = i;
@@ -204,9 +219,11 @@ flow_find(const struct end *c, __u32 hash, const struct pkt *p, const bool reply
 		if (v6 && !way_has_client(b, i, &c->addr))
 			continue;
 		value = READ_ONCE(*way_value(b, i, v6));
-		if (!entry_in_use(value) || LB_FLOW_TWIN(value))
+		if (!entry_in_use(value))
 			continue;
-		e->kin = true;
+		e->kin |= shows_client(key, value);
+		if (reply ? !shows_client(key, value) : LB_FLOW_TWIN(value))
+			continue;
 		if (!(reply ? is_from_backend(value, p, v6) : is_to_frontend(value, p, v6)))
 			continue;
 		if (READ_ONCE(*way_key(b, i, v6)) != key)
@@ -246,7 +263,7 @@ twin_find(const struct end *be, __u32 hash, __u8 proto, const bool v6, struct en
 			continue;
 		}
 		value = READ_ONCE(*way_value(b, i, v6));
-		if (!entry_in_use(value) || !LB_FLOW_TWIN(value))
+		if (!entry_in_use(value) || !LB_FLOW_TWIN(value) || LB_FLOW_KEEPS(value))
 			continue;
 		row = be_row(LB_FLOW_BACKEND(value));
 		if (!row || !addr_eq(&row->addr, &be->addr, v6) || row->port != be->port ||
@@ -338,8 +355,12 @@ pair_touch(const bool v6)
 		return 0;
 	where = tmp->client;
 	where.snat = 0;
-	if (to_twin)
+	if (LB_FLOW_KEEPS(value)) {
+		where.port = key_snat(key);
+		key = key_turned(key);
+	} else if (to_twin) {
 		where = (struct end){ be->addr, be->port, key_snat(key) };
+	}
 	hash = end_hash(&where, c->seed, v6);
 	b = bucket(hash, v6);
 	if (!b)

@@ -9,7 +9,13 @@
 
 #include "datapath/bpf/flow.h"
 
-#define SNAT_TRIES 8
+/*
+ * A port that a connection had is left alone for as long as the backend may remember the connection
+ * (TIME-WAIT, 60 s): another client's clock may be behind the one that it remembers, and what it is sent
+ * is then taken for old (RFC 7323 5.2).  Where most ports are like that the last tries are content with less.
+ */
+#define SNAT_TRIES 14
+#define SNAT_HOLD_TICKS(try) ((try) < 10 ? 57U : (try) < 12 ? 16U : 1U)
 
 INLINE bool
 at_edge(const __u32 hook)
@@ -147,38 +153,77 @@ choose(const struct pkt *p, const struct lb_fe_row *fe, __u32 row, const __u32 s
 
 /* ---- a port of our own ---- */
 
-/* Would two flows of one client look the same to the backend: same ends, another frontend? */
-INLINE bool
-collides(const struct lb_conf *c, const struct end *client, __u32 hash, __u32 be, __u32 fe,
-    __u32 now, const bool v6)
+/* Where a packet of a client comes from, as key_of() has it. */
+INLINE __u64
+ends_of(const struct pkt *p, const bool v6)
 {
-	__u64 want = key_of(client, v6);
+	return (v6 ? 0 : (__u64)p->saddr.w[0]) | (__u64)p->sport << 32;
+}
+
+/*
+ * Would two flows of one client look the same to the backend: same ends, another frontend?  What is
+ * over makes way: replies would find it.
+ */
+INLINE bool
+collides(const struct lb_conf *c, const struct scratch *tmp, const bool v6)
+{
+	const __u32 hash = tmp->hash;
 	void *b = bucket(hash, v6);
 
 	if (!b)
 		return false;
 	for (__u32 n = 0; n < LB_WAYS; n++) {
 		__u32 i = nth_way(n, hash);
-		__u64 v;
+		__u64 key = READ_ONCE(*way_key(b, i, v6)), v;
 
-		if (READ_ONCE(*way_key(b, i, v6)) != want)
+		if ((key ^ ends_of(&tmp->p, v6)) << 16 != 0)
 			continue;
-		if (v6 && !way_has_client(b, i, &client->addr))
+		if (v6 && !way_has_client(b, i, &tmp->p.saddr))
 			continue;
 		v = READ_ONCE(*way_value(b, i, v6));
-		if (entry_in_use(v) && !LB_FLOW_TWIN(v) && LB_FLOW_BACKEND(v) == be &&
-		    LB_FLOW_FRONTEND(v) != fe && LB_FLOW_STATE(v) != LB_ST_CLOSED &&
-		    !entry_expired(c, v, now))
+		if (!entry_in_use(v) || !shows_client(key, v) || LB_FLOW_BACKEND(v) != tmp->w.be ||
+		    (LB_FLOW_FRONTEND(v) == tmp->w.fe && !LB_FLOW_TWIN(v)))
+			continue;
+		if (!entry_expired(c, v, tmp->now) || !value_swap(way_value(b, i, v6), v, 0))
 			return true;
 	}
 	return false;
 }
 
-/* Is the port free toward the backend?  A flow that is over does not hold it.  One that came back
- * has another row than the flows that it had before, and they stand here as well. */
+/* May the port that flow @v had go to the one in scratch? */
+INLINE bool
+port_is_over(const struct lb_conf *c, const struct scratch *tmp, __u64 key, __u64 v, __u32 hold,
+    void *b, __u32 i, const bool v6)
+{
+	const __u64 mine = ends_of(&tmp->p, v6);
+
+	if (entry_expired(c, v, tmp->now))
+		return true;
+	if (LB_FLOW_STATE(v) != LB_ST_CLOSED)
+		return false;
+	/* The same connection once more looks to the backend as it would without us. */
+	if (((LB_FLOW_KEEPS(v) ? key_turned(key) : key) ^ mine) << 16 == 0 &&
+	    LB_FLOW_FRONTEND(v) == tmp->w.fe && (!v6 || way_has_client(b, i, &tmp->p.saddr)))
+		hold = 1;
+	return entry_idle(v, tmp->now) > hold;
+}
+
+/* Would the backend take the flow @key, @v of this bucket for one from @port? */
+INLINE bool
+shows_port(
+    const struct scratch *tmp, __be16 port, __u64 key, __u64 v, void *b, __u32 i, const bool v6)
+{
+	if (!LB_FLOW_KEEPS(tmp->value))
+		return LB_FLOW_TWIN(v) && !LB_FLOW_KEEPS(v) && key_snat(key) == port;
+	return shows_client(key, v) && key_client_port(key) == port &&
+	    (v6 ? way_has_client(b, i, &tmp->p.saddr) : (__u32)key == tmp->p.saddr.w[0]);
+}
+
+/* Is the port free toward the backend?  One that came back has another row than the flows that it
+ * had before, and they stand here as well. */
 INLINE bool
 port_is_free(const struct lb_conf *c, void *b, __u32 hash, __be16 port, const struct lb_be_row *be,
-    __u32 now, const bool v6)
+    __u32 hold, const struct scratch *tmp, const bool v6)
 {
 	bool spare = false;
 
@@ -190,19 +235,15 @@ port_is_free(const struct lb_conf *c, void *b, __u32 hash, __be16 port, const st
 		if (n == LB_WAYS / 2 && spare)
 			break;
 		key = READ_ONCE(*way_key(b, i, v6));
-		if (key_snat(key) != port) {
-			spare |= way_is_new(b, i, key, v6);
-			continue;
-		}
+		spare |= way_is_new(b, i, key, v6);
 		v = READ_ONCE(*way_value(b, i, v6));
-		if (LB_FLOW_STATE(v) == LB_ST_FREE || !LB_FLOW_TWIN(v))
+		if (LB_FLOW_STATE(v) == LB_ST_FREE || !shows_port(tmp, port, key, v, b, i, v6))
 			continue;
 		had = be_row(LB_FLOW_BACKEND(v));
 		if (!had || !addr_eq(&had->addr, &be->addr, v6) || had->port != be->port ||
 		    had->proto != be->proto)
 			continue;
-		if (!(LB_FLOW_STATE(v) == LB_ST_CLOSED && entry_idle(v, now) > 1) &&
-		    !entry_expired(c, v, now))
+		if (!port_is_over(c, tmp, key, v, hold, b, i, v6))
 			return false;
 		/* It must not be found any more: replies would go to whom it had before. */
 		if (!value_swap(way_value(b, i, v6), v, 0))
@@ -212,17 +253,18 @@ port_is_free(const struct lb_conf *c, void *b, __u32 hash, __be16 port, const st
 }
 
 /*
- * Try a port for the flow in scratch: when it is free, its twin is made there.  1: done; 0: taken, or
+ * Try a port for the flow in scratch: when it is free, or was given back @hold ticks ago, its twin
+ * is made there.  1: done; 0: taken, or
  * no room.  value: as the twin shall have it.
  */
 INLINE int
-twin_make(__be16 port, const bool v6)
+twin_make(__be16 port, __u32 hold, const bool v6)
 {
 	struct scratch *tmp = the_scratch();
 	struct lb_conf *c = the_conf();
 	__u64 *slot, *key, value;
 	struct lb_be_row *be;
-	struct end e;
+	struct end *e;
 	__u32 hash;
 	void *b;
 
@@ -231,30 +273,40 @@ twin_make(__be16 port, const bool v6)
 	be = be_row(tmp->w.be);
 	if (!be)
 		return 0;
-	e = (struct end){ be->addr, be->port, port };
-	hash = end_hash(&e, c->seed, v6);
-	b = bucket(hash, v6);
-	if (!b || !port_is_free(c, b, hash, port, be, tmp->now, v6))
-		return 0;
 	value = tmp->value;
+	e = &tmp->client; /* the stack is short here */
+	e->addr = be->addr;
+	e->port = be->port;
+	e->snat = port;
+	if (LB_FLOW_KEEPS(value)) {
+		e->addr = tmp->p.saddr;
+		e->port = port;
+		e->snat = 0;
+	}
+	hash = end_hash(e, c->seed, v6);
+	b = bucket(hash, v6);
+	if (!b || !port_is_free(c, b, hash, port, be, hold, tmp, v6))
+		return 0;
 	slot = way_take(c, b, hash, tmp->now, LB_WAYS, v6, &key);
 	if (!slot)
 		return 0;
-	e = (struct end){ tmp->p.saddr, tmp->p.sport, port };
-	way_fill(slot, key, &e, value | 1ULL << 44, v6);
+	e->addr = tmp->p.saddr;
+	e->port = LB_FLOW_KEEPS(value) ? port : tmp->p.sport;
+	e->snat = LB_FLOW_KEEPS(value) ? tmp->p.sport : port;
+	way_fill(slot, key, e, value | LB_FLOW_TWIN_BIT, v6);
 	return 1;
 }
 
 __noinline int
-lb_twin_make4(__u32 port)
+lb_twin_make4(__u32 port, __u32 hold)
 {
-	return twin_make((__be16)port, false);
+	return twin_make((__be16)port, hold, false);
 }
 
 __noinline int
-lb_twin_make6(__u32 port)
+lb_twin_make6(__u32 port, __u32 hold)
 {
-	return twin_make((__be16)port, true);
+	return twin_make((__be16)port, hold, true);
 }
 
 /* A port of ours for the flow; 0: none of those tried is free. */
@@ -264,8 +316,9 @@ snat_port(const struct lb_conf *c, __u32 hash, const bool v6)
 	for (__u32 i = 0; i < SNAT_TRIES; i++) {
 		__u32 port = bpf_htons((__u16)(c->snat_port_min +
 		    (__u32)((__u64)(hash + i * 0x9e3779b1U) * c->snat_port_nr >> 32)));
+		__u32 hold = SNAT_HOLD_TICKS(i);
 
-		if (v6 ? lb_twin_make6(port) : lb_twin_make4(port))
+		if (v6 ? lb_twin_make6(port, hold) : lb_twin_make4(port, hold))
 			return (__be16)port;
 	}
 	return 0;
@@ -386,18 +439,17 @@ new_flow(__u32 hook, const bool v6)
 	struct scratch *tmp = the_scratch();
 	struct lb_conf *c = the_conf();
 	__u64 *slot, *key, was, value;
-	struct end client;
-	bool snat = false;
+	bool snat = false, other_port = false;
+	__be16 port = 0;
 	__u32 why;
 
 	if (!c || !tmp)
 		return LB_HELPER;
-	client = (struct end){ tmp->p.saddr, tmp->p.sport, 0 };
 	why = backend_find(tmp, hook, v6, &snat);
 	if (why != LB_FORWARDED)
 		return (int)why;
 	if (!snat && !tmp->w.encap && tmp->kin)
-		snat = collides(c, &client, tmp->hash, tmp->w.be, tmp->w.fe, tmp->now, v6);
+		other_port = collides(c, tmp, v6);
 	if (snat) {
 		tmp->w.saddr = v6 ? c->snat6 : c->snat4;
 		if (addr_is_zero(&tmp->w.saddr))
@@ -408,16 +460,21 @@ new_flow(__u32 hook, const bool v6)
 		return LB_NO_ROOM;
 	value = LB_FLOW_VALUE(tmp->w.be & (LB_ROW_MAX - 1), tmp->w.fe & (LB_ROW_MAX - 1),
 	    next_state(LB_ST_NEW, false, tmp->p.tcp), 0, tmp->p.proto == IPPROTO_TCP, tmp->now);
-	if (snat) {
+	if (snat || other_port) {
+		if (other_port)
+			value |= LB_FLOW_KEEPS_BIT;
 		tmp->value = value;
-		client.snat = snat_port(c, tmp->hash ^ (__u32)tmp->p.dport << 16, v6);
-		if (!client.snat) {
+		port = snat_port(c, tmp->hash ^ (__u32)tmp->p.dport << 16, v6);
+		if (!port) {
 			WRITE_ONCE(*slot, 0);
 			return LB_NO_SNAT_PORT;
 		}
-		tmp->w.sport = client.snat;
+		tmp->w.sport = port;
 	}
-	way_fill(slot, key, &client, value, v6);
+	tmp->client.addr = tmp->p.saddr;
+	tmp->client.port = tmp->p.sport;
+	tmp->client.snat = port;
+	way_fill(slot, key, &tmp->client, value, v6);
 	tmp->w.fresh = true;
 	return LB_FORWARDED;
 }
@@ -479,8 +536,9 @@ decide_forward(const struct lb_conf *c, const struct pkt *p, __u32 now, const in
 			w->daddr = be->addr;
 			w->dport = be->port;
 			if (key_snat(e.key)) {
-				w->saddr = v6 ? c->snat6 : c->snat4;
 				w->sport = key_snat(e.key);
+				if (!LB_FLOW_KEEPS(e.value))
+					w->saddr = v6 ? c->snat6 : c->snat4;
 			} else if (at_edge(hook) && !(be->flags & LB_BE_LOCAL)) {
 				w->encap = true;
 			}
@@ -531,7 +589,7 @@ decide_reply(const struct lb_conf *c, const struct pkt *p, __u32 now, const bool
 		if (!flow_find(&client, end_hash(&client, c->seed, v6), p, true, v6, &e))
 			return LB_NOT_OURS;
 		w->daddr = p->daddr;
-		w->dport = p->dport;
+		w->dport = LB_FLOW_KEEPS(e.value) ? key_snat(e.key) : p->dport;
 	}
 	fe = fe_row(LB_FLOW_FRONTEND(e.value));
 	if (!fe || entry_expired(c, e.value, now))
