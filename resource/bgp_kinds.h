@@ -35,10 +35,14 @@ enum res_safi {
 
 enum res_discovery { RES_DISCOVER_NONE, RES_DISCOVER_DEFAULT_GATEWAY, RES_DISCOVER_UNNUMBERED };
 
+enum res_dynamic_asn { RES_ASN_GIVEN, RES_ASN_EXTERNAL, RES_ASN_INTERNAL };
+
 struct res_bgp_peer {
 	const char *name;
 	struct addr peer_address; /* ADDR_NONE: by auto-discovery */
 	uint32_t peer_asn;	  /* 0: whatever AS the OPEN carries */
+	enum res_dynamic_asn dynamic_asn;
+	struct res_selectors node_selectors; /* nodes that talk to it; none: all */
 	enum res_discovery discovery;
 	enum res_afi discovery_family;	 /* of the default gateway */
 	const char *discovery_interface; /* unnumbered; "" else */
@@ -50,6 +54,8 @@ struct res_bgp_instance {
 	bool has_local_asn, has_local_port;
 	uint32_t local_asn;  /* 0 when absent: an override must give it */
 	uint16_t local_port; /* absent: no port of its own */
+	bool has_router_id;
+	uint32_t router_id; /* host order; an override wins */
 	struct {
 		const struct res_bgp_peer *v;
 		size_t nr;
@@ -114,6 +120,7 @@ struct res_bgp_peer_config {
 	struct addr source_address;   /* ADDR_NONE: the kernel chooses */
 	uint32_t connect_retry_s, hold_s, keepalive_s;
 	const char *auth_secret_ref; /* "": no authentication */
+	const char *auth_secret_ns;  /* "": the first by namespace */
 	bool gr_enabled;
 	uint16_t gr_restart_time_s;
 	uint32_t gr_long_lived_stale_s; /* RFC 9494; 0: none */
@@ -154,6 +161,9 @@ struct res_bgp_advert {
 	} addresses; /* RES_ADV_SERVICE */
 	bool has_aggregation_v4, has_aggregation_v6;
 	uint8_t aggregation_v4, aggregation_v6; /* 32 and 128 when absent */
+	bool aggregate_local;			/* also under the policy Local */
+	struct res_strings pools; /* only addresses of these LoadBalancerIPPools; with the next */
+	struct res_selectors pool_selectors; /* both empty: all */
 	const char *interface;			/* RES_ADV_INTERFACE; "" else */
 	struct selector selector;		/* absent selects nothing */
 	struct res_communities communities;	/* the three below together */
@@ -172,6 +182,8 @@ struct res_bgp_advertisement {
 		size_t nr;
 	} adverts;
 	enum res_no_endpoints no_endpoints; /* for adverts that do not say */
+	struct res_selectors node_selectors; /* nodes that tell; none: all */
+	struct res_strings peers;	     /* who is told, by name; none: all that select it */
 };
 
 /* ---- BGPNodeConfigOverride; its name is the node's ---- */

@@ -133,6 +133,8 @@ field_is_open(const struct decoder *d, const struct field *f)
 		return d->in->dialect == DIALECT_NATIVE;
 	if (f->flags & F_ALPHA)
 		return d->in->dialect == DIALECT_CILIUM_ALPHA;
+	if (f->flags & F_NEWER)
+		return d->in->dialect != DIALECT_METALLB_OLDER;
 	return true;
 }
 
@@ -150,7 +152,10 @@ fault_unknown(struct decoder *d, const struct table *t, const struct node *key)
 		if (strcmp(f->name, key->text) == 0) {
 			d->at = &at;
 			decode_fault_node(d, key, "unknown field in %s: only %s has it",
-			    d->in->api_kind, f->flags & F_NATIVE ? "heraldlb.io/v1" : "v2alpha1");
+			    d->in->api_kind,
+			    f->flags & F_NATIVE	     ? "heraldlb.io/v1"
+				: f->flags & F_NEWER ? d->in->schema->group_version
+						     : "v2alpha1");
 			d->at = at.up;
 			return;
 		}

@@ -8,7 +8,13 @@
 #include "resource/tree.h"
 
 /* Which fields and kinds a document may use. */
-enum dialect { DIALECT_NATIVE, DIALECT_CILIUM_V2, DIALECT_CILIUM_ALPHA };
+enum dialect {
+	DIALECT_NATIVE,
+	DIALECT_CILIUM_V2,
+	DIALECT_CILIUM_ALPHA,
+	DIALECT_METALLB,
+	DIALECT_METALLB_OLDER
+};
 
 /* What an unknown field is: a fault; told, and the object is taken all the same; nothing. */
 enum decode_unknown { UNKNOWN_FAULT, UNKNOWN_NOTICE, UNKNOWN_SILENT };

@@ -48,12 +48,22 @@ static int __attribute__((format(printf, 5, 6))) refuse(struct loader *l, const 
 
 /* ---- kinds ---- */
 
+static bool
+group_is(const char *api, const char *group)
+{
+	size_t len = strlen(group);
+
+	return strncmp(api, group, len) == 0 && api[len] == '/';
+}
+
 static const struct schema *
 find_kind(const char *api, const char *kind, enum dialect *dialect)
 {
 	bool v2 = strcmp(api, "cilium.io/v2") == 0, alpha = strcmp(api, "cilium.io/v2alpha1") == 0;
 
 	*dialect = v2 ? DIALECT_CILIUM_V2 : alpha ? DIALECT_CILIUM_ALPHA : DIALECT_NATIVE;
+	if (group_is(api, "metallb.io"))
+		*dialect = DIALECT_METALLB;
 	for (int k = 0; k < RES_NR_KINDS; k++) {
 		const struct schema *s = schema_of((enum res_kind)k);
 		const char *name = v2 || alpha ? s->cilium : s->name;
@@ -62,6 +72,10 @@ find_kind(const char *api, const char *kind, enum dialect *dialect)
 			continue;
 		if ((v2 && s->v2) || alpha || strcmp(api, s->group_version) == 0)
 			return s;
+		if (s->older && strcmp(api, s->older) == 0) {
+			*dialect = DIALECT_METALLB_OLDER;
+			return s;
+		}
 	}
 	return NULL;
 }
@@ -71,10 +85,9 @@ static const struct {
 	const char *group, *kind; /* kind NULL: all others of the group */
 	const char *text;
 } foreign[] = {
-	{ "metallb.io", NULL,
-	    "documents of MetalLB are not understood by this version; must be written as "
-	    "heraldlb.io/v1 LoadBalancerIPPool, BGPClusterConfig, BGPPeerConfig, "
-	    "BGPAdvertisement" },
+	{ "metallb.io", "ServiceBGPStatus", "written by MetalLB; must be left out" },
+	{ "metallb.io", "ServiceL2Status", "written by MetalLB; must be left out" },
+	{ "metallb.io", "ConfigurationState", "written by MetalLB; must be left out" },
 	{ "cilium.io", "CiliumBGPPeeringPolicy",
 	    "the first version of Cilium's BGP configuration; must be written as "
 	    "CiliumBGPClusterConfig, CiliumBGPPeerConfig and CiliumBGPAdvertisement" },
@@ -83,16 +96,7 @@ static const struct {
 	    "out" },
 	{ "cilium.io", "CiliumPodIPPool", "not supported by this version; must be left out" },
 	{ "heraldlb.io", "PodIPPool", "not supported by this version; must be left out" },
-	{ "heraldlb.io", "BFDProfile", "not supported by this version; must be left out" },
 };
-
-static bool
-group_is(const char *api, const char *group)
-{
-	size_t len = strlen(group);
-
-	return strncmp(api, group, len) == 0 && api[len] == '/';
-}
 
 /* Is the kind known in some other group or version? */
 static const struct schema *

@@ -37,13 +37,13 @@ enum field_type {
 	T_PAIRS,    /* struct res_pairs: a map of strings */
 	T_LABELS,   /* likewise, keys and values are labels */
 	T_SECRET,   /* struct res_secret_entries; words set: plain text, else base64 */
-	T_SELECTOR, /* struct selector */
+	T_SELECTOR, /* struct selector; F_LIST: struct res_selectors */
 	T_ANY,	    /* a field of the real schema that means nothing here */
 	T_NR_TYPES
 };
 
 enum field_flags {
-	F_LIST = 1,	    /* {v, nr} of it; for scalars and T_STRUCT */
+	F_LIST = 1,	    /* {v, nr} of it; for scalars, T_STRUCT and T_SELECTOR */
 	F_REQUIRED = 2,	    /* must be there; a list must not be empty */
 	F_NATIVE = 4,	    /* only in heraldlb.io documents */
 	F_ALPHA = 8,	    /* only in v2alpha1 documents */
@@ -53,6 +53,7 @@ enum field_flags {
 	F_HAS = 128,	    /* a bool at @has says whether it was given */
 	F_UNCOMPARED = 256, /* a change of it changes nothing: uid, resourceVersion */
 	F_DERIVED = 512,    /* left out, it follows from other fields; @def is the most it is */
+	F_NEWER = 1024,	    /* only in the newer of the two versions that MetalLB has of a kind */
 };
 
 struct table;
@@ -95,6 +96,7 @@ struct schema {
 	bool namespaced;
 	bool v2; /* served as cilium.io/v2, not only as v2alpha1 */
 	const struct table *table;
+	const char *older; /* another group version, without the fields that are F_NEWER */
 };
 
 const struct schema *schema_of(enum res_kind);

@@ -211,6 +211,14 @@ struct res_pool_block {
 	struct addr_range range; /* always: first and last address */
 };
 
+/* Who may use a pool, and before which others; as MetalLB's. */
+struct res_service_allocation {
+	bool present;
+	uint32_t priority; /* lower is earlier; 0: after all that have one */
+	struct res_strings namespaces;
+	struct res_selectors namespace_selectors, service_selectors;
+};
+
 struct res_lb_ip_pool {
 	struct res_object obj;
 	struct {
@@ -220,6 +228,9 @@ struct res_lb_ip_pool {
 	bool allow_first_last; /* allowFirstLastIPs, default Yes */
 	bool disabled;
 	struct selector service_selector; /* absent: every Service */
+	bool auto_assign;		  /* false: only for Services that name it or an address */
+	bool avoid_buggy_ips;		  /* never .0 and .255 */
+	struct res_service_allocation allocation;
 };
 
 /* ---- v1 Namespace: its labels are what counts ---- */
@@ -230,11 +241,36 @@ struct res_namespace {
 
 /* ---- L2AnnouncementPolicy ---- */
 
+struct res_preference {
+	uint8_t weight;
+	struct selector preference; /* of nodes */
+};
+
+struct res_preferences {
+	const struct res_preference *v;
+	size_t nr;
+};
+
 struct res_l2_policy {
 	struct res_object obj;
 	struct selector node_selector, service_selector; /* absent: all */
 	struct res_strings interfaces;			 /* regular expressions */
 	bool load_balancer_ips, external_ips;
+	/* beside the two above, and narrower: one of each list must match */
+	struct res_selectors node_selectors, service_selectors;
+	struct res_strings pools; /* LoadBalancerIPPools; with the next both empty: all */
+	struct res_selectors pool_selectors;
+	struct res_preferences preferred; /* nodes that rather answer than others */
+};
+
+/* ---- BFDProfile ---- */
+
+struct res_bfd_profile {
+	struct res_object obj;
+	uint32_t receive_interval_ms, transmit_interval_ms, echo_interval_ms;
+	uint8_t detect_multiplier;
+	bool echo_mode, passive_mode;
+	uint8_t minimum_ttl; /* multihop only */
 };
 
 #endif

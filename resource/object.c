@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #define NATIVE "heraldlb.io/v1"
+#define METALLB "metallb.io/v1beta1"
 
 /* clang-format off */
 static const struct schema schemas[RES_NR_KINDS] = {
@@ -40,6 +41,22 @@ static const struct schema schemas[RES_NR_KINDS] = {
 		"CiliumL2AnnouncementPolicy", false, false, &l2_policy_table },
 	[RES_NAMESPACE] = { RES_NAMESPACE, "Namespace", "v1",
 		NULL, false, false, &namespace_table },
+	[RES_BFD_PROFILE] = { RES_BFD_PROFILE, "BFDProfile", NATIVE,
+		NULL, false, false, &bfd_profile_table },
+	[RES_METALLB_POOL] = { RES_METALLB_POOL, "IPAddressPool", METALLB,
+		NULL, true, false, &mlb_pool_table },
+	[RES_METALLB_ADDRESS_POOL] = { RES_METALLB_ADDRESS_POOL, "AddressPool", METALLB,
+		NULL, true, false, &mlb_address_pool_table, "metallb.io/v1alpha1" },
+	[RES_METALLB_L2_ADVERTISEMENT] = { RES_METALLB_L2_ADVERTISEMENT, "L2Advertisement", METALLB,
+		NULL, true, false, &mlb_l2_advert_table },
+	[RES_METALLB_BGP_ADVERTISEMENT] = { RES_METALLB_BGP_ADVERTISEMENT, "BGPAdvertisement",
+		METALLB, NULL, true, false, &mlb_bgp_advert_table },
+	[RES_METALLB_COMMUNITY] = { RES_METALLB_COMMUNITY, "Community", METALLB,
+		NULL, true, false, &mlb_community_table },
+	[RES_METALLB_BFD_PROFILE] = { RES_METALLB_BFD_PROFILE, "BFDProfile", METALLB,
+		NULL, true, false, &mlb_bfd_profile_table },
+	[RES_METALLB_PEER] = { RES_METALLB_PEER, "BGPPeer", "metallb.io/v1beta2",
+		NULL, true, false, &mlb_peer_table, METALLB },
 };
 /* clang-format on */
 

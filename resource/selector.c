@@ -99,6 +99,15 @@ selector_admits(const struct selector *s, const struct label_view *view)
 	return !s->present || selector_selects(s, view);
 }
 
+bool
+selectors_admit(const struct res_selectors *list, const struct label_view *view)
+{
+	for (size_t i = 0; i < list->nr; i++)
+		if (selector_admits(&list->v[i], view))
+			return true;
+	return list->nr == 0;
+}
+
 static bool
 strings_equal(const struct res_strings *a, const struct res_strings *b)
 {

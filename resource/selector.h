@@ -26,6 +26,12 @@ struct selector {
 	} exprs;
 };
 
+/* Any of them; what an empty list means is said by the field. */
+struct res_selectors {
+	const struct selector *v;
+	size_t nr;
+};
+
 /* Labels with up to two laid over them that win over real ones of the same key. */
 struct label_view {
 	const struct res_pairs *labels;
@@ -47,6 +53,8 @@ const char *label_view_get(const struct label_view *, const char *key);
 bool selector_selects(const struct selector *, const struct label_view *);
 /* Likewise where an absent selector lets everything through. */
 bool selector_admits(const struct selector *, const struct label_view *);
+/* Does one of them match, or is there none? */
+bool selectors_admit(const struct res_selectors *, const struct label_view *);
 /* Word for word the same selector? */
 bool selector_equal(const struct selector *, const struct selector *);
 /* "app=web,tier in (a,b),!canary"; "<none>" for an absent, "<all>" for an empty one.  For free(). */

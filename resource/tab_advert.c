@@ -78,6 +78,15 @@ static const struct field service_fields[] = {
 	{ "aggregationLengthIPv6", T_UINT, F_HAS, FIELD_AT(struct res_bgp_advert, aggregation_v6),
 	  FIELD_HAS(struct res_bgp_advert, has_aggregation_v6), .max = 127, .cost = RES_COST_SOFT,
 	  .help = "likewise instead of /128" },
+	{ "aggregateLocal", T_BOOL, F_NATIVE, FIELD_AT(struct res_bgp_advert, aggregate_local),
+	  .def = "false", .cost = RES_COST_SOFT,
+	  .help = "the covering prefix also for Services with traffic policy Local" },
+	{ "ipPools", T_STRING, F_LIST | F_NATIVE, FIELD_LIST_AT(struct res_bgp_advert, pools),
+	  .min = 1, .max = 253, .cost = RES_COST_SOFT,
+	  .help = "only load balancer addresses of these LoadBalancerIPPools" },
+	{ "ipPoolSelectors", T_SELECTOR, F_LIST | F_NATIVE,
+	  FIELD_LIST_AT(struct res_bgp_advert, pool_selectors), .cost = RES_COST_SOFT,
+	  .help = "likewise by their labels; with neither: of all, and of none" },
 	FIELD_END,
 };
 static const struct table service_options_table = { service_fields, 0, NULL };
@@ -145,6 +154,12 @@ static const struct field spec_fields[] = {
 	{ "noEndpoints", T_ENUM, F_NATIVE, FIELD_AT(struct res_bgp_advertisement, no_endpoints),
 	  .words = no_endpoints_words, .def = "withdraw", .cost = RES_COST_SOFT,
 	  .help = "for advertisements that do not say it" },
+	{ "nodeSelectors", T_SELECTOR, F_LIST | F_NATIVE,
+	  FIELD_LIST_AT(struct res_bgp_advertisement, node_selectors), .cost = RES_COST_SOFT,
+	  .help = "nodes that one of these selects tell it; none: all" },
+	{ "peers", T_STRING, F_LIST | F_NATIVE, FIELD_LIST_AT(struct res_bgp_advertisement, peers),
+	  .min = 1, .max = 255, .cost = RES_COST_SOFT,
+	  .help = "names of peers that are told; none: all whose BGPPeerConfig selects it" },
 	FIELD_END,
 };
 static const struct table spec_table = { spec_fields, 0, advertisement_check };

@@ -15,6 +15,8 @@ peer_check(struct decoder *d, const struct node *map, void *at)
 
 	if (!map)
 		return;
+	if (p->dynamic_asn != RES_ASN_GIVEN && p->peer_asn)
+		decode_fault(d, map, "dynamicASN", "must be absent: peerASN is given");
 	if (has_addr && p->discovery != RES_DISCOVER_NONE)
 		decode_fault(d, map, "autoDiscovery", "must be absent: peerAddress is given");
 	else if (!has_addr && p->discovery == RES_DISCOVER_NONE)
@@ -39,6 +41,7 @@ discovery_check(struct decoder *d, const struct node *map, void *at)
 }
 
 /* clang-format off */
+static const char *const dynamic_words[] = { "", "external", "internal", NULL };
 static const char *const mode_words[] = { "", "DefaultGateway", "Unnumbered", NULL };
 static const char *const gateway_words[] = { "ipv4", "ipv6", NULL };
 
@@ -78,6 +81,12 @@ static const struct field peer_fields[] = {
 	  .cost = RES_COST_SESSION, .help = "the router's address" },
 	{ "peerASN", T_UINT, 0, FIELD_AT(struct res_bgp_peer, peer_asn), .max = ASN_MAX,
 	  .cost = RES_COST_SESSION, .help = "the router's AS; 0: whatever it says" },
+	{ "dynamicASN", T_ENUM, F_NATIVE, FIELD_AT(struct res_bgp_peer, dynamic_asn),
+	  .words = dynamic_words, .cost = RES_COST_SESSION,
+	  .help = "in place of peerASN: internal, our AS; external, any other" },
+	{ "nodeSelectors", T_SELECTOR, F_LIST | F_NATIVE,
+	  FIELD_LIST_AT(struct res_bgp_peer, node_selectors), .cost = RES_COST_SESSION,
+	  .help = "nodes that one of these selects talk to it; none: all" },
 	FIELD_GROUP("autoDiscovery", 0, discovery_table),
 	FIELD_GROUP("peerConfigRef", 0, ref_table),
 	FIELD_END,
@@ -93,6 +102,9 @@ static const struct field instance_fields[] = {
 	{ "localPort", T_UINT, F_HAS, FIELD_AT(struct res_bgp_instance, local_port),
 	  FIELD_HAS(struct res_bgp_instance, has_local_port), .min = 1, .max = 65535,
 	  .cost = RES_COST_SESSION, .help = "a port of its own to listen on" },
+	{ "routerID", T_ROUTER_ID, F_HAS | F_NATIVE, FIELD_AT(struct res_bgp_instance, router_id),
+	  FIELD_HAS(struct res_bgp_instance, has_router_id), .cost = RES_COST_SESSION,
+	  .help = "in dotted form; a BGPNodeConfigOverride wins" },
 	{ "peers", T_STRUCT, F_LIST | F_KEYED, FIELD_LIST_AT(struct res_bgp_instance, peers),
 	  .sub = &peer_table, .cost = RES_COST_SESSION, .help = "the routers it talks to" },
 	FIELD_END,
@@ -131,7 +143,7 @@ static const struct field cluster_spec_fields[] = {
 	  .cost = RES_COST_SESSION, .help = "which nodes speak; absent: all" },
 	{ "bgpInstances", T_STRUCT, F_LIST | F_KEYED | F_REQUIRED,
 	  FIELD_LIST_AT(struct res_bgp_cluster_config, instances), .sub = &instance_table,
-	  .max_items = 16, .cost = RES_COST_SESSION, .help = "one speaker each" },
+	  .max_items = 1024, .cost = RES_COST_SESSION, .help = "one speaker each" },
 	{ "bmpServers", T_STRUCT, F_LIST | F_KEYED,
 	  FIELD_LIST_AT(struct res_bgp_cluster_config, bmp_servers), .sub = &bmp_table,
 	  .help = "monitoring stations (RFC 7854)" },

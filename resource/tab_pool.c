@@ -44,6 +44,23 @@ static const struct field block_fields[] = {
 };
 static const struct table block_table = { block_fields, sizeof(struct res_pool_block), block_check };
 
+static const struct field allocation_fields[] = {
+	{ "priority", T_UINT, 0, FIELD_AT(struct res_service_allocation, priority),
+	  .max = 2147483647, .cost = RES_COST_SOFT,
+	  .help = "the lower, the earlier it is tried; 0: after all that have one" },
+	{ "namespaces", T_STRING, F_LIST, FIELD_LIST_AT(struct res_service_allocation, namespaces),
+	  .min = 1, .max = 63, .cost = RES_COST_SOFT, .help = "whose Services it serves" },
+	{ "namespaceSelectors", T_SELECTOR, F_LIST,
+	  FIELD_LIST_AT(struct res_service_allocation, namespace_selectors), .cost = RES_COST_SOFT,
+	  .help = "likewise by the labels of the Namespace; any of them, or of namespaces" },
+	{ "serviceSelectors", T_SELECTOR, F_LIST,
+	  FIELD_LIST_AT(struct res_service_allocation, service_selectors), .cost = RES_COST_SOFT,
+	  .help = "and only Services that one of these selects" },
+	FIELD_END,
+};
+const struct table allocation_table = { allocation_fields, sizeof(struct res_service_allocation),
+	NULL };
+
 static const struct field pool_spec_fields[] = {
 	{ "blocks", T_STRUCT, F_LIST, FIELD_LIST_AT(struct res_lb_ip_pool, blocks),
 	  .sub = &block_table, .cost = RES_COST_SOFT, .help = "the addresses of the pool" },
@@ -54,6 +71,16 @@ static const struct field pool_spec_fields[] = {
 	  .cost = RES_COST_SOFT, .help = "no new addresses; those given away stay" },
 	{ "serviceSelector", T_SELECTOR, 0, FIELD_AT(struct res_lb_ip_pool, service_selector),
 	  .cost = RES_COST_SOFT, .help = "which Services it serves; absent: all" },
+	{ "autoAssign", T_BOOL, F_NATIVE, FIELD_AT(struct res_lb_ip_pool, auto_assign),
+	  .def = "true", .cost = RES_COST_SOFT,
+	  .help = "false: only for Services that ask for it or for an address by name" },
+	{ "avoidBuggyIPs", T_BOOL, F_NATIVE, FIELD_AT(struct res_lb_ip_pool, avoid_buggy_ips),
+	  .def = "false", .cost = RES_COST_SOFT,
+	  .help = "keep back IPv4 addresses that end in .0 or .255" },
+	{ "serviceAllocation", T_STRUCT, F_NATIVE | F_HAS,
+	  FIELD_AT(struct res_lb_ip_pool, allocation),
+	  FIELD_HAS(struct res_lb_ip_pool, allocation.present), .sub = &allocation_table,
+	  .cost = RES_COST_SOFT, .help = "who may use it, and before which other pools it is tried" },
 	FIELD_END,
 };
 static const struct table pool_spec_table = { pool_spec_fields, 0, NULL };
@@ -66,6 +93,15 @@ static const struct field pool_fields[] = {
 };
 const struct table lb_ip_pool_table = { pool_fields, sizeof(struct res_lb_ip_pool), NULL };
 
+static const struct field preference_fields[] = {
+	{ "weight", T_UINT, F_REQUIRED, FIELD_AT(struct res_preference, weight), .min = 1, .max = 100,
+	  .cost = RES_COST_SOFT, .help = "added for a node that matches" },
+	{ "preference", T_SELECTOR, F_REQUIRED, FIELD_AT(struct res_preference, preference),
+	  .cost = RES_COST_SOFT, .help = "of nodes" },
+	FIELD_END,
+};
+const struct table preference_table = { preference_fields, sizeof(struct res_preference), NULL };
+
 static const struct field l2_spec_fields[] = {
 	{ "nodeSelector", T_SELECTOR, 0, FIELD_AT(struct res_l2_policy, node_selector),
 	  .cost = RES_COST_SOFT, .help = "which nodes may answer; absent: all" },
@@ -77,6 +113,20 @@ static const struct field l2_spec_fields[] = {
 	  .def = "false", .cost = RES_COST_SOFT, .help = "answer for load balancer addresses" },
 	{ "externalIPs", T_BOOL, 0, FIELD_AT(struct res_l2_policy, external_ips),
 	  .def = "false", .cost = RES_COST_SOFT, .help = "answer for spec.externalIPs" },
+	{ "nodeSelectors", T_SELECTOR, F_LIST | F_NATIVE,
+	  FIELD_LIST_AT(struct res_l2_policy, node_selectors), .cost = RES_COST_SOFT,
+	  .help = "nodes that one of these selects may answer" },
+	{ "serviceSelectors", T_SELECTOR, F_LIST | F_NATIVE,
+	  FIELD_LIST_AT(struct res_l2_policy, service_selectors), .cost = RES_COST_SOFT,
+	  .help = "for Services that one of these selects" },
+	{ "ipPools", T_STRING, F_LIST | F_NATIVE, FIELD_LIST_AT(struct res_l2_policy, pools), .min = 1,
+	  .max = 253, .cost = RES_COST_SOFT, .help = "for addresses of these LoadBalancerIPPools" },
+	{ "ipPoolSelectors", T_SELECTOR, F_LIST | F_NATIVE,
+	  FIELD_LIST_AT(struct res_l2_policy, pool_selectors), .cost = RES_COST_SOFT,
+	  .help = "likewise by their labels; with neither: of all" },
+	{ "preferredNodeSelectors", T_STRUCT, F_LIST | F_NATIVE,
+	  FIELD_LIST_AT(struct res_l2_policy, preferred), .sub = &preference_table,
+	  .cost = RES_COST_SOFT, .help = "nodes that rather answer than others" },
 	FIELD_END,
 };
 static const struct table l2_spec_table = { l2_spec_fields, 0, NULL };

@@ -51,16 +51,14 @@ static const struct {
 	{ "apiVersion: cilium.io/v2\nkind: CiliumL2AnnouncementPolicy\nmetadata: {name: a}\n",
 	    "1:13: CiliumL2AnnouncementPolicy/a: apiVersion: cilium.io/v2: "
 	    "CiliumL2AnnouncementPolicy must be of cilium.io/v2alpha1" },
-	{ "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: a}\n",
-	    "2:7: IPAddressPool/a: kind: IPAddressPool: documents of MetalLB are not understood by "
-	    "this version; must be written as heraldlb.io/v1 LoadBalancerIPPool, BGPClusterConfig, "
-	    "BGPPeerConfig, BGPAdvertisement" },
+	{ "apiVersion: metallb.io/v1beta1\nkind: ServiceL2Status\nmetadata: {name: a}\n",
+	    "2:7: ServiceL2Status/a: kind: ServiceL2Status: written by MetalLB; must be left out" },
 	{ "apiVersion: cilium.io/v2alpha1\nkind: CiliumBGPPeeringPolicy\nmetadata: {name: a}\n",
 	    "2:7: CiliumBGPPeeringPolicy/a: kind: CiliumBGPPeeringPolicy: the first version of "
 	    "Cilium's BGP configuration; must be written as CiliumBGPClusterConfig, "
 	    "CiliumBGPPeerConfig and CiliumBGPAdvertisement" },
-	{ "apiVersion: heraldlb.io/v1\nkind: BFDProfile\nmetadata: {name: a}\n",
-	    "2:7: BFDProfile/a: kind: BFDProfile: not supported by this version; must be left "
+	{ "apiVersion: heraldlb.io/v1\nkind: PodIPPool\nmetadata: {name: a}\n",
+	    "2:7: PodIPPool/a: kind: PodIPPool: not supported by this version; must be left "
 	    "out" },
 	{ "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Node\n  metadata: {name: "
 	  "a}\n  spec: {podCidr: x}\n",
@@ -424,7 +422,8 @@ START_TEST(all_faults_at_once)
 	    "65535\n"
 	    "t.yaml:13:3: BGPPeerConfig/tor: spec.what: unknown field; there are transport, "
 	    "timers, "
-	    "authSecretRef, gracefulRestart, ebgpMultihop, ttlSecurity, extendedMessages, "
+	    "authSecretRef, authSecretNamespace, gracefulRestart, ebgpMultihop, ttlSecurity, "
+	    "extendedMessages, "
 	    "extendedNextHop, allowASIn, role, bfdProfile, bfd, families, import, export\n");
 }
 END_TEST
