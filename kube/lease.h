@@ -31,5 +31,6 @@ void kube_lease_release(struct kube_lease *, unsigned timeout_ms, void (*done)(v
 void kube_lease_free(struct kube_lease *);
 bool kube_lease_held(const struct kube_lease *);
 const char *kube_lease_holder(const struct kube_lease *); /* "" while not known */
+const char *kube_lease_error(const struct kube_lease *);  /* why it cannot be read or written; "" */
 
 #endif

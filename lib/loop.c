@@ -102,6 +102,17 @@ loop_wall(const struct loop *l)
 	return l->fake ? (time_t)(FAKE_WALL + l->now_ms / 1000) : time(NULL);
 }
 
+uint64_t
+loop_wall_us(const struct loop *l)
+{
+	struct timespec ts;
+
+	if (l->fake)
+		return FAKE_WALL * 1000000ull + l->now_ms * 1000;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 /* ---- the loop ---- */
 
 static void

@@ -37,6 +37,7 @@ int loop_turn(struct loop *, int wait_ms);
 uint64_t loop_now_ms(const struct loop *); /* cached for the turn */
 uint64_t loop_now_us(const struct loop *); /* read now */
 time_t loop_wall(const struct loop *);	   /* seconds since 1970, for people only */
+uint64_t loop_wall_us(const struct loop *);
 
 /* Fake loops only: move the clock, firing timers in order of their deadlines.  At each deadline,
  * and at both ends, work and what is ready of descriptors is handled until nothing is left, as no
