@@ -181,7 +181,7 @@ class Soak:
     def __init__(self, lab, args):
         self.rng = random.Random(args.seed)
         self.seconds = args.seconds
-        self.plant = Plant(lab, pods=EACH)
+        self.plant = Plant(lab, pods=EACH, attach=args.attach, forwarding=args.forwarding)
         self.daemons = Daemons(self.plant, self.rng)
         self.endpoints = Endpoints(self.plant, self.daemons, self.rng, args.services)
         names = ["web", "hard", *range(args.services)]
@@ -286,6 +286,8 @@ def main():
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--services", type=int, default=100, help="that change beside those two")
     ap.add_argument("--pause", type=float, default=0.005, help="of a worker after each request")
+    ap.add_argument("--attach", default="auto", help="auto, xdp, tc")
+    ap.add_argument("--forwarding", default="snat", help="snat, dsr")
     args = ap.parse_args()
     try:
         with Lab("soak") as lab:
