@@ -23,6 +23,7 @@ struct subject {
 	const struct table *table;
 	const char *group, *kind, *plural;
 	const char *const *shorts;
+	bool namespaced;
 	bool status; /* has a status of its own */
 };
 
@@ -157,11 +158,12 @@ crd(const struct subject *s, const struct version *versions, size_t nr)
 		json_array_append_new(list, version_object(s, &versions[i]));
 	names = json_pack("{s:s, s:s+, s:s, s:o}", "kind", s->kind, "listKind", s->kind, "List",
 	    "plural", s->plural, "singular", lower(s->kind));
-	set(names, "shortNames", texts(s->shorts));
-	set(names, "categories",
-	    json_pack("[s]", strcmp(s->group, "cilium.io") ? "herald" : "cilium"));
+	if (*s->shorts)
+		set(names, "shortNames", texts(s->shorts));
+	if (strcmp(s->group, "heraldlb.io") == 0)
+		set(names, "categories", json_pack("[s]", "herald"));
 	set(spec, "group", json_string(s->group));
-	set(spec, "scope", json_string("Cluster"));
+	set(spec, "scope", json_string(s->namespaced ? "Namespaced" : "Cluster"));
 	set(spec, "names", names);
 	set(spec, "versions", list);
 	j = json_pack("{s:s, s:s, s:{s:s++}, s:o}", "apiVersion", "apiextensions.k8s.io/v1", "kind",
@@ -171,23 +173,40 @@ crd(const struct subject *s, const struct version *versions, size_t nr)
 	return j;
 }
 
+/* "heraldlb.io" of "heraldlb.io/v1"? */
+static bool
+group_is(const struct schema *s, const char *group)
+{
+	size_t len = strlen(group);
+
+	return strncmp(s->group_version, group, len) == 0 && s->group_version[len] == '/';
+}
+
+static struct subject
+subject_of(const struct schema *s, const char *group)
+{
+	const struct naming *naming = naming_of(s->kind);
+
+	return (struct subject){ .naming = naming,
+		.table = s->table,
+		.group = group,
+		.kind = s->name,
+		.plural = naming->plural,
+		.shorts = naming->shorts,
+		.namespaced = s->namespaced,
+		.status = row(s->table, "status") != NULL };
+}
+
 json_t *
 crd_native(enum res_kind kind)
 {
 	static const struct version v1 = { "v1", { FORM_NATIVE, FORM_CRD }, true };
-	const struct naming *naming = naming_of(kind);
 	const struct schema *schema = schema_of(kind);
 	struct subject s;
 
-	if (!naming)
+	if (!naming_of(kind) || !group_is(schema, "heraldlb.io"))
 		return NULL;
-	s = (struct subject){ .naming = naming,
-		.table = schema->table,
-		.group = "heraldlb.io",
-		.kind = schema->name,
-		.plural = naming->plural,
-		.shorts = naming->shorts,
-		.status = row(schema->table, "status") != NULL };
+	s = subject_of(schema, "heraldlb.io");
 	return crd(&s, &v1, 1);
 }
 
@@ -199,22 +218,35 @@ crd_cilium(enum res_kind kind)
 		{ "v2", { FORM_CILIUM_V2, FORM_CRD }, true },
 		{ "v2alpha1", { FORM_CILIUM_ALPHA, FORM_CRD }, false },
 	};
-	const struct naming *naming = naming_of(kind);
 	const struct schema *schema = schema_of(kind);
 	char plural[64];
 	struct subject s;
 
-	if (!naming || !schema->cilium)
+	if (!naming_of(kind) || !schema->cilium)
 		return NULL;
-	snprintf(plural, sizeof(plural), "cilium%s", naming->plural);
-	s = (struct subject){ .naming = naming,
-		.table = schema->table,
-		.group = "cilium.io",
-		.kind = schema->cilium,
-		.plural = plural,
-		.shorts = naming->cilium,
-		.status = row(schema->table, "status") != NULL };
+	s = subject_of(schema, "cilium.io");
+	snprintf(plural, sizeof(plural), "cilium%s", s.plural);
+	s.plural = plural;
+	s.kind = schema->cilium;
+	s.shorts = s.naming->cilium;
 	return schema->v2 ? crd(&s, both, 2) : crd(&s, &alpha, 1);
+}
+
+json_t *
+crd_metallb(enum res_kind kind)
+{
+	const struct schema *schema = schema_of(kind);
+	struct version v[2] = { { .form = { FORM_METALLB, FORM_CRD }, .storage = true },
+		{ .form = { FORM_METALLB_OLDER, FORM_CRD } } };
+	struct subject s;
+
+	if (!naming_of(kind) || !group_is(schema, "metallb.io"))
+		return NULL;
+	s = subject_of(schema, "metallb.io");
+	v[0].name = schema->group_version + strlen("metallb.io/");
+	if (schema->older)
+		v[1].name = schema->older + strlen("metallb.io/");
+	return crd(&s, v, schema->older ? 2 : 1);
 }
 
 json_t *

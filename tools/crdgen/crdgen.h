@@ -14,7 +14,13 @@
 struct buf;
 
 /* Whose document: the rows that are open to it differ, as in resource/decode.c. */
-enum form_dialect { FORM_NATIVE, FORM_CILIUM_V2, FORM_CILIUM_ALPHA };
+enum form_dialect {
+	FORM_NATIVE, /* and the core's */
+	FORM_CILIUM_V2,
+	FORM_CILIUM_ALPHA,
+	FORM_METALLB,
+	FORM_METALLB_OLDER
+};
 
 /* What a schema is for. */
 enum form_use {
@@ -36,7 +42,7 @@ struct column {
 
 struct naming {
 	enum res_kind kind;
-	const char *plural;	      /* of the native kind; Cilium's has "cilium" in front */
+	const char *plural;	      /* of the kind's own group; Cilium's has "cilium" in front */
 	const char *const *shorts;    /* ends with NULL */
 	const char *const *cilium;    /* likewise, those of Cilium's kind */
 	const struct column *columns; /* "{group}" in a path stands for the group */
@@ -70,8 +76,10 @@ size_t shape_spans(const struct field *, struct span[MAX_SPANS]);
 
 /* ---- what is printed ---- */
 
-json_t *crd_native(enum res_kind); /* NULL: it has none */
-json_t *crd_cilium(enum res_kind); /* likewise */
+/* NULL: there is none of this group. */
+json_t *crd_native(enum res_kind);
+json_t *crd_cilium(enum res_kind);
+json_t *crd_metallb(enum res_kind);
 json_t *crd_node_status(void);
 json_t *editor_schema(void);
 void reference_page(struct buf *);

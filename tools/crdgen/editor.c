@@ -59,22 +59,33 @@ add_definition(
 	set(c->definitions, name, j);
 }
 
+/* Two groups may call a kind the same: what is not native has its group version in the name. */
+static void
+add_version(struct catalogue *c, const struct schema *s, const char *version, const char *kind,
+    enum form_dialect dialect)
+{
+	char name[128];
+
+	if (dialect == FORM_NATIVE)
+		snprintf(name, sizeof(name), "%s", kind);
+	else
+		snprintf(name, sizeof(name), "%s.%s", kind, strchr(version, '/') + 1);
+	add_definition(c, s, name, dialect);
+	add_kind(c, version, kind, name);
+}
+
 static void
 add_schema(struct catalogue *c, const struct schema *s)
 {
-	char name[64];
+	bool metallb = strncmp(s->group_version, "metallb.io/", 11) == 0;
 
-	add_definition(c, s, s->name, FORM_NATIVE);
-	add_kind(c, s->group_version, s->name, s->name);
-	if (!s->cilium)
-		return;
-	if (s->v2) {
-		add_definition(c, s, s->cilium, FORM_CILIUM_V2);
-		add_kind(c, "cilium.io/v2", s->cilium, s->cilium);
-	}
-	snprintf(name, sizeof(name), "%s.v2alpha1", s->cilium);
-	add_definition(c, s, name, FORM_CILIUM_ALPHA);
-	add_kind(c, "cilium.io/v2alpha1", s->cilium, name);
+	add_version(c, s, s->group_version, s->name, metallb ? FORM_METALLB : FORM_NATIVE);
+	if (s->older)
+		add_version(c, s, s->older, s->name, FORM_METALLB_OLDER);
+	if (s->v2)
+		add_version(c, s, "cilium.io/v2", s->cilium, FORM_CILIUM_V2);
+	if (s->cilium)
+		add_version(c, s, "cilium.io/v2alpha1", s->cilium, FORM_CILIUM_ALPHA);
 }
 
 json_t *

@@ -46,6 +46,17 @@ print_cilium(struct buf *b)
 }
 
 static void
+print_metallb(struct buf *b)
+{
+	buf_puts(b,
+	    "# The kinds of metallb.io that Herald reads, for clusters where MetalLB is not "
+	    "installed;\n"
+	    "# where it is, it brings its own.  Printed by tools/crdgen, like crds.yaml.\n");
+	for (int k = 0; k < RES_NR_KINDS; k++)
+		print_crd(b, crd_metallb((enum res_kind)k));
+}
+
+static void
 print_schema(struct buf *b)
 {
 	json_t *j = editor_schema();
@@ -65,6 +76,7 @@ static const struct {
 } prints[] = {
 	{ "crds", print_crds },
 	{ "cilium-crds", print_cilium },
+	{ "metallb-crds", print_metallb },
 	{ "schema", print_schema },
 	{ "reference", reference_page },
 };
@@ -78,7 +90,8 @@ main(int argc, char **argv)
 	while (argc == 2 && i < nr && strcmp(argv[1], prints[i].what) != 0)
 		i++;
 	if (argc != 2 || i == nr) {
-		fputs("usage: crdgen crds | cilium-crds | schema | reference\n", stderr);
+		fputs("usage: crdgen crds | cilium-crds | metallb-crds | schema | reference\n",
+		    stderr);
 		return 2;
 	}
 	buf_init(&b, MAX_TEXT);

@@ -38,6 +38,34 @@ static const struct column peer_columns[] = {
 	AGE, COLUMN_END,
 };
 
+static const struct column bfd_columns[] = {
+	{ "Transmit Interval", "integer", ".spec.transmitInterval", 0 },
+	{ "Receive Interval", "integer", ".spec.receiveInterval", 0 },
+	{ "Multiplier", "integer", ".spec.detectMultiplier", 0 },
+	AGE, COLUMN_END,
+};
+
+static const struct column mlb_pool_columns[] = {
+	{ "Auto Assign", "boolean", ".spec.autoAssign", 0 },
+	{ "Avoid Buggy IPs", "boolean", ".spec.avoidBuggyIPs", 0 },
+	{ "Addresses", "string", ".spec.addresses", 0 },
+	COLUMN_END,
+};
+
+static const struct column mlb_advert_columns[] = {
+	{ "IPAddressPools", "string", ".spec.ipAddressPools", 0 },
+	{ "IPAddressPool Selectors", "string", ".spec.ipAddressPoolSelectors", 0 },
+	COLUMN_END,
+};
+
+static const struct column mlb_peer_columns[] = {
+	{ "Address", "string", ".spec.peerAddress", 0 },
+	{ "ASN", "string", ".spec.peerASN", 0 },
+	{ "BFD Profile", "string", ".spec.bfdProfile", 0 },
+	{ "Multi Hops", "string", ".spec.ebgpMultiHop", 0 },
+	COLUMN_END,
+};
+
 static const char *const none[] = { NULL };
 static const char *const config_shorts[] = { "heraldconf", NULL };
 static const char *const pool_shorts[] = { "ippools", "ippool", "lbippool", "lbippools", "lbpool",
@@ -69,6 +97,22 @@ static const struct naming namings[] = {
 	  age_columns, "What is different on one node, whose name it carries." },
 	{ RES_L2_POLICY, "l2announcementpolicies", l2_shorts, l2_cilium, l2_columns,
 	  "For which Services, and where, ARP and NDP are answered." },
+	{ RES_BFD_PROFILE, "bfdprofiles", none, none, bfd_columns,
+	  "How a peer is watched with BFD. Named by the BGPPeerConfigs that use it." },
+	{ RES_METALLB_POOL, "ipaddresspools", none, none, mlb_pool_columns,
+	  "Addresses that Services of type LoadBalancer are given." },
+	{ RES_METALLB_ADDRESS_POOL, "addresspools", none, none, mlb_pool_columns,
+	  "A pool and how it is announced, as MetalLB had it before IPAddressPool." },
+	{ RES_METALLB_L2_ADVERTISEMENT, "l2advertisements", none, none, mlb_advert_columns,
+	  "For which pools, and where, ARP and NDP are answered." },
+	{ RES_METALLB_BGP_ADVERTISEMENT, "bgpadvertisements", none, none, mlb_advert_columns,
+	  "Which pools BGP peers are told of, and how." },
+	{ RES_METALLB_COMMUNITY, "communities", none, none, age_columns,
+	  "Names for BGP communities." },
+	{ RES_METALLB_BFD_PROFILE, "bfdprofiles", none, none, bfd_columns,
+	  "How a peer is watched with BFD." },
+	{ RES_METALLB_PEER, "bgppeers", none, none, mlb_peer_columns,
+	  "A router, and how one talks to it." },
 };
 
 /* ---- conditions, as Kubernetes has them ---- */

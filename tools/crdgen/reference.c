@@ -118,6 +118,7 @@ put_row(struct buf *b, const struct field *f, const char *path)
 		    f->flags & F_ONE_OR_LIST ? ", or one alone" : "");
 	buf_puts(b, f->flags & F_REQUIRED ? ", **required**" : "");
 	buf_puts(b, f->flags & F_NATIVE ? ", native only" : "");
+	buf_puts(b, f->flags & F_NEWER ? ", newer" : "");
 	buf_puts(b, " | ");
 	if (f->def)
 		buf_printf(b, "`%s`", f->def);
@@ -177,13 +178,21 @@ put_naming(struct buf *b, const struct naming *n, const char *cilium, bool v2)
 	buf_puts(b, ".\n\n");
 }
 
+static bool
+is_metallb(const struct schema *s)
+{
+	return strncmp(s->group_version, "metallb.io/", 11) == 0;
+}
+
 static void
 put_kind(struct buf *b, const struct schema *s)
 {
 	const struct naming *n = naming_of(s->kind);
 
-	buf_printf(b, "## %s\n\n`%s`%s. ", s->name, s->group_version,
-	    s->namespaced ? ", in a namespace" : "");
+	buf_printf(b, "## %s%s\n\n`%s`%s. ", s->name, is_metallb(s) ? " (MetalLB)" : "",
+	    s->group_version, s->namespaced ? ", in a namespace" : "");
+	if (s->older)
+		buf_printf(b, "Also as `%s`, without what is newer. ", s->older);
 	if (n) {
 		buf_printf(b, "%s\n\n", n->what);
 		put_naming(b, n, s->cilium, s->v2);
@@ -191,6 +200,15 @@ put_kind(struct buf *b, const struct schema *s)
 		buf_puts(b, "A kind of Kubernetes' own: what Herald reads of it.\n\n");
 	}
 	put_fields(b, s->table);
+}
+
+/* The kinds whose group version begins with @group, in the order of the tables. */
+static void
+put_group(struct buf *b, const char *group)
+{
+	for (int k = 0; k < RES_NR_KINDS; k++)
+		if (strncmp(schema_of((enum res_kind)k)->group_version, group, strlen(group)) == 0)
+			put_kind(b, schema_of((enum res_kind)k));
 }
 
 void
@@ -208,13 +226,13 @@ reference_page(struct buf *b)
 	    "sessions that it concerns start again),\n"
 	    "*restart* (it counts from the next start on). `[]` stands for each item of a list. "
 	    "*Native only*: not in Cilium's form of the kind.\n\n");
-	for (int native = 1; native >= 0; native--)
-		for (int k = 0; k < RES_NR_KINDS; k++)
-			if (!naming_of((enum res_kind)k) == !native)
-				put_kind(b, schema_of((enum res_kind)k));
+	put_group(b, "heraldlb.io/");
 	buf_printf(b, "## BGPNodeStatus\n\n`heraldlb.io/v1`. %s\n\n", node_status_naming.what);
 	put_naming(b, &node_status_naming, NULL, false);
 	put_fields(b, &node_status_doc_table);
+	put_group(b, "v1");
+	put_group(b, "discovery.k8s.io/");
+	put_group(b, "metallb.io/");
 	buf_puts(b,
 	    "## Selectors\n\nHeld against labels. An empty one (`{}`) matches all; what an absent "
 	    "one "

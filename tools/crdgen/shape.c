@@ -53,6 +53,8 @@ row_is_open(const struct field *f, enum form_dialect dialect)
 		return dialect == FORM_NATIVE;
 	if (f->flags & F_ALPHA)
 		return dialect == FORM_CILIUM_ALPHA;
+	if (f->flags & F_NEWER)
+		return dialect != FORM_METALLB_OLDER;
 	return true;
 }
 
@@ -288,6 +290,13 @@ shape_one(const struct field *f, const struct form *form)
 
 /* ---- lists ---- */
 
+/* The key of a map must be there always. */
+static bool
+is_map(const struct field *f)
+{
+	return f->flags & F_KEYED && f->sub->fields[0].flags & F_REQUIRED;
+}
+
 static json_t *
 shape_list(const struct field *f, const struct form *form)
 {
@@ -305,8 +314,8 @@ shape_list(const struct field *f, const struct form *form)
 		set_uint(j, "maxItems", f->max_items);
 	if (form->use == FORM_EDITOR)
 		return f->flags & F_ONE_OR_LIST ? json_pack("{s:[O,o]}", "anyOf", item, j) : j;
-	set_text(j, "x-kubernetes-list-type", f->flags & F_KEYED ? "map" : "atomic");
-	if (f->flags & F_KEYED)
+	set_text(j, "x-kubernetes-list-type", is_map(f) ? "map" : "atomic");
+	if (is_map(f))
 		set(j, "x-kubernetes-list-map-keys", json_pack("[s]", f->sub->fields[0].name));
 	return j;
 }
