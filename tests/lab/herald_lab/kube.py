@@ -117,7 +117,7 @@ class Kube:
         self.dir = lab.path(name)
         for sub in ("pki", "etcd", "in-cluster"):
             os.makedirs(f"{self.dir}/{sub}", exist_ok=True)
-        os.chmod(f"{self.dir}/pki", 0o700)
+            os.chmod(f"{self.dir}/{sub}", 0o700)
         self.tokens = {user: secrets.token_urlsafe(24) for user in ("admin", "nobody")}
         self.pki, self._apis = None, {}
         self.etcd = Daemon(lab, ns, self._etcd_argv(), f"{self.dir}/etcd.log")
@@ -165,14 +165,13 @@ class Kube:
                 "--storage-media-type", "application/vnd.kubernetes.protobuf",
                 "--profiling=false", "--v=1", *self.flags]
 
-    def start(self, crds=True):
-        """Everything; returns when the custom resources are served."""
+    def start(self, *dialects):
+        """Everything; returns when Herald's kinds are served, and those of these groups."""
         self.etcd.start()
         if not self.pki:
             self._identities()
         self.start_server()
-        if crds:
-            self.install_kinds()
+        self.install_kinds(dialects)
         return self
 
     def start_server(self, wait=True):
@@ -341,15 +340,17 @@ class Kube:
                 at = f"/apis/{spec['group']}/{version}/{spec['names']['plural']}?limit=1"
                 until(lambda a=at: self.api().raw("GET", a)[0] == 200, 60, f"{at} served", 0.1)
 
-    def install_kinds(self):
+    def install_kinds(self, dialects):
         """The kinds that a cluster with Herald has: those of etc/kubernetes, and stand-ins for what
         the server or other projects would bring.  Herald's namespace, ServiceAccount and roles too;
-        nothing that would run."""
+        nothing that would run.  The server needs a second or two for each kind, so there are no
+        more than are asked for."""
         docs = manifests()
-        kinds = {d["metadata"]["name"]: d for d in
-                 [kubecrd.endpoint_slices(), *kubecrd.dialects(), *docs]
-                 if d["kind"] == "CustomResourceDefinition"}
-        self.install(*kinds.values())
+        groups = {"discovery.k8s.io", "heraldlb.io", *dialects}
+        self.install(*{d["metadata"]["name"]: d for d in
+                       [kubecrd.endpoint_slices(), *kubecrd.dialects(), *docs]
+                       if d["kind"] == "CustomResourceDefinition"
+                       and d["spec"]["group"] in groups}.values())
         for kind in ("Namespace", "ServiceAccount", "Role", "ClusterRole", "RoleBinding",
                      "ClusterRoleBinding"):
             for d in docs:
