@@ -1,8 +1,10 @@
 /*
  * kube/http.h: requests to the API server: libcurl's multi interface on the loop.  HTTP/2 where it is
- * offered, so that all watches share a connection.  Knows paths and bytes, nothing of objects.
+ * offered, so that all watches share a connection, and all else shares another.  Knows paths and bytes,
+ * nothing of objects.  TLS is verified unless the access says otherwise; redirects are not followed.
  *
  * Every call ends with exactly one done(), never from within kube_call(), unless it is cancelled.
+ * data() and done() come from the end of the loop's turn, data() for a few milliseconds a turn.
  */
 #ifndef HERALD_KUBE_HTTP_H
 #define HERALD_KUBE_HTTP_H
@@ -21,11 +23,11 @@ struct kube_http *kube_http_new(struct loop *, struct kube_access *);
 void kube_http_free(struct kube_http *); /* cancels every call; NULL is fine */
 
 struct kube_answer {
-	int status;		/* of HTTP; 0: there was no answer, error says why */
+	int status;		/* of HTTP; 0: there was no (whole) answer, error says why */
 	const char *error;	/* for people, naming server and path; "" when status is 2xx */
 	const char *reason;	/* of the Status object ("Expired", "Forbidden"), or "" */
 	int code;		/* likewise, else status */
-	unsigned retry_after_s; /* 0: not told */
+	unsigned retry_after_s; /* 0: not told; an hour at most */
 	const char *body;	/* what data() did not take; NUL-terminated */
 	size_t len;
 };
@@ -46,11 +48,13 @@ struct kube_request {
 };
 
 /* Copies what it needs of the request.  NULL: no memory (done is not called).  A 401 is tried once
- * more with a fresh token before it is told. */
+ * more, when there is a fresh token, before it is told.  A write without an answer may have been
+ * carried out. */
 struct kube_call *kube_call(struct kube_http *, const struct kube_request *);
-/* done() is not called.  Fine from any callback but data(). */
+/* done() is not called.  Fine from any callback but data(), of other calls too. */
 void kube_call_cancel(struct kube_call *);
-/* Stop reading while the receiver is behind (back-pressure); go on later. */
+/* No data() while the receiver is behind (back-pressure); up to 1 MiB is kept for it, then the
+ * connection of the watches stands still.  Idle time does not count meanwhile. */
 void kube_call_pause(struct kube_call *, bool paused);
 
 /* Has any call got an answer since the last one that got none? */
