@@ -10,8 +10,8 @@
  *              address itself, whatever the port.
  *   fe_rows    array: what a frontend is, and where its tables lie, one for each scope.  A row is
  *              complete before its number is published.
- *   tables     array of words: backends' row numbers, then Maglev slots, which index them.  Never
- *              changed in place: a change builds another and flips one word of the row.
+ *   tables     array of words, see lb_table.h: backends' row numbers, then Maglev slots, which index
+ *              them.  Never changed in place: a change builds another and flips one word of the row.
  *   be_rows    array: where a backend is.
  *   flows4/6   array of buckets, eight ways each: who was sent where.  One entry serves both
  *              directions of a flow; a source-NATed flow has a twin where the replies look.
@@ -24,10 +24,11 @@
 #include <linux/types.h>
 
 #include "datapath/lb_addr.h"
+#include "datapath/lb_table.h"
 #include "datapath/lb_why.h"
 
 /* Another for any change of a struct or of what a field means. */
-#define LB_ABI_VERSION 1
+#define LB_ABI_VERSION 2
 
 /* ---- frontends ---- */
 struct lb_fe_key {
@@ -54,20 +55,6 @@ enum lb_fe_flag {
 };
 
 enum lb_scope { LB_EXTERNAL, LB_INTERNAL, LB_NR_SCOPES };
-
-/*
- * Where a table lies, in one word that is read and written at once:
- * bits 0-31 first word in `tables`, 32-48 number of slots (a prime; 0: no backend takes new flows),
- * 49-63 number of backends.  The list of backends is (n + 1) / 2 words, the slots (m + 3) / 4.
- */
-#define LB_TABLE(off, slots, nr) ((__u64)(off) | (__u64)(slots) << 32 | (__u64)(nr) << 49)
-#define LB_TABLE_OFF(t) ((__u32)(t))
-#define LB_TABLE_SLOTS(t) ((__u32)((t) >> 32) & 0x1ffff)
-#define LB_TABLE_NR(t) ((__u32)((t) >> 49))
-#define LB_TABLE_LIST_WORDS(nr) (((nr) + 1) / 2)
-#define LB_TABLE_WORDS(slots, nr) (LB_TABLE_LIST_WORDS(nr) + ((slots) + 3) / 4)
-#define LB_SLOTS_MAX 131071
-#define LB_TABLE_BACKENDS_MAX 32767
 
 struct lb_fe_row {
 	struct lb_addr addr;

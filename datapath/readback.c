@@ -13,8 +13,8 @@
 
 /* A table as it lies in the map; false: the word makes no sense, or there is none. */
 struct view {
-	const uint32_t *rows;
-	const uint16_t *slots;
+	const uint64_t *words;
+	const uint32_t *rows; /* the same, as its first part is read */
 	uint32_t nr, nr_slots;
 };
 
@@ -28,9 +28,18 @@ view_of(const struct dp_services *s, uint64_t word, struct view *v)
 	words = LB_TABLE_WORDS(v->nr_slots, v->nr);
 	if (!v->nr || !v->nr_slots || words > total || off > total - words)
 		return false;
-	v->rows = (const uint32_t *)(s->m->tables + off);
-	v->slots = (const uint16_t *)(s->m->tables + off + LB_TABLE_LIST_WORDS(v->nr));
+	v->words = s->m->tables + off;
+	v->rows = (const uint32_t *)v->words;
 	return true;
+}
+
+/* The row in a slot; SV_NONE: it makes no sense. */
+static uint32_t
+view_row(const struct view *v, uint32_t slot)
+{
+	uint32_t i = lb_slot_in(v->words[lb_slot_word(slot, v->nr)], slot, v->nr);
+
+	return i < v->nr ? v->rows[i] : SV_NONE;
 }
 
 /* ---- all frontends ---- */
@@ -172,7 +181,7 @@ read_table(struct reading *r, uint64_t word, unsigned scope)
 			return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < v.nr_slots; i++) {
-		uint32_t row = v.slots[i] < v.nr ? v.rows[v.slots[i]] : SV_NONE;
+		uint32_t row = view_row(&v, i);
 
 		if (row < r->s->m->nr[DP_MAP_BE_ROWS])
 			r->backends[r->where[row] - 1].slots[scope]++;
@@ -315,6 +324,6 @@ services_slots(struct dp_services *s, const struct addr *ip, uint16_t port, uint
 	if (!*out)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < v.nr_slots; i++)
-		(*out)[i] = v.slots[i] < v.nr ? v.rows[v.slots[i]] : SV_NONE;
+		(*out)[i] = view_row(&v, i);
 	return (long)v.nr_slots;
 }

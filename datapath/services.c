@@ -645,5 +645,6 @@ services_free(struct dp_services *s)
 	mem_free(s->maglev);
 	mem_free(s->work);
 	mem_free(s->words);
+	mem_free(s->slots);
 	mem_free(s);
 }

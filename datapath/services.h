@@ -227,6 +227,8 @@ struct dp_services {
 	size_t nr_scratch;
 	uint64_t *words; /* scratch of a whole table */
 	size_t nr_words;
+	uint16_t *slots; /* and of its slots, before they are packed */
+	size_t nr_slots;
 };
 
 #include "datapath/services_parts.h"

@@ -44,6 +44,22 @@ scratch_reserve(struct dp_services *s, size_t nr)
 	return 0;
 }
 
+/* For build(): tables of narrow slots are made of wide ones. */
+static int
+slots_reserve(struct dp_services *s, size_t nr)
+{
+	uint16_t *slots;
+
+	if (nr <= s->nr_slots)
+		return 0;
+	slots = mem_realloc(s->slots, nr, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	s->slots = slots;
+	s->nr_slots = nr;
+	return 0;
+}
+
 static int
 words_reserve(struct dp_services *s, size_t nr)
 {
@@ -114,20 +130,45 @@ gather(struct dp_services *s, const struct sv_list *l, unsigned scope)
 	return kept;
 }
 
-/* The list and the slots of @nr members, at @words. */
+/* Slots into words of @per slots of @bits bits each. */
+static void
+pack(uint64_t *words, const uint16_t *slots, uint32_t size, const uint32_t bits)
+{
+	const uint32_t per = 64 / bits;
+
+	for (uint32_t i = 0; i < size; i += per) {
+		uint32_t n = size - i < per ? size - i : per;
+		uint64_t word = 0;
+
+		for (uint32_t k = 0; k < n; k++)
+			word |= (uint64_t)slots[i + k] << k * bits;
+		*words++ = word;
+	}
+}
+
+/* The list and the slots of @nr members, at @words.  slots_reserve() was asked for them. */
 static void
 build(struct dp_services *s, uint64_t *words, const struct sv_member *m, uint32_t nr, uint32_t size)
 {
+	uint64_t *to = words + LB_TABLE_LIST_WORDS(nr);
 	uint32_t *rows = (uint32_t *)words;
-	uint16_t *slots = (uint16_t *)(words + LB_TABLE_LIST_WORDS(nr));
 
-	words[LB_TABLE_LIST_WORDS(nr) - 1] = 0;
-	words[LB_TABLE_WORDS(size, nr) - 1] = 0;
+	to[-1] = 0;
 	for (uint32_t i = 0; i < nr; i++) {
 		rows[i] = m[i].row;
 		s->maglev[i] = (struct maglev_backend){ s->be[m[i].row].order, m[i].weight };
 	}
-	maglev_fill(slots, size, s->maglev, nr, s->work);
+	maglev_fill(s->slots, size, s->maglev, nr, s->work);
+	switch (LB_SLOT_LOG(nr)) {
+	case 2:
+		pack(to, s->slots, size, 4);
+		break;
+	case 3:
+		pack(to, s->slots, size, 8);
+		break;
+	default:
+		pack(to, s->slots, size, 16);
+	}
 }
 
 /* Four lanes, so that the multiplications do not wait for each other. */
@@ -168,7 +209,7 @@ is_built_so(const struct sv_block *b, const struct like *l)
 {
 	uint32_t nr = LB_TABLE_WORDS(l->size, l->nr);
 
-	if (words_reserve(l->s, nr) < 0)
+	if (words_reserve(l->s, nr) < 0 || slots_reserve(l->s, l->size) < 0)
 		return false; /* then it is built anew */
 	build(l->s, l->s->words, l->member, l->nr, l->size);
 	return memcmp(l->s->words, l->s->m->tables + LB_TABLE_OFF(b->word), nr * 8) == 0;
@@ -239,6 +280,8 @@ block_new(struct dp_services *s, uint32_t hash, uint32_t nr, uint32_t size, stru
 	if (!b)
 		return -ENOMEM;
 	err = sv_index_reserve(&s->blocks, 1);
+	if (!err)
+		err = slots_reserve(s, size);
 	if (!err)
 		err = space_take(&s->space, LB_TABLE_WORDS(size, nr), &b->space);
 	if (err < 0) {
@@ -416,7 +459,8 @@ sv_block_repair(struct dp_services *s, struct sv_block *b)
 
 	if (sum_of(words, words_of(b)) == b->sum || b->adopted)
 		return 0;
-	if (scratch_reserve(s, b->nr) < 0 || words_reserve(s, words_of(b)) < 0)
+	if (scratch_reserve(s, b->nr) < 0 || words_reserve(s, words_of(b)) < 0 ||
+	    slots_reserve(s, LB_TABLE_SLOTS(b->word)) < 0)
 		return 0; /* the next round will see it too */
 	build(s, s->words, b->member, b->nr, LB_TABLE_SLOTS(b->word));
 	for (uint32_t i = 0; i < words_of(b); i++) {

@@ -76,9 +76,9 @@ table_choose(__u64 table, __u32 hash)
 	__u32 slot = (__u32)((__u64)hash * LB_TABLE_SLOTS(table) >> 32), i;
 	__u64 word;
 
-	if (!table_word(off + LB_TABLE_LIST_WORDS(nr) + (slot >> 2), &word))
+	if (!table_word(off + lb_slot_word(slot, nr), &word))
 		return LB_ROW_NONE;
-	i = (__u32)(word >> (slot & 3) * 16) & 0xffff;
+	i = lb_slot_in(word, slot, nr);
 	if (i >= nr || !table_word(off + (i >> 1), &word))
 		return LB_ROW_NONE;
 	return (__u32)(word >> (i & 1) * 32);

@@ -43,8 +43,8 @@ any_backend(__u64 table)
 {
 	__u32 off = LB_TABLE_OFF(table), nr = LB_TABLE_NR(table);
 	__u32 slot = (__u32)((__u64)bpf_get_prandom_u32() * LB_TABLE_SLOTS(table) >> 32);
-	__u64 word = word_of_tables(off + LB_TABLE_LIST_WORDS(nr) + (slot >> 2));
-	__u32 i = (__u32)(word >> (slot & 3) * 16) & 0xffff;
+	__u64 word = word_of_tables(off + lb_slot_word(slot, nr));
+	__u32 i = lb_slot_in(word, slot, nr);
 
 	if (i >= nr)
 		return LB_ROW_NONE;

@@ -21,7 +21,7 @@
 #include "tests/bench/datapath/kit.h"
 
 #define HOPS 65536
-enum { BACKENDS = 10, LIVE = 5, SLOTS = 1021, TCP = 6, UDP = 17 };
+enum { BACKENDS = 10, LIVE = 5, SLOTS = 1531, TCP = 6, UDP = 17 };
 
 struct hand {
 	const char *object, *pin, *only;
@@ -223,7 +223,7 @@ static void
 fill_table(struct hand *h, uint32_t n)
 {
 	uint32_t ids[BACKENDS], slots[SLOTS], off = n * words_each();
-	uint64_t *list = h->tables + off, *slot = list + LB_TABLE_LIST_WORDS(BACKENDS);
+	uint64_t *list = h->tables + off;
 
 	for (uint32_t j = 0; j < BACKENDS; j++) {
 		ids[j] = n * BACKENDS + j;
@@ -231,7 +231,8 @@ fill_table(struct hand *h, uint32_t n)
 	}
 	maglev_u32(slots, SLOTS, ids, BACKENDS);
 	for (uint32_t k = 0; k < SLOTS; k++)
-		slot[k / 4] |= (uint64_t)(slots[k] - ids[0]) << k % 4 * 16;
+		list[lb_slot_word(k, BACKENDS)] |= (uint64_t)(slots[k] - ids[0])
+		    << ((k << LB_SLOT_LOG(BACKENDS)) & 63);
 	for (int s = 0; s < LB_NR_SCOPES; s++)
 		h->fe[n].table[s] = LB_TABLE(off, SLOTS, BACKENDS);
 }

@@ -336,13 +336,13 @@ bed_table(struct bed *b, uint32_t fe, enum lb_scope scope, const uint32_t *rows,
 {
 	const uint32_t slots = nr ? 31 : 0;
 	uint32_t *list = (uint32_t *)(void *)&b->tables[b->nr_words];
-	uint16_t *slot = (uint16_t *)(void *)&b->tables[b->nr_words + LB_TABLE_LIST_WORDS(nr)];
+	uint64_t *words = &b->tables[b->nr_words];
 
 	ck_assert_uint_le(b->nr_words + LB_TABLE_WORDS(slots, nr), BED_WORDS);
 	for (uint32_t i = 0; i < nr; i++)
 		list[i] = rows[i];
 	for (uint32_t i = 0; i < slots; i++)
-		slot[i] = (uint16_t)(i % nr);
+		words[lb_slot_word(i, nr)] |= (uint64_t)(i % nr) << ((i << LB_SLOT_LOG(nr)) & 63);
 	b->fe[fe].table[scope] = LB_TABLE(b->nr_words, slots, nr);
 	b->nr_words += LB_TABLE_WORDS(slots, nr);
 }

@@ -200,7 +200,7 @@ table_differs(const struct model *md, const struct dp_maps *m, const struct dp_f
 	uint32_t row[MODEL_BACKENDS], nr = 0, size;
 	uint64_t work[3 * MODEL_BACKENDS];
 	const uint32_t *list = (const uint32_t *)(m->tables + LB_TABLE_OFF(word));
-	const uint16_t *got;
+	const uint64_t *words = m->tables + LB_TABLE_OFF(word);
 
 	for (size_t i = f->nr_backends; i-- > 0;) { /* from behind: the order must not matter */
 		const struct dp_backend *b = &f->backends[i];
@@ -225,12 +225,13 @@ table_differs(const struct model *md, const struct dp_maps *m, const struct dp_f
 	if (LB_TABLE_NR(word) != nr || LB_TABLE_SLOTS(word) != size)
 		return wrong("table of %u backends and %u slots, not %u and %u", LB_TABLE_NR(word),
 		    LB_TABLE_SLOTS(word), nr, size);
-	got = (const uint16_t *)(m->tables + LB_TABLE_OFF(word) + LB_TABLE_LIST_WORDS(nr));
 	maglev_fill(slots, size, mb, nr, work);
 	for (uint32_t i = 0; i < size; i++) {
-		if (got[i] >= nr || list[got[i]] != row[slots[i]])
+		uint32_t got = lb_slot_in(words[lb_slot_word(i, nr)], i, nr);
+
+		if (got >= nr || list[got] != row[slots[i]])
 			return wrong("slot %u of scope %u leads to row %u, not %u (%u backends)", i,
-			    scope, got[i] < nr ? list[got[i]] : UINT32_MAX, row[slots[i]], nr);
+			    scope, got < nr ? list[got] : UINT32_MAX, row[slots[i]], nr);
 	}
 	return NULL;
 }

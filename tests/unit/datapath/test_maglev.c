@@ -38,11 +38,11 @@ START_TEST(sizes)
 {
 	ck_assert_uint_eq(maglev_size(0, 16381), 0);
 	ck_assert_uint_eq(maglev_size(1, 16381), 1);
-	ck_assert_uint_eq(maglev_size(2, 16381), 251);
+	ck_assert_uint_eq(maglev_size(2, 16381), 383);
 	ck_assert_uint_eq(maglev_size(3, 16381), 509);
-	ck_assert_uint_eq(maglev_size(10, 16381), 1021);
-	ck_assert_uint_eq(maglev_size(11, 16381), 2039);
-	ck_assert_uint_eq(maglev_size(100, 16381), 16381);
+	ck_assert_uint_eq(maglev_size(10, 16381), 1531);
+	ck_assert_uint_eq(maglev_size(12, 16381), 2039);
+	ck_assert_uint_eq(maglev_size(90, 16381), 12281);
 	ck_assert_uint_eq(maglev_size(30000, 16381), 16381);
 	ck_assert_uint_eq(maglev_size(1310, 1000000), 131071);
 	ck_assert_uint_eq(maglev_size(32767, 131071), 131071);
@@ -203,11 +203,12 @@ START_TEST(few_needless_moves)
 	static const struct {
 		uint32_t nr;
 		double percent;
-	} c[] = { { 2, 0 }, { 10, 3 }, { 81, 2.2 }, { 100, 1.6 } };
+	} c[] = { { 2, 0 }, { 6, 2.4 }, { 8, 2.1 }, { 10, 2.3 }, { 11, 2.4 }, { 20, 2.1 },
+		{ 81, 1.9 }, { 100, 1.5 } };
 	uint32_t nr = c[_i].nr, size = maglev_size(nr, LB_SLOTS_MAX);
 	double moved = 0;
 
-	for (uint32_t seed = 0; seed < 30; seed++) {
+	for (uint32_t seed = 0; seed < 120; seed++) {
 		uint32_t gone = seed * 7 % nr;
 
 		make(nr, seed);
@@ -218,7 +219,8 @@ START_TEST(few_needless_moves)
 		for (uint32_t i = 0; i < size; i++)
 			moved += slots[i] != gone && backends[slots[i]].key != turned[other[i]].key;
 	}
-	ck_assert_msg(moved * 100 / 30 / size <= c[_i].percent, "%.2f %%", moved * 100 / 30 / size);
+	ck_assert_msg(
+	    moved * 100 / 120 / size <= c[_i].percent, "%.2f %%", moved * 100 / 120 / size);
 }
 END_TEST
 
@@ -251,7 +253,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, weight_zero_is_one);
 	tcase_add_test(tc, a_giant_among_dwarfs);
 	tcase_add_test(tc, more_backends_than_slots);
-	tcase_add_loop_test(tc, few_needless_moves, 0, 4);
+	tcase_add_loop_test(tc, few_needless_moves, 0, 8);
 	tcase_add_test(tc, keys);
 	suite_add_tcase(s, tc);
 }

@@ -195,6 +195,43 @@ START_TEST(affinity_to_a_backend_that_went)
 }
 END_TEST
 
+/* Slots are as narrow as the list allows; the last of each width has every bit set. */
+START_TEST(slots_of_every_width)
+{
+	static const uint32_t nrs[] = { 1, 2, 15, 16, 17, 255, 256, 257, 4096 };
+	uint32_t fe, dead = BED_ROWS - 1, off;
+	uint64_t *words;
+
+	world_begin(&w, _i);
+	world_service(&w, IPPROTO_TCP, LB_FE_LOAD_BALANCER, 1, POD);
+	fe = w.bed.nr_fe - 1;
+	for (size_t k = 0; k < sizeof(nrs) / sizeof(nrs[0]); k++) {
+		uint32_t nr = nrs[k], *list;
+
+		off = w.bed.nr_words;
+		words = &w.bed.tables[off];
+		list = (uint32_t *)(void *)words;
+		ck_assert_uint_le(off + LB_TABLE_WORDS(67, nr), BED_WORDS);
+		for (uint32_t i = 0; i < nr; i++)
+			list[i] = i == nr - 1 ? w.be : dead;
+		for (uint32_t i = 0; i < 67; i++)
+			words[lb_slot_word(i, nr)] |= (uint64_t)(nr - 1)
+			    << ((i << LB_SLOT_LOG(nr)) & 63);
+		w.bed.nr_words += LB_TABLE_WORDS(67, nr);
+		for (int scope = 0; scope < LB_NR_SCOPES; scope++)
+			w.bed.fe[fe].table[scope] = LB_TABLE(off, 67, nr);
+		for (uint16_t i = 0; i < 40; i++) {
+			struct fr in =
+			    tcp(&w, CLIENT, (uint16_t)(1000 + k * 100 + i), VIP, 80, SYN);
+			struct went went;
+
+			run(&w, OUTSIDE, &in, &went);
+			ck_assert_uint_eq(went.up[LB_FORWARDED], 1);
+		}
+	}
+}
+END_TEST
+
 /* With one hash of the flow the choice is the same every time and spreads over all. */
 START_TEST(flows_spread_over_backends)
 {
@@ -525,6 +562,7 @@ add_policies(TCase *tc)
 	tcase_add_loop_test(tc, source_ranges_of_another, 0, NR_WAYS);
 	tcase_add_loop_test(tc, affinity, 0, NR_WAYS);
 	tcase_add_loop_test(tc, affinity_to_a_backend_that_went, 0, NR_WAYS);
+	tcase_add_loop_test(tc, slots_of_every_width, 0, NR_WAYS);
 	tcase_add_loop_test(tc, flows_spread_over_backends, 0, NR_WAYS);
 }
 

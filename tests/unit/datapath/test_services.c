@@ -121,6 +121,58 @@ START_TEST(one_backend_has_one_slot)
 }
 END_TEST
 
+/* Slots are as narrow as the list allows; what lies in the map is what Maglev says, for every width. */
+START_TEST(slots_of_every_width)
+{
+	static const uint32_t nrs[] = { 2, 15, 16, 17, 255, 256, 257 };
+	static struct maglev_backend mb[300];
+	static struct dp_backend b[300];
+	static uint16_t slots[32749];
+	static uint64_t work[3 * 300];
+	struct dp_frontend *f = plain(0, 0, 1);
+	uint32_t nr = nrs[_i], size = maglev_size(nr, 32749), *rows;
+	struct dp_conf conf = { .maglev_table_size = 32749 };
+	struct dp_info info = { 0 };
+
+	mapkit_fini(&kit);
+	ck_assert_int_eq(mapkit_init(&kit, FE, 512, WORDS), 0);
+	ck_assert_int_eq(services_maps_set(s, &kit.m, false), 0);
+	services_conf(s, &conf);
+	for (uint32_t i = 0; i < nr; i++) {
+		b[i] = f->backends[0];
+		b[i].ip.b[2] = (uint8_t)(i >> 8);
+		b[i].ip.b[3] = (uint8_t)i;
+		mb[i] = (struct maglev_backend){ maglev_key(&b[i].ip, b[i].port, f->proto), 1 };
+	}
+	f->backends = b;
+	f->nr_backends = nr;
+	ck_assert_int_eq(services_set(s, "ns/wide", f, 1), 0);
+	maglev_fill(slots, size, mb, nr, work);
+	ck_assert_int_eq(services_slots(s, &f->ip, f->port, f->proto, 0, &rows), size);
+	for (uint32_t i = 0; i < size; i++) {
+		ck_assert_uint_lt(rows[i], 512);
+		ck_assert_uint_eq(kit.m.be[rows[i]].addr.w[0], lb_addr_of(&b[slots[i]].ip).w[0]);
+	}
+	free(rows);
+	services_info(s, &info);
+	ck_assert_uint_eq(info.tables_used,
+	    (nr + 1) / 2 +
+		(size *
+			(nr <= 16	    ? 4
+				: nr <= 256 ? 8
+					    : 16) +
+		    63) /
+		    64);
+	/* What was written over is mended to the same words. */
+	kit.m.tables[(nr + 1) / 2 + 3] ^= 1ULL << 40;
+	ck_assert_uint_eq(services_audit(s), 1);
+	ck_assert_int_eq(services_slots(s, &f->ip, f->port, f->proto, 0, &rows), size);
+	for (uint32_t i = 0; i < size; i++)
+		ck_assert_uint_eq(kit.m.be[rows[i]].addr.w[0], lb_addr_of(&b[slots[i]].ip).w[0]);
+	free(rows);
+}
+END_TEST
+
 /* A row is nobody else's while a flow may name it, and not while an old table lists it. */
 START_TEST(a_dying_row_waits)
 {
@@ -359,7 +411,7 @@ START_TEST(read_back)
 	ck_assert_int_eq(services_frontends_each(s, tell, &t), 0);
 	ck_assert_uint_eq(t.nr, 2);
 	ck_assert_uint_eq(t.backends, 6);
-	ck_assert_uint_eq(t.slots, 509 + 251);
+	ck_assert_uint_eq(t.slots, 509 + 383);
 	ck_assert_str_eq(t.service, "ns/s00");
 	ck_assert_int_eq(services_slots(s, &f->ip, 80, IPPROTO_TCP, LB_INTERNAL, &rows), 509);
 	for (int i = 0; i < 509; i++)
@@ -420,7 +472,7 @@ START_TEST(grows_when_full)
 	struct dp_sizes need;
 
 	mapkit_fini(&kit);
-	ck_assert_int_eq(mapkit_init(&kit, 4, 64, 600), 0);
+	ck_assert_int_eq(mapkit_init(&kit, 4, 64, 300), 0);
 	ck_assert_int_eq(services_maps_set(s, &kit.m, false), 0);
 	for (unsigned i = 0; i < 8; i++) {
 		plain(i, i, 5);
@@ -432,7 +484,7 @@ START_TEST(grows_when_full)
 	ck_assert_uint_eq(grows, 1);
 	ck_assert_uint_ge(asked.fe_rows, 8);
 	ck_assert_uint_ge(asked.be_rows, 40);
-	ck_assert_uint_gt(asked.tables, 600);
+	ck_assert_uint_gt(asked.tables, 300);
 	ck_assert_int_eq(services_need(s, &need), 0);
 	ck_assert(asked.tables >= need.tables && asked.be_rows >= need.be_rows);
 	services_audit(s);
@@ -690,6 +742,7 @@ add_tests(Suite *suite)
 	tcase_add_test(tc, a_change_flips_one_word);
 	tcase_add_test(tc, frontends_share_a_table);
 	tcase_add_test(tc, one_backend_has_one_slot);
+	tcase_add_loop_test(tc, slots_of_every_width, 0, 7);
 	tcase_add_test(tc, a_dying_row_waits);
 	tcase_add_test(tc, a_row_comes_back);
 	tcase_add_test(tc, conflict_and_takeover);
