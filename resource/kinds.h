@@ -64,6 +64,24 @@ struct res_node {
 const struct addr *res_node_addr(
     const struct res_node *, enum res_node_addr_type, enum addr_family);
 
+/* ---- status.conditions that Herald itself writes to ---- */
+
+enum res_told_status { RES_TOLD_TRUE, RES_TOLD_FALSE, RES_TOLD_UNKNOWN };
+
+struct res_told {
+	const char *type, *reason, *message;
+	enum res_told_status status;
+	int64_t since, generation; /* lastTransitionTime: seconds since 1970; 0: not said */
+};
+
+struct res_told_list {
+	const struct res_told *v;
+	size_t nr;
+};
+
+/* The condition of this type, or NULL. */
+const struct res_told *res_told_get(const struct res_told_list *, const char *type);
+
 /* ---- v1 Service ---- */
 
 enum res_protocol { RES_TCP, RES_UDP, RES_SCTP };
@@ -132,6 +150,7 @@ struct res_service {
 		const struct res_ingress *v;
 		size_t nr;
 	} ingress; /* status.loadBalancer.ingress: what somebody wrote there */
+	struct res_told_list told;
 };
 
 /* ---- discovery.k8s.io/v1 EndpointSlice ---- */
@@ -221,6 +240,7 @@ struct res_service_allocation {
 
 struct res_lb_ip_pool {
 	struct res_object obj;
+	struct res_told_list told;
 	struct {
 		const struct res_pool_block *v;
 		size_t nr;

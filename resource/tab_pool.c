@@ -85,10 +85,17 @@ static const struct field pool_spec_fields[] = {
 };
 static const struct table pool_spec_table = { pool_spec_fields, 0, NULL };
 
+static const struct field pool_status_fields[] = {
+	{ "conditions", T_STRUCT, F_LIST | F_KEYED, FIELD_LIST_AT(struct res_lb_ip_pool, told),
+	  .sub = &told_table, .help = "what became of it" },
+	FIELD_END,
+};
+static const struct table pool_status_table = { pool_status_fields, 0, NULL };
+
 static const struct field pool_fields[] = {
 	FIELDS_HEAD(struct res_lb_ip_pool),
 	FIELD_GROUP("spec", F_REQUIRED, pool_spec_table),
-	FIELD_ANY("status"),
+	FIELD_GROUP("status", 0, pool_status_table),
 	FIELD_END,
 };
 const struct table lb_ip_pool_table = { pool_fields, sizeof(struct res_lb_ip_pool), NULL };

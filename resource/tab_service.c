@@ -195,7 +195,8 @@ static const struct field lb_fields[] = {
 static const struct table lb_table = { lb_fields, 0, NULL };
 static const struct field service_status_fields[] = {
 	FIELD_GROUP("loadBalancer", 0, lb_table),
-	FIELD_ANY("conditions"),
+	{ "conditions", T_STRUCT, F_LIST, FIELD_LIST_AT(struct res_service, told),
+	  .sub = &told_table, .help = "what became of it" },
 	FIELD_END,
 };
 static const struct table service_status_table = { service_status_fields, 0, NULL };

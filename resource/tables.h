@@ -9,6 +9,7 @@
 
 extern const struct table meta_table;
 extern const struct table rule_table; /* struct res_rule */
+extern const struct table told_table; /* struct res_told */
 
 /* Faults for rules of @list (the field @name of @map) that match on an origin, which imports have
  * none of. */
