@@ -37,13 +37,15 @@ struct kube_watch_info {
 };
 
 struct kube_ops {
-	/* An object of the API is at fault: faults are borrowed.  Good parts of it may be in the store. Called
-	 * with nr 0 when a fault went away. */
+	/* An object of the API is at fault, and what was held of it before stays; with nothing but notices
+	 * (res_fault.notice) it was taken.  Faults are borrowed; called with nr 0 when they went away.
+	 * May not call back here. */
 	void (*faults)(
 	    void *arg, enum res_kind, const char *ns, const char *name, const struct res_faults *);
 };
 
-/* A source named "kubernetes" of the store.  NULL with *error (for free()): bad kubeconfig, ... */
+/* A source named "kubernetes" of the store, and behind it one for each dialect of others.  NULL with
+ * *error (for free()): bad kubeconfig, ... */
 struct kube *kube_new(struct loop *, struct store *, const struct kube_conf *,
     const struct kube_ops *, void *arg, char **error);
 void kube_free(struct kube *);
@@ -59,6 +61,10 @@ struct kube_secret_name {
 int kube_want_secrets(struct kube *, const struct kube_secret_name *, size_t nr);
 /* Namespaces are watched only while something selects by their labels. */
 void kube_want_namespaces(struct kube *, bool);
+
+/* The resourceVersion that the server told last of an object that is held, or NULL; "": a long one.
+ * That of the object in the store may be older: what changed since was nothing that is decoded. */
+const char *kube_version_of(const struct kube *, enum res_kind, const char *ns, const char *name);
 
 bool kube_connected(const struct kube *);
 /* Each kind that is watched, in a fixed order; false to stop. */

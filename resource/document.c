@@ -229,8 +229,9 @@ unknown_of(const struct loader *l, const struct schema *s)
 {
 	if (!l->lenient)
 		return UNKNOWN_FAULT;
-	return s->cilium || group_is(s->group_version, "heraldlb.io") ? UNKNOWN_NOTICE
-								      : UNKNOWN_SILENT;
+	return group_is(s->group_version, "heraldlb.io") || group_is(s->group_version, "metallb.io")
+	    ? UNKNOWN_NOTICE
+	    : UNKNOWN_SILENT;
 }
 
 static int
