@@ -1,0 +1,925 @@
+/*
+ * tests/unit/kube/test_http.c: the client against a server that behaves badly in every way we could
+ * think of (server.py), over real TLS on loopback.
+ */
+#include "kube/http.h"
+
+#include "lib/buf.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/mem.h"
+#include "tests/unit/kube/server.h"
+#include "tests/unit/unit.h"
+
+#include <jansson.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define GOOD "    server: https://127.0.0.1:%PORT:tls%\n    certificate-authority: ca.crt\n"
+#define TOKEN "    token: sesame-of-the-test\n"
+
+static struct loop *loop;
+static struct kube_access *access_;
+static struct kube_http *http;
+static char logged[8192];
+
+/* What a call came to. */
+struct result {
+	bool done;
+	unsigned nr_done, nr_data;
+	int status, code;
+	unsigned retry_after_s;
+	char error[2048], reason[128];
+	struct buf body;   /* of the answer */
+	struct buf stream; /* of data() */
+	size_t stop_after; /* bytes; 0: never */
+	struct kube_call *call;
+	struct kube_call *cancel; /* in done() */
+	bool free_http;		  /* likewise */
+};
+
+static void
+sink(void *arg, const char *line)
+{
+	size_t len = strlen(logged);
+
+	(void)arg;
+	snprintf(logged + len, sizeof(logged) - len, "%s\n", line);
+}
+
+static void
+on_done(void *arg, const struct kube_answer *a)
+{
+	struct result *r = arg;
+
+	r->done = true;
+	r->nr_done++;
+	r->status = a->status;
+	r->code = a->code;
+	r->retry_after_s = a->retry_after_s;
+	snprintf(r->error, sizeof(r->error), "%s", a->error);
+	snprintf(r->reason, sizeof(r->reason), "%s", a->reason);
+	ck_assert_int_eq(a->body[a->len], 0);
+	buf_add(&r->body, a->body, a->len);
+	if (r->cancel)
+		kube_call_cancel(r->cancel);
+	if (r->free_http) {
+		kube_http_free(http);
+		http = NULL;
+	}
+}
+
+static bool
+on_data(void *arg, const char *bytes, size_t len)
+{
+	struct result *r = arg;
+
+	ck_assert(!r->done);
+	ck_assert_uint_gt(len, 0);
+	r->nr_data++;
+	buf_add(&r->stream, bytes, len);
+	return !r->stop_after || r->stream.len < r->stop_after;
+}
+
+static void
+open_http(const char *cluster, const char *user)
+{
+	struct kube_access_conf conf = { .kubeconfig = server_kubeconfig(cluster, user) };
+	char *error;
+
+	access_ = kube_access_new(loop, &conf, &error);
+	ck_assert_msg(access_ != NULL, "%s", error);
+	http = kube_http_new(loop, access_);
+	ck_assert_ptr_nonnull(http);
+}
+
+static void
+close_http(void)
+{
+	kube_http_free(http);
+	kube_access_free(access_);
+	http = NULL;
+	access_ = NULL;
+}
+
+static void
+setup(void)
+{
+	logged[0] = '\0';
+	log_sink(sink, NULL);
+	loop = loop_new();
+	unsetenv("https_proxy");
+	unsetenv("HTTPS_PROXY");
+	open_http(GOOD, TOKEN);
+}
+
+static void
+teardown(void)
+{
+	close_http();
+	loop_free(loop);
+	log_sink(NULL, NULL);
+}
+
+static uint64_t
+now_ms(void)
+{
+	return loop_now_us(loop) / 1000;
+}
+
+static void
+wait_for(const bool *what)
+{
+	uint64_t until = now_ms() + 60000;
+
+	while (!*what && now_ms() < until)
+		ck_assert_int_eq(loop_turn(loop, 100), 0);
+	ck_assert_msg(*what, "no end within a minute");
+}
+
+static void
+result_fini(struct result *r)
+{
+	buf_fini(&r->body);
+	buf_fini(&r->stream);
+	*r = (struct result){ 0 };
+}
+
+static void
+start(struct result *r, const char *path, bool stream)
+{
+	struct kube_request q = { .method = "GET",
+		.path = path,
+		.timeout_ms = stream ? 0 : 20000,
+		.idle_ms = stream ? 20000 : 0,
+		.data = stream ? on_data : NULL,
+		.done = on_done,
+		.arg = r };
+
+	*r = (struct result){ 0 };
+	buf_init(&r->body, 64u << 20);
+	buf_init(&r->stream, 64u << 20);
+	r->call = kube_call(http, &q);
+	ck_assert_ptr_nonnull(r->call);
+	ck_assert(!r->done); /* never from within */
+}
+
+/* A GET to its end. */
+static struct result *
+get(const char *path)
+{
+	static struct result r;
+
+	result_fini(&r);
+	start(&r, path, false);
+	wait_for(&r.done);
+	ck_assert_uint_eq(r.nr_done, 1);
+	ck_assert_ptr_null(strstr(r.error, "sesame"));
+	ck_assert_ptr_null(strstr(logged, "sesame"));
+	return &r;
+}
+
+static json_t *
+body_json(const struct result *r)
+{
+	json_t *v = json_loadb(buf_text(&r->body), r->body.len, 0, NULL);
+
+	ck_assert_msg(v != NULL, "%s: %s", r->error, buf_text(&r->body));
+	return v;
+}
+
+static const char *
+text_at(const json_t *v, const char *a, const char *b)
+{
+	v = json_object_get(v, a);
+	if (b)
+		v = json_object_get(v, b);
+	return json_is_string(v) ? json_string_value(v) : "(none)";
+}
+
+#define HAS(text, part)                                                                            \
+	ck_assert_msg(strstr((text), (part)) != NULL, "no \"%s\" in \"%s\"", (part), (text))
+
+/* ---- what is sent ---- */
+
+START_TEST(a_request_says_who_we_are)
+{
+	struct result *r = get("/echo/a/b?limit=500&labelSelector=a%3Db");
+	json_t *v = body_json(r);
+
+	ck_assert_int_eq(r->status, 200);
+	ck_assert_str_eq(r->error, "");
+	ck_assert_str_eq(text_at(v, "method", NULL), "GET");
+	ck_assert_str_eq(text_at(v, "path", NULL), "/echo/a/b");
+	ck_assert_str_eq(text_at(v, "query", "labelSelector"), "a=b");
+	ck_assert_str_eq(text_at(v, "headers", "authorization"), "Bearer sesame-of-the-test");
+	ck_assert_str_eq(text_at(v, "headers", "accept"), "application/json");
+	ck_assert_str_eq(text_at(v, "headers", "content-type"), "(none)");
+	ck_assert_str_eq(text_at(v, "headers", "accept-encoding"), "identity");
+	ck_assert_int_eq(strncmp(text_at(v, "headers", "user-agent"), "herald/", 7), 0);
+	ck_assert(kube_http_reachable(http));
+	json_decref(v);
+}
+END_TEST
+
+static const char *const methods[] = { "POST", "PUT", "PATCH", "DELETE" };
+
+START_TEST(a_body_is_sent_as_it_is)
+{
+	struct result r = { 0 };
+	char body[] = "{\"a\":\"b\"}";
+	struct kube_request q = { .method = methods[_i % 4],
+		.path = "/echo",
+		.content_type = "application/merge-patch+json",
+		.body = _i < 4 ? body : NULL,
+		.len = strlen(body),
+		.done = on_done,
+		.arg = &r };
+	json_t *v;
+
+	buf_init(&r.body, 1 << 20);
+	kube_call(http, &q);
+	memset(body, 'x', sizeof(body) - 1); /* it was copied */
+	wait_for(&r.done);
+	v = body_json(&r);
+	ck_assert_str_eq(text_at(v, "method", NULL), methods[_i % 4]);
+	ck_assert_str_eq(text_at(v, "body", NULL), _i < 4 ? "{\"a\":\"b\"}" : "");
+	ck_assert_str_eq(text_at(v, "headers", "content-type"), "application/merge-patch+json");
+	json_decref(v);
+	result_fini(&r);
+}
+END_TEST
+
+START_TEST(connections_are_kept)
+{
+	json_t *v;
+
+	get("/count?clear=1");
+	for (int i = 0; i < 5; i++)
+		get("/echo");
+	v = body_json(get("/count"));
+	ck_assert_int_eq(json_integer_value(json_object_get(v, "connections")), 0);
+	json_decref(v);
+}
+END_TEST
+
+/* ---- whom we trust ---- */
+
+static const struct {
+	const char *cluster;
+	const char *error; /* NULL: it works */
+} trust[] = {
+	{ GOOD, NULL },
+	{ "    server: https://localhost:%PORT:tls%/\n    certificate-authority: ca.crt\n", NULL },
+	{ "    server: https://[::1]:%PORT:tls6%\n    certificate-authority: ca.crt\n", NULL },
+	{ "    server: https://127.0.0.1:%PORT:expired%\n    certificate-authority: ca.crt\n",
+	    "expired" },
+	{ "    server: https://127.0.0.1:%PORT:othername%\n    certificate-authority: ca.crt\n",
+	    "127.0.0.1" },
+	{ "    server: https://127.0.0.1:%PORT:otherca%\n    certificate-authority: ca.crt\n",
+	    "certificate-authority" },
+	/* Without one of ours the system's count, and ours is not among them. */
+	{ "    server: https://127.0.0.1:%PORT:tls%\n", "certificate" },
+	{ "    server: https://127.0.0.1:%PORT:tls%\n    certificate-authority: stranger.crt\n",
+	    "certificate" },
+	/* The name that is to be in the certificate is another than that of the place. */
+	{ "    server: https://127.0.0.1:%PORT:othername%\n    certificate-authority: ca.crt\n"
+	  "    tls-server-name: elsewhere.test\n",
+	    NULL },
+	{ "    server: https://[::1]:%PORT:tls6%\n    certificate-authority: ca.crt\n"
+	  "    tls-server-name: kube.test\n",
+	    NULL },
+	{ "    server: https://127.0.0.1:%PORT:tls%\n    certificate-authority: ca.crt\n"
+	  "    tls-server-name: wrong.test\n",
+	    "tls-server-name" },
+	{ "    server: https://127.0.0.1:%PORT:expired%\n    certificate-authority: ca.crt\n"
+	  "    tls-server-name: kube.test\n",
+	    "expired" },
+};
+
+START_TEST(certificates_are_verified)
+{
+	struct result *r;
+
+	close_http();
+	open_http(trust[_i].cluster, TOKEN);
+	r = get("/echo");
+	if (trust[_i].error) {
+		ck_assert_int_eq(r->status, 0);
+		HAS(r->error, trust[_i].error);
+		HAS(r->error, "GET https://");
+		ck_assert(!kube_http_reachable(http));
+	} else {
+		ck_assert_msg(r->status == 200, "%s", r->error);
+	}
+	ck_assert_str_eq(logged, "");
+}
+END_TEST
+
+START_TEST(host_stays_the_real_one_beside_a_tls_name)
+{
+	char host[32];
+	json_t *v;
+
+	close_http();
+	open_http("    server: https://127.0.0.1:%PORT:tls%/echo/prefix/\n"
+		  "    certificate-authority: ca.crt\n    tls-server-name: kube.test\n",
+	    TOKEN);
+	v = body_json(get("/api"));
+	snprintf(host, sizeof(host), "127.0.0.1:%u", server_port("tls"));
+	ck_assert_str_eq(text_at(v, "headers", "host"), host);
+	ck_assert_str_eq(text_at(v, "path", NULL), "/echo/prefix/api");
+	json_decref(v);
+}
+END_TEST
+
+START_TEST(insecure_is_warned_of_once)
+{
+	struct result *r;
+	char *at;
+
+	close_http();
+	open_http("    server: https://127.0.0.1:%PORT:otherca%\n"
+		  "    insecure-skip-tls-verify: true\n",
+	    TOKEN);
+	for (int i = 0; i < 3; i++) {
+		r = get("/echo");
+		ck_assert_int_eq(r->status, 200);
+	}
+	at = strstr(logged, "kube-tls-not-verified");
+	ck_assert_ptr_nonnull(at);
+	HAS(logged, "level=warn");
+	ck_assert_ptr_null(strstr(at + 1, "kube-tls-not-verified"));
+}
+END_TEST
+
+START_TEST(no_token_goes_out_without_tls)
+{
+	json_t *v;
+
+	close_http();
+	open_http("    server: http://127.0.0.1:%PORT:plain%\n", TOKEN);
+	v = body_json(get("/echo"));
+	ck_assert_str_eq(text_at(v, "headers", "authorization"), "(none)");
+	json_decref(v);
+	HAS(logged, "kube-tls-not-used");
+}
+END_TEST
+
+START_TEST(client_certificates_are_shown)
+{
+	json_t *v;
+
+	close_http();
+	open_http(
+	    "    server: https://127.0.0.1:%PORT:mutual%\n    certificate-authority: ca.crt\n",
+	    "    client-certificate: client.crt\n    client-key: client.key\n");
+	v = body_json(get("/echo"));
+	ck_assert_str_eq(
+	    json_string_value(json_array_get(json_array_get(json_object_get(v, "peer"), 1), 1)),
+	    "client");
+	ck_assert_str_eq(text_at(v, "headers", "authorization"), "(none)");
+	json_decref(v);
+	close_http();
+	open_http(
+	    "    server: https://127.0.0.1:%PORT:mutual%\n    certificate-authority: ca.crt\n",
+	    TOKEN);
+	ck_assert_int_eq(get("/echo")->status, 0);
+	/* A key of another certificate. */
+	close_http();
+	open_http(
+	    "    server: https://127.0.0.1:%PORT:mutual%\n    certificate-authority: ca.crt\n",
+	    "    client-certificate: client.crt\n    client-key: client2.key\n");
+	HAS(get("/echo")->error, "client-key must be PEM and belong together");
+}
+END_TEST
+
+START_TEST(a_proxy_is_asked_to_connect)
+{
+	json_t *v, *seen;
+	char target[32];
+
+	get("/count?clear=1");
+	close_http();
+	open_http(GOOD "    proxy-url: http://user:sesame2@127.0.0.1:%PORT:proxy%\n", TOKEN);
+	v = body_json(get("/echo"));
+	ck_assert_str_eq(text_at(v, "headers", "authorization"), "Bearer sesame-of-the-test");
+	json_decref(v);
+	v = body_json(get("/count"));
+	seen = json_array_get(json_object_get(v, "proxied"), 0);
+	snprintf(target, sizeof(target), "127.0.0.1:%u", server_port("tls"));
+	ck_assert_str_eq(text_at(seen, "method", NULL), "CONNECT");
+	ck_assert_str_eq(text_at(seen, "headers", "host"), target);
+	ck_assert_str_eq(text_at(seen, "headers", "authorization"), "(none)");
+	HAS(text_at(seen, "headers", "proxy-authorization"), "Basic ");
+	json_decref(v);
+	close_http();
+	open_http(GOOD "    proxy-url: http://user:sesame2@127.0.0.1:1\n", TOKEN);
+	ck_assert_int_eq(get("/echo")->status, 0);
+}
+END_TEST
+
+/* ---- answers that are none ---- */
+
+static const struct {
+	const char *path, *error;
+} broken[] = {
+	{ "/reset", "answer is not whole" },
+	{ "/half-chunk", "answer is not whole" },
+	{ "/no-last-chunk", "answer is not whole" },
+	{ "/short", "answer is not whole" },
+	{ "/bad-chunk", "" },
+	{ "/garbage", "HTTP/0.9" },
+	{ "/silence", "" },
+	{ "/endless-headers", "headers are longer" },
+	{ "/long-header", "" },
+	{ "/endless-continue", "headers are longer" },
+	{ "/endless-body", "the answer is longer than 16777216 bytes" },
+	{ "/bytes?n=16777217", "the answer is longer than 16777216 bytes" },
+	{ "/bad-gzip", "" },
+	{ "/gzip?n=40000000", "the answer is longer" },
+};
+
+START_TEST(what_is_not_whole_is_no_answer)
+{
+	struct result *r = get(broken[_i].path);
+
+	ck_assert_int_eq(r->status, 0);
+	ck_assert_uint_eq(r->body.len, 0);
+	HAS(r->error, broken[_i].error);
+	HAS(r->error, "GET https://127.0.0.1:");
+	ck_assert_ptr_null(strchr(r->error, '?'));
+	ck_assert(!kube_http_reachable(http));
+	/* And it goes on. */
+	ck_assert_int_eq(get("/echo")->status, 200);
+	ck_assert(kube_http_reachable(http));
+}
+END_TEST
+
+START_TEST(a_stream_that_breaks_tells_what_came)
+{
+	static const char *const paths[] = { "/reset", "/half-chunk", "/no-last-chunk" };
+	struct result r;
+
+	start(&r, paths[_i], true);
+	wait_for(&r.done);
+	ck_assert_int_eq(r.status, 0);
+	ck_assert_uint_le(r.stream.len, 1100);
+	if (_i == 2)
+		ck_assert_str_eq(buf_text(&r.stream), "{\"whole\":\"json\"}");
+	result_fini(&r);
+}
+END_TEST
+
+START_TEST(nobody_listens)
+{
+	close_http();
+	open_http("    server: https://127.0.0.1:1\n    certificate-authority: ca.crt\n", TOKEN);
+	HAS(get("/echo")->error, "does the server run");
+	close_http();
+	open_http(
+	    "    server: https://no-such-host.invalid\n    certificate-authority: ca.crt\n", TOKEN);
+	HAS(get("/echo")->error, "no-such-host.invalid");
+}
+END_TEST
+
+/* Many at once to nobody: each is told. */
+START_TEST(many_calls_to_nobody_all_end)
+{
+	static struct result r[50];
+
+	close_http();
+	open_http("    server: https://127.0.0.1:1\n    certificate-authority: ca.crt\n", TOKEN);
+	for (int i = 0; i < 50; i++)
+		start(&r[i], "/echo", i % 2);
+	for (int i = 0; i < 50; i++) {
+		wait_for(&r[i].done);
+		ck_assert_int_eq(r[i].status, 0);
+		result_fini(&r[i]);
+	}
+}
+END_TEST
+
+/* ---- answers that are errors ---- */
+
+static const struct {
+	const char *path;
+	int status, code;
+	const char *reason;
+	unsigned retry_min, retry_max;
+	const char *error;
+} refusals[] = {
+	{ "/nothing/here", 404, 404, "", 0, 0, ": 404 Not Found: 404 page not found" },
+	{ "/text?code=429&body=Too+many+requests,+please+try+again+later.%0A", 429, 429, "", 0, 0,
+	    "429 Too Many Requests: Too many requests, please try again later." },
+	{ "/status?code=429&reason=TooManyRequests&header=7&after=3", 429, 429, "TooManyRequests",
+	    7, 7, "429" },
+	{ "/status?code=429&date=100", 429, 429, "", 95, 101, "429" },
+	{ "/status?code=429&date=-100", 429, 429, "", 0, 0, "429" },
+	{ "/status?code=429&header=nonsense&after=9", 429, 429, "", 9, 9, "429" },
+	{ "/status?code=429&header=99999999999999", 429, 429, "", 3600, 3600, "429" },
+	{ "/status?code=503&reason=ServiceUnavailable&message=starting&after=10", 503, 503,
+	    "ServiceUnavailable", 10, 10, "503 Service Unavailable: starting" },
+	{ "/status?code=503&after=-5", 503, 503, "", 0, 0, "503" },
+	{ "/status?code=410&reason=Expired&message=too+old", 410, 410, "Expired", 0, 0,
+	    "410 Gone: too old" },
+	{ "/text?code=500&body=%3Chtml%3E%3Cbody%3EOops", 500, 500, "", 0, 0,
+	    "500 Internal Server Error" },
+	{ "/text?code=502&body=a%00b%07%1b[31m%ff+c%0A%0A+d", 502, 502, "", 0, 0,
+	    "502 Bad Gateway: a" },
+	{ "/status?code=409&reason=Conflict&message=x%0A%1b%5B31m+y", 409, 409, "Conflict", 0, 0,
+	    "409 Conflict: x [31m y" },
+	{ "/endless-body?status=500", 500, 500, "", 0, 0, "500 Internal Server Error" },
+	{ "/redirect?code=307&to=https://127.0.0.1/echo", 307, 307, "", 0, 0, "not followed" },
+	{ "/auth?want=other", 401, 401, "Unauthorized", 0, 0,
+	    "401 Unauthorized: Unauthorized; the server does not accept the credentials" },
+	{ "/leak", 400, 400, "", 0, 0, "Authorization: Bearer *****" },
+	{ "/leak?json=1", 400, 400, "BadRequest", 0, 0, "Authorization: Bearer *****" },
+};
+
+START_TEST(an_error_is_put_into_words)
+{
+	struct result *r = get(refusals[_i].path);
+
+	ck_assert_msg(r->status == refusals[_i].status, "%d %s", r->status, r->error);
+	ck_assert_int_eq(r->code, refusals[_i].code);
+	ck_assert_str_eq(r->reason, refusals[_i].reason);
+	ck_assert_uint_ge(r->retry_after_s, refusals[_i].retry_min);
+	ck_assert_uint_le(r->retry_after_s, refusals[_i].retry_max);
+	HAS(r->error, refusals[_i].error);
+	for (const char *c = r->error; *c; c++)
+		ck_assert_msg((unsigned char)*c >= ' ', "%s", r->error);
+	ck_assert(kube_http_reachable(http));
+}
+END_TEST
+
+/* An error's body is no part of the stream. */
+START_TEST(a_stream_that_is_refused_gets_no_data)
+{
+	struct result r;
+
+	start(&r, "/status?code=410&reason=Expired", true);
+	wait_for(&r.done);
+	ck_assert_int_eq(r.status, 410);
+	ck_assert_uint_eq(r.nr_data, 0);
+	HAS(buf_text(&r.body), "Expired");
+	result_fini(&r);
+}
+END_TEST
+
+START_TEST(redirects_are_not_followed)
+{
+	char path[128];
+	json_t *v;
+
+	get("/count?clear=1");
+	snprintf(path, sizeof(path), "/redirect?code=%d&to=https://127.0.0.1:%u/auth?want=x",
+	    301 + _i, server_port("tls"));
+	ck_assert_int_eq(get(path)->status, 301 + _i);
+	v = body_json(get("/count"));
+	ck_assert_int_eq(json_integer_value(json_object_get(v, "tries")), 0);
+	json_decref(v);
+}
+END_TEST
+
+/* ---- 401 ---- */
+
+START_TEST(a_token_that_was_replaced_is_tried)
+{
+	struct result *r;
+	json_t *v;
+
+	server_write("token", "old-token\n");
+	close_http();
+	open_http(GOOD, "    tokenFile: token\n");
+	get("/count?clear=1");
+	ck_assert_int_eq(get("/auth?want=Bearer_old-token")->status, 200);
+	/* Not changed: one try is enough. */
+	get("/count?clear=1");
+	ck_assert_int_eq(get("/auth?want=Bearer_new-token")->status, 401);
+	v = body_json(get("/count"));
+	ck_assert_int_eq(json_integer_value(json_object_get(v, "tries")), 1);
+	json_decref(v);
+	server_write("token", "new-token\n");
+	r = get("/auth?want=Bearer_new-token");
+	ck_assert_int_eq(r->status, 200);
+}
+END_TEST
+
+/* Two calls with the old token under way; the plugin is asked once, and both get through. */
+START_TEST(a_plugin_is_asked_again_after_401)
+{
+	struct result a, b;
+
+	server_write("plugin",
+	    "#!/bin/sh\ncd \"$(dirname \"$0\")\"\necho x >>runs\n"
+	    "echo '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\","
+	    "\"status\":{\"token\":\"run-'$(wc -l <runs)'\"}}'\n");
+	ck_assert_int_eq(chmod(server_path("plugin"), 0755), 0);
+	unlink(server_path("runs"));
+	close_http();
+	open_http(
+	    GOOD, "    exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin}\n");
+	start(&a, "/auth?want=Bearer_run-1", false);
+	start(&b, "/auth?want=Bearer_run-1", true);
+	wait_for(&a.done);
+	wait_for(&b.done);
+	ck_assert_msg(a.status == 200 && b.status == 200, "%s %s", a.error, b.error);
+	result_fini(&a);
+	result_fini(&b);
+	/* It is quite new: nothing better would come. */
+	ck_assert_int_eq(get("/auth?want=Bearer_run-2")->status, 401);
+	ck_assert_int_eq(get("/auth?want=Bearer_run-1")->status, 200);
+}
+END_TEST
+
+START_TEST(without_credentials_calls_end_with_why)
+{
+	struct result a, b;
+
+	close_http();
+	open_http(GOOD,
+	    "    exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: [-c, 'echo "
+	    "no luck >&2; exit 3']}\n");
+	start(&a, "/echo", false);
+	start(&b, "/echo", true);
+	wait_for(&a.done);
+	wait_for(&b.done);
+	ck_assert_int_eq(a.status, 0);
+	HAS(a.error, "no credentials: exec plugin sh: exit status 3; it said: no luck");
+	ck_assert_str_eq(a.error, b.error);
+	ck_assert(!kube_http_reachable(http));
+	result_fini(&a);
+	result_fini(&b);
+}
+END_TEST
+
+/* ---- streams ---- */
+
+START_TEST(a_watch_is_told_line_by_line)
+{
+	struct result r;
+
+	start(&r, "/lines?n=3", true);
+	while (r.stream.len < 3 * strlen("{\"type\":\"ADDED\",\"object\":{\"n\":0}}\n"))
+		loop_turn(loop, 100);
+	ck_assert(!r.done);
+	HAS(buf_text(&r.stream), "{\"n\":2}}\n");
+	ck_assert(kube_http_reachable(http));
+	kube_call_cancel(r.call);
+	ck_assert_int_eq(get("/echo")->status, 200);
+	ck_assert(!r.done);
+	result_fini(&r);
+}
+END_TEST
+
+START_TEST(a_stream_ends_whole)
+{
+	struct result r;
+
+	start(&r, "/lines?n=2&end=1", true);
+	wait_for(&r.done);
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_str_eq(r.error, "");
+	ck_assert_uint_eq(r.body.len, 0);
+	HAS(buf_text(&r.stream), "{\"n\":1}}\n");
+	result_fini(&r);
+}
+END_TEST
+
+START_TEST(a_receiver_that_has_enough_ends_it)
+{
+	struct result r;
+
+	start(&r, "/endless-body", true);
+	r.stop_after = 3000000;
+	wait_for(&r.done);
+	ck_assert_int_eq(r.status, 0);
+	ck_assert_str_eq(r.error, "stopped");
+	ck_assert_uint_lt(r.stream.len, r.stop_after + 16385);
+	result_fini(&r);
+}
+END_TEST
+
+START_TEST(a_pause_holds_the_sender)
+{
+	struct result r;
+	uint64_t until;
+
+	start(&r, "/bytes?n=20000000&piece=10000", true);
+	while (r.stream.len == 0)
+		loop_turn(loop, 100);
+	kube_call_pause(r.call, true);
+	/* Others go on meanwhile; nothing is handed on. */
+	until = r.stream.len;
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(get("/echo")->status, 200);
+	ck_assert_uint_eq(r.stream.len, until);
+	kube_call_pause(r.call, false);
+	wait_for(&r.done);
+	ck_assert_msg(r.status == 200, "%s", r.error);
+	ck_assert_uint_eq(r.stream.len, 20000000);
+	result_fini(&r);
+}
+END_TEST
+
+/* Slow receivers, handed on in slices: no turn of the loop takes long. */
+START_TEST(data_comes_in_slices)
+{
+	uint64_t longest = 0;
+	struct result r;
+
+	start(&r, "/bytes?n=16000000", true);
+	while (!r.done) {
+		uint64_t before, took;
+
+		ck_assert_int_eq(loop_turn(loop, 100), 0);
+		before = loop_now_us(loop);
+		loop_turn(loop, 0);
+		took = loop_now_us(loop) - before;
+		longest = took > longest ? took : longest;
+	}
+	ck_assert_uint_eq(r.stream.len, 16000000);
+	ck_assert_uint_gt(r.nr_data, 900);
+	ck_assert_uint_lt(longest, 2000000); /* a sanity check: the machine may be busy */
+	result_fini(&r);
+}
+END_TEST
+
+START_TEST(what_is_packed_is_unpacked)
+{
+	struct result *r = get("/gzip?n=100000");
+
+	ck_assert_int_eq(r->status, 200);
+	ck_assert_uint_eq(r->body.len, 100000);
+	ck_assert_int_eq(buf_text(&r->body)[99999], 'q');
+}
+END_TEST
+
+/* ---- time ---- */
+
+START_TEST(a_call_that_is_late_ends)
+{
+	static const char *const paths[] = { "/stall", "/stall?after=10" };
+	struct kube_request q = { .method = "GET", .path = paths[_i], .timeout_ms = 300 };
+	struct result r = { 0 };
+
+	q.done = on_done;
+	q.arg = &r;
+	buf_init(&r.body, 1 << 20);
+	ck_assert_ptr_nonnull(kube_call(http, &q));
+	wait_for(&r.done);
+	ck_assert_int_eq(r.status, 0);
+	HAS(r.error, "no (whole) answer within 300 ms");
+	ck_assert(!kube_http_reachable(http));
+	ck_assert_int_eq(get("/echo")->status, 200);
+	result_fini(&r);
+}
+END_TEST
+
+START_TEST(a_watch_that_is_silent_ends)
+{
+	struct kube_request q = { .method = "GET",
+		.path = "/lines?n=2",
+		.idle_ms = 300,
+		.data = on_data,
+		.done = on_done };
+	struct result r = { 0 };
+
+	q.arg = &r;
+	buf_init(&r.body, 1 << 20);
+	buf_init(&r.stream, 1 << 20);
+	ck_assert_ptr_nonnull(kube_call(http, &q));
+	wait_for(&r.done);
+	ck_assert_int_eq(r.status, 0);
+	HAS(r.error, "not a byte came for 300 ms");
+	HAS(buf_text(&r.stream), "{\"n\":1}}\n");
+	result_fini(&r);
+}
+END_TEST
+
+/* ---- ends ---- */
+
+START_TEST(done_may_do_anything)
+{
+	struct result a, b;
+
+	start(&b, "/stall", true);
+	start(&a, "/echo", false);
+	a.cancel = b.call;
+	a.free_http = true;
+	wait_for(&a.done);
+	ck_assert_int_eq(a.status, 200);
+	ck_assert_ptr_null(http);
+	loop_turn(loop, 0);
+	ck_assert(!b.done);
+	result_fini(&a);
+	result_fini(&b);
+}
+END_TEST
+
+/* At every stage: parked, connecting, streaming, ended but not told. */
+START_TEST(cancelling_leaves_nothing)
+{
+	struct result r;
+
+	for (int turns = 0; turns < 30; turns++) {
+		start(&r, turns % 2 ? "/lines?n=1" : "/echo", turns % 2);
+		for (int i = 0; i < turns && !r.done; i++)
+			loop_turn(loop, 1);
+		if (!r.done)
+			kube_call_cancel(r.call);
+		result_fini(&r);
+	}
+	ck_assert_int_eq(get("/echo")->status, 200);
+}
+END_TEST
+
+START_TEST(freeing_with_calls_under_way)
+{
+	static struct result r[6];
+
+	for (int i = 0; i < 6; i++)
+		start(&r[i], i % 2 ? "/lines?n=5" : "/stall", i % 3 == 0);
+	for (int i = 0; i < _i * 3; i++)
+		loop_turn(loop, 2);
+	close_http();
+	loop_turn(loop, 0);
+	for (int i = 0; i < 6; i++)
+		result_fini(&r[i]);
+}
+END_TEST
+
+START_TEST(memory_that_is_short_is_an_end)
+{
+	struct kube_request q = { .method = "PATCH",
+		.path = "/bytes?n=100000",
+		.body = "{}",
+		.len = 2,
+		.done = on_done };
+	struct result r = { 0 };
+	bool whole = false;
+
+	q.arg = &r;
+	for (unsigned n = 1; !whole; n++) {
+		mem_fail_at(n);
+		r.done = false;
+		if (kube_call(http, &q)) {
+			while (!r.done)
+				loop_turn(loop, 100);
+			whole = r.status == 200;
+		}
+		mem_fail_at(0);
+		ck_assert_uint_lt(n, 100);
+	}
+	buf_fini(&r.body);
+}
+END_TEST
+
+static void
+add_tests(Suite *s)
+{
+	TCase *tc = tcase_create("http");
+
+	if (!server_is_there())
+		unit_skip("needs python3 and openssl");
+	tcase_add_unchecked_fixture(tc, server_start, server_stop);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, a_request_says_who_we_are);
+	tcase_add_loop_test(tc, a_body_is_sent_as_it_is, 0, 8);
+	tcase_add_test(tc, connections_are_kept);
+	tcase_add_loop_test(tc, certificates_are_verified, 0, sizeof(trust) / sizeof(trust[0]));
+	tcase_add_test(tc, host_stays_the_real_one_beside_a_tls_name);
+	tcase_add_test(tc, insecure_is_warned_of_once);
+	tcase_add_test(tc, no_token_goes_out_without_tls);
+	tcase_add_test(tc, client_certificates_are_shown);
+	tcase_add_test(tc, a_proxy_is_asked_to_connect);
+	tcase_add_loop_test(
+	    tc, what_is_not_whole_is_no_answer, 0, sizeof(broken) / sizeof(broken[0]));
+	tcase_add_loop_test(tc, a_stream_that_breaks_tells_what_came, 0, 3);
+	tcase_add_test(tc, nobody_listens);
+	tcase_add_test(tc, many_calls_to_nobody_all_end);
+	tcase_add_loop_test(
+	    tc, an_error_is_put_into_words, 0, sizeof(refusals) / sizeof(refusals[0]));
+	tcase_add_test(tc, a_stream_that_is_refused_gets_no_data);
+	tcase_add_loop_test(tc, redirects_are_not_followed, 0, 8);
+	tcase_add_test(tc, a_token_that_was_replaced_is_tried);
+	tcase_add_test(tc, a_plugin_is_asked_again_after_401);
+	tcase_add_test(tc, without_credentials_calls_end_with_why);
+	tcase_add_test(tc, a_watch_is_told_line_by_line);
+	tcase_add_test(tc, a_stream_ends_whole);
+	tcase_add_test(tc, a_receiver_that_has_enough_ends_it);
+	tcase_add_test(tc, a_pause_holds_the_sender);
+	tcase_add_test(tc, data_comes_in_slices);
+	tcase_add_test(tc, what_is_packed_is_unpacked);
+	tcase_add_loop_test(tc, a_call_that_is_late_ends, 0, 2);
+	tcase_add_test(tc, a_watch_that_is_silent_ends);
+	tcase_add_test(tc, done_may_do_anything);
+	tcase_add_test(tc, cancelling_leaves_nothing);
+	tcase_add_loop_test(tc, freeing_with_calls_under_way, 0, 6);
+	tcase_add_test(tc, memory_that_is_short_is_an_end);
+	suite_add_tcase(s, tc);
+}
+
+UNIT_MAIN("http", add_tests)
