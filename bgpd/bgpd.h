@@ -109,6 +109,7 @@ struct bgp_peer_conf {
 	uint16_t port;		/* theirs; 0: 179 */
 	struct addr local_addr; /* to bind; ADDR_NONE: the kernel chooses */
 	uint32_t peer_as;	/* 0: whatever AS the OPEN carries */
+	bool other_as;		/* but with peer_as 0: not our own */
 	uint16_t hold_s;	/* 0, or 3 and more */
 	uint16_t keepalive_s;	/* upper limit; hold/3 when shorter */
 	uint32_t connect_retry_s;

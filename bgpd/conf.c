@@ -30,6 +30,7 @@ static const struct field fields[] = {
 	FIELD(port,            NUMBER,  CONF_RESET),
 	FIELD(local_addr,      ADDRESS, CONF_RESET),
 	FIELD(peer_as,         NUMBER,  CONF_RESET),
+	FIELD(other_as,        NUMBER,  CONF_RESET),
 	FIELD(hold_s,          NUMBER,  CONF_RESET), /* in the OPEN */
 	FIELD(keepalive_s,     NUMBER,  CONF_RESET),
 	FIELD(ttl,             NUMBER,  CONF_RESET),

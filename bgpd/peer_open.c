@@ -85,6 +85,9 @@ peer_open_check(const struct peer *p, const struct bgp_open *o, struct bgp_fault
 	if (p->conf->peer_as && o->as != p->conf->peer_as)
 		return bgp_fault_set(
 		    f, BGP_ERR_OPEN, BGP_OPEN_PEER_AS, NULL, 0, "not the AS expected");
+	if (p->conf->other_as && o->as == in->local_as)
+		return bgp_fault_set(
+		    f, BGP_ERR_OPEN, BGP_OPEN_PEER_AS, NULL, 0, "our own AS, not another");
 	/* RFC 6286 2.2: the same identifier is wrong only within an AS. */
 	if (o->id == in->router_id && o->as == in->local_as)
 		return bgp_fault_set(

@@ -56,10 +56,40 @@ bgp_service_gate(enum res_traffic_policy policy, enum res_no_endpoints no_endpoi
 	return REASON_SATISFIED;
 }
 
+/* Is the address one of the pools that the advertisement speaks of?  A pool that is disabled or in
+ * conflict still has what it gave. */
+static bool
+is_of_pools(const struct store *store, const struct res_bgp_advert *advert, const struct addr *addr)
+{
+	struct res_object *o;
+
+	if (!advert->pools.nr && !advert->pool_selectors.nr)
+		return true;
+	store_for_each(store, RES_LB_IP_POOL, o)
+	{
+		const struct res_lb_ip_pool *pool = (const struct res_lb_ip_pool *)o;
+		const struct label_view view = label_view_of(o);
+		bool named = false, has = false;
+
+		for (size_t i = 0; i < advert->pools.nr && !named; i++)
+			named = strcmp(advert->pools.v[i], o->meta.name) == 0;
+		if (!named &&
+		    (!advert->pool_selectors.nr ||
+			!selectors_admit(&advert->pool_selectors, &view)))
+			continue;
+		for (size_t i = 0; i < pool->blocks.nr && !has; i++)
+			has = range_has(&pool->blocks.v[i].range, addr);
+		if (has)
+			return true;
+	}
+	return false;
+}
+
 /* One Service as the advertisements look at it. */
 struct candidate {
 	const struct res_service *svc;
 	struct label_view labels;
+	const struct store *store;
 	struct service_backends backends[ADDR_V6 + 1]; /* by family */
 	const struct addr *lb;
 	size_t nr_lb;
@@ -80,8 +110,8 @@ add_address(struct collector *c, const struct candidate *s, const struct bgp_aud
 	    REASON_SATISFIED)
 		return;
 	/* Local is exact even when an aggregation is set: the others of the aggregate may have no
-	 * endpoint here. */
-	if (aggregated && policy == RES_POLICY_CLUSTER)
+	 * endpoint here.  Unless it is asked for, as MetalLB does it. */
+	if (aggregated && (policy == RES_POLICY_CLUSTER || advert->aggregate_local))
 		len = addr->family == ADDR_V4 ? advert->aggregation_v4 : advert->aggregation_v6;
 	prefix = prefix_of(addr, len);
 	add(c, audience, ad, advert, &prefix, BGP_SRC_SERVICE);
@@ -113,7 +143,9 @@ add_addresses(struct collector *c, const struct candidate *s, const struct bgp_a
 		break;
 	}
 	for (size_t i = 0; i < nr; i++)
-		add_address(c, s, audience, ad, advert, policy, &list[i]);
+		if (type != RES_SVC_ADDR_LOAD_BALANCER_IP ||
+		    is_of_pools(s->store, advert, &list[i]))
+			add_address(c, s, audience, ad, advert, policy, &list[i]);
 }
 
 static void
@@ -142,6 +174,7 @@ bgp_wanted_service(const struct bgp_plan_instance *inst, const struct store *sto
 	struct candidate s = {
 		.svc = svc,
 		.labels = label_view_service(&svc->obj),
+		.store = store,
 		.backends = {
 			[ADDR_V4] = service_backends(store, svc, node, ADDR_V4),
 			[ADDR_V6] = service_backends(store, svc, node, ADDR_V6),

@@ -18,6 +18,7 @@ struct planner {
 	const struct store *store;
 	const struct res_herald_config *config;
 	const struct res_node *node; /* NULL: no document */
+	struct label_view labels;    /* of the node */
 	const char *node_name;
 	bgp_link_addr_fn *link_addr;
 	void *arg;
@@ -151,9 +152,23 @@ advert_not_yet(struct planner *p, const struct res_bgp_advertisement *ad)
 	}
 }
 
-/* The audience of all advertisements that @sel selects; NULL: none does. */
+/* Is the peer told of it on this node? */
+static bool
+advert_is_for(const struct planner *p, const struct res_bgp_advertisement *ad, const char *peer)
+{
+	size_t i = 0;
+
+	if (!selectors_admit(&ad->node_selectors, &p->labels))
+		return false;
+	while (i < ad->peers.nr && strcmp(ad->peers.v[i], peer) != 0)
+		i++;
+	return !ad->peers.nr || i < ad->peers.nr;
+}
+
+/* The audience of all advertisements that @sel selects for @peer; NULL: none does. */
 static const char *
-audience(struct planner *p, struct bgp_plan_instance *inst, const struct selector *sel)
+audience(
+    struct planner *p, struct bgp_plan_instance *inst, const struct selector *sel, const char *peer)
 {
 	struct arena *a = &p->plan->arena;
 	const size_t max = store_nr(p->store, RES_BGP_ADVERTISEMENT);
@@ -167,7 +182,8 @@ audience(struct planner *p, struct bgp_plan_instance *inst, const struct selecto
 	{
 		const struct label_view view = label_view_of(o);
 
-		if (!selector_selects(sel, &view))
+		if (!selector_selects(sel, &view) ||
+		    !advert_is_for(p, (const struct res_bgp_advertisement *)o, peer))
 			continue;
 		list[nr++] = (const struct res_bgp_advertisement *)o;
 		name = arena_printf(a, "%s%s%s", name, *name ? "," : "", o->meta.name);
@@ -220,7 +236,7 @@ peer_families(struct planner *p, struct bgp_plan_instance *inst,
 		peer->family[family] = (struct bgp_family_conf){
 			.enabled = true,
 			.max_prefixes = f->max_prefixes,
-			.audience = audience(p, inst, &f->advertisements),
+			.audience = audience(p, inst, &f->advertisements, peer->name),
 		};
 		if (f->add_path != RES_ADD_PATH_NONE)
 			notice(p, &pc->obj, REASON_NOT_SUPPORTED,
@@ -238,7 +254,8 @@ peer_secret(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_
 
 	if (!*pc->auth_secret_ref)
 		return;
-	secret = store_secret(p->store, NULL, pc->auth_secret_ref);
+	secret = store_secret(
+	    p->store, *pc->auth_secret_ns ? pc->auth_secret_ns : NULL, pc->auth_secret_ref);
 	key = secret ? res_secret_get(secret, "password") : NULL;
 	if (!secret)
 		peer->held_down =
@@ -287,6 +304,10 @@ peer_not_yet(struct planner *p, const struct res_bgp_peer_config *pc)
 {
 	if (pc->role != RES_ROLE_NONE)
 		notice(p, &pc->obj, REASON_NOT_SUPPORTED, "role (RFC 9234) is not spoken yet");
+	if (*pc->bfd_profile && !store_get(p->store, RES_BFD_PROFILE, "", pc->bfd_profile))
+		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
+		    arena_printf(
+			&p->plan->arena, "BFDProfile %s (bfdProfile) is missing", pc->bfd_profile));
 	if (*pc->bfd_profile || pc->bfd.enabled)
 		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
 		    "BFD is not spoken yet; the hold timer alone finds a dead peer");
@@ -334,16 +355,18 @@ override_peer(const struct res_bgp_override_instance *o, const char *name)
 	return NULL;
 }
 
-/* One peer; false: it has no address, and nobody to talk to. */
+/* One peer; false: not on this node, or it has no address, and there is nobody to talk to. */
 static bool
 plan_peer(struct planner *p, struct bgp_plan_instance *inst, const struct res_object *owner,
     const struct res_bgp_peer *from, const struct res_bgp_override_instance *override,
-    struct bgp_peer_conf *peer)
+    uint32_t local_as, struct bgp_peer_conf *peer)
 {
 	const struct res_bgp_override_peer *o = override_peer(override, from->name);
 	const struct res_bgp_peer_config *pc = NULL;
 	struct arena *a = &p->plan->arena;
 
+	if (!selectors_admit(&from->node_selectors, &p->labels))
+		return false;
 	if (!addr_is_set(&from->peer_address)) {
 		notice(p, owner, REASON_PEER_ADDRESS_MISSING,
 		    arena_printf(a, "peer %s has no peerAddress%s", from->name,
@@ -354,7 +377,8 @@ plan_peer(struct planner *p, struct bgp_plan_instance *inst, const struct res_ob
 	*peer = (struct bgp_peer_conf){
 		.name = from->name,
 		.addr = from->peer_address,
-		.peer_as = from->peer_asn,
+		.peer_as = from->dynamic_asn == RES_ASN_INTERNAL ? local_as : from->peer_asn,
+		.other_as = from->dynamic_asn == RES_ASN_EXTERNAL,
 		.hold_s = DEFAULT_HOLD_S,
 		.keepalive_s = DEFAULT_KEEPALIVE_S,
 		.connect_retry_s = DEFAULT_RETRY_S,
@@ -422,7 +446,9 @@ plan_instance(struct planner *p, const struct res_bgp_cluster_config *cc,
 	*conf = (struct bgp_instance_conf){
 		.name = from->name,
 		.local_as = o && o->has_local_asn ? o->local_asn : from->local_asn,
-		.router_id = o && o->has_router_id ? o->router_id : default_router_id(p),
+		.router_id = o && o->has_router_id ? o->router_id
+		    : from->has_router_id	   ? from->router_id
+						   : default_router_id(p),
 		.local_port = o && o->has_local_port ? o->local_port : from->local_port,
 		.peers = peers,
 	};
@@ -436,10 +462,31 @@ plan_instance(struct planner *p, const struct res_bgp_cluster_config *cc,
 		.audiences =
 		    arena_new_n(a, struct bgp_audience, from->peers.nr * BGP_NR_FAMILIES) };
 	for (size_t i = 0; i < from->peers.nr; i++)
-		if (plan_peer(p, inst, &cc->obj, &from->peers.v[i], o, &peers[nr]))
+		if (plan_peer(p, inst, &cc->obj, &from->peers.v[i], o, conf->local_as, &peers[nr]))
 			nr++;
 	conf->nr_peers = nr;
 	return true;
+}
+
+/* Does anybody on this node talk to one of its peers?  One without peers is there all the same. */
+static bool
+instance_is_here(const struct planner *p, const struct res_bgp_instance *inst)
+{
+	for (size_t i = 0; i < inst->peers.nr; i++)
+		if (selectors_admit(&inst->peers.v[i].node_selectors, &p->labels))
+			return true;
+	return inst->peers.nr == 0;
+}
+
+static bool
+cluster_config_is_here(const struct planner *p, const struct res_bgp_cluster_config *cc)
+{
+	if (!selector_admits(&cc->node_selector, &p->labels))
+		return false;
+	for (size_t i = 0; i < cc->instances.nr; i++)
+		if (instance_is_here(p, &cc->instances.v[i]))
+			return true;
+	return false;
 }
 
 /* The BGPClusterConfig that selects this node; when several do, the oldest, then the first by name,
@@ -447,16 +494,13 @@ plan_instance(struct planner *p, const struct res_bgp_cluster_config *cc,
 static const struct res_bgp_cluster_config *
 choose_cluster_config(struct planner *p)
 {
-	static const struct res_pairs no_labels;
-	const struct label_view view =
-	    p->node ? label_view_of(&p->node->obj) : (struct label_view){ .labels = &no_labels };
 	const struct res_bgp_cluster_config *best = NULL, *cc, *loser;
 	struct res_object *o;
 
 	store_for_each(p->store, RES_BGP_CLUSTER_CONFIG, o)
 	{
 		cc = (const struct res_bgp_cluster_config *)o;
-		if (!selector_admits(&cc->node_selector, &view))
+		if (!cluster_config_is_here(p, cc))
 			continue;
 		loser = best ? cc : NULL;
 		if (best && o->meta.created < best->obj.meta.created)
@@ -490,6 +534,7 @@ plan_listeners(struct planner *p)
 struct bgp_plan *
 bgp_plan_new(const struct store *store, const char *node, bgp_link_addr_fn *link_addr, void *arg)
 {
+	static const struct res_pairs no_labels;
 	struct bgp_plan *plan = xnew(struct bgp_plan);
 	struct planner p = {
 		.plan = plan,
@@ -503,6 +548,8 @@ bgp_plan_new(const struct store *store, const char *node, bgp_link_addr_fn *link
 	const struct res_bgp_cluster_config *cc;
 	struct bgp_instance_conf *conf;
 
+	p.labels =
+	    p.node ? label_view_of(&p.node->obj) : (struct label_view){ .labels = &no_labels };
 	hold(&p, &p.config->obj);
 	plan->conf.host_name = arena_printf(&plan->arena, "%s", node);
 	cc = choose_cluster_config(&p);
@@ -513,7 +560,8 @@ bgp_plan_new(const struct store *store, const char *node, bgp_link_addr_fn *link
 	conf = arena_new_n(&plan->arena, struct bgp_instance_conf, cc->instances.nr);
 	plan->instances = arena_new_n(&plan->arena, struct bgp_plan_instance, cc->instances.nr);
 	for (size_t i = 0; i < cc->instances.nr; i++)
-		if (plan_instance(&p, cc, &cc->instances.v[i], &conf[plan->nr_instances],
+		if (instance_is_here(&p, &cc->instances.v[i]) &&
+		    plan_instance(&p, cc, &cc->instances.v[i], &conf[plan->nr_instances],
 			&plan->instances[plan->nr_instances]))
 			plan->nr_instances++;
 	plan->conf.instances = conf;

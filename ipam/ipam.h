@@ -16,8 +16,12 @@
  *   2. Claims with requested addresses are served before those without; within each, older ones
  *      (created, then owner) first.
  *   3. A claim without requested addresses gets one address per family: from the first pool in
- *      name order that it may use and that has one, the lowest free address of that pool.
+ *      order (rank, name) that it may use and that has one, the lowest free address of that pool.
  *   4. Who got nothing waits, and is served in the same order as soon as something is free.
+ *
+ * A mirrored claim is somebody else's to serve: it has what ipam_mirror() says, and nothing is given
+ * to it or taken from it here until it goes or is set again unmirrored; then rule 1 holds for what it
+ * has.  All else, the reasons included, is as if it were served.
  *
  * A pool whose blocks overlap each other conflicts with itself; a pool that overlaps an older one
  * (created, then name) which is not itself in conflict is in conflict with that.  A pool in
@@ -56,6 +60,9 @@ struct ipam_pool {
 	/* Cilium's allowFirstLastIPs; false keeps back the first and last address of CIDR blocks
 	 * that are larger than /31 or /127.  Addresses kept back are not in the pool's total. */
 	bool allow_first_last;
+	/* MetalLB's avoidBuggyIPs: IPv4 addresses that end in .0 or .255 are kept back. */
+	bool avoid_buggy;
+	uint32_t rank; /* pools of a lower one are tried before */
 	const struct ipam_block *blocks;
 	size_t nr_blocks;
 };
@@ -80,6 +87,7 @@ struct ipam_claim {
 	bool any_pool;
 	const char *const *pools;
 	size_t nr_pools;
+	bool mirrored;
 };
 
 /* Set or change a claim; one that did not change costs a comparison.  -EINVAL: no owner, or a
@@ -87,6 +95,21 @@ struct ipam_claim {
 int ipam_claim_set(struct ipam *, const struct ipam_claim *) __attribute__((warn_unused_result));
 /* The claim goes, and its addresses at the next ipam_settle(); an unknown owner is fine. */
 void ipam_claim_del(struct ipam *, const char *owner);
+
+/*
+ * Somebody else says that @owner, whose claim is mirrored, has just these.  Also before the start.  What
+ * another mirrored claim has goes to the older of the two; what any other has it keeps: -EADDRINUSE,
+ * the rest is taken on.  -ENOENT: no such claim, or not mirrored.  -ENOMEM.
+ */
+int ipam_mirror(struct ipam *, const char *owner, const struct addr *, size_t nr)
+    __attribute__((warn_unused_result));
+/*
+ * Somebody gave @owner this address by hand, instead of what it has of that family: take it on if the
+ * claim would be given it, were it to ask.  -EINVAL: it asks for another, or for none of the family;
+ * -ERANGE: no pool that it may use has it; -EADDRINUSE; -ENOENT; -ENOMEM.
+ */
+int ipam_adopt(struct ipam *, const char *owner, const struct addr *)
+    __attribute__((warn_unused_result));
 
 /* A complete set of claims: begin, ipam_claim_set() each, end.  Claims not set in between go. */
 void ipam_claims_begin(struct ipam *);

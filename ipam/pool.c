@@ -169,6 +169,57 @@ pool_block_of(const struct pool *p, enum addr_family family, ipam_key key)
 	return NULL;
 }
 
+/* Addresses that old firmware takes for those of a network or a broadcast. */
+static bool
+is_buggy(const struct pool *p, const struct pool_block *b, ipam_key key)
+{
+	return p->avoid_buggy && b->family == ADDR_V4 &&
+	    ((key & 0xff) == 0 || (key & 0xff) == 0xff);
+}
+
+bool
+pool_gives(const struct pool *p, const struct pool_block *b, ipam_key key)
+{
+	return b->free_lo <= key && key <= b->free_hi && !is_buggy(p, b, key);
+}
+
+bool
+pool_lowest_free(
+    const struct pool *p, const struct tree *taken, const struct pool_block *b, ipam_key *free)
+{
+	ipam_key lo = b->free_lo;
+
+	while (taken_lowest_free(taken, lo, b->free_hi, free)) {
+		if (!is_buggy(p, b, *free))
+			return true;
+		if (*free == b->free_hi)
+			return false;
+		lo = *free + 1;
+	}
+	return false;
+}
+
+/* How many addresses of a block are kept back for that, and how many of these are taken all the
+ * same, from before. */
+static ipam_key
+nr_buggy(
+    const struct pool *p, const struct tree *taken, const struct pool_block *b, uint64_t *in_use)
+{
+	ipam_key nr = 0;
+
+	*in_use = 0;
+	if (!p->avoid_buggy || b->family != ADDR_V4)
+		return 0;
+	for (ipam_key key = b->free_lo & ~(ipam_key)0xff; key <= b->free_hi; key += 0x100)
+		for (ipam_key last = 0; last <= 0xff; last += 0xff) {
+			if (key + last < b->free_lo || key + last > b->free_hi)
+				continue;
+			nr++;
+			*in_use += taken_find(taken, key + last) != NULL;
+		}
+	return nr;
+}
+
 /* ---- conflicts and the index ---- */
 
 /* Where in the index the first block stands that ends at or behind the address. */
@@ -322,6 +373,7 @@ drafts_commit(struct pools *ps, const struct ipam_pool *from, const struct draft
 {
 	struct pool *p;
 
+	ps->ranked = false;
 	for (size_t i = ps->nr; i-- > 0;) {
 		p = ps->all[i];
 		mem_free(p->blocks);
@@ -337,6 +389,9 @@ drafts_commit(struct pools *ps, const struct ipam_pool *from, const struct draft
 		p = by_age[i] = drafts[i].pool;
 		p->present = true;
 		p->disabled = from[i].disabled;
+		p->avoid_buggy = from[i].avoid_buggy;
+		p->rank = from[i].rank;
+		ps->ranked = ps->ranked || p->rank != from[0].rank;
 		p->created = from[i].created;
 		p->blocks = drafts[i].blocks;
 		p->nr_blocks = from[i].nr_blocks;
@@ -411,7 +466,8 @@ block_range(const struct pool_block *b)
 void
 pool_info(const struct pool *p, const struct tree taken[], struct ipam_pool_info *info)
 {
-	uint64_t in_use, has;
+	uint64_t in_use, has, kept_in_use;
+	ipam_key kept;
 
 	*info = (struct ipam_pool_info){
 		.name = p->name,
@@ -423,9 +479,11 @@ pool_info(const struct pool *p, const struct tree taken[], struct ipam_pool_info
 	for (size_t i = 0; i < p->nr_blocks; i++) {
 		const struct pool_block *b = &p->blocks[i];
 
-		in_use = taken_count(&taken[b->family], b->free_lo, b->free_hi);
+		kept = nr_buggy(p, &taken[b->family], b, &kept_in_use);
+		in_use = taken_count(&taken[b->family], b->free_lo, b->free_hi) - kept_in_use;
 		has = saturate(b->free_hi - b->free_lo);
-		info->total = saturate((ipam_key)info->total + has + 1);
+		/* In this order: all of IPv6 plus one would be none. */
+		info->total = saturate((ipam_key)info->total + has + 1 - kept);
 		info->used += in_use;
 	}
 	info->available = info->total - info->used;

@@ -25,6 +25,8 @@ struct pool {
 	size_t held;
 	bool present; /* in the list of pools */
 	bool disabled, conflicting;
+	bool avoid_buggy;
+	uint32_t rank;
 	int64_t created;
 	struct pool_block *blocks; /* in address order */
 	size_t nr_blocks;
@@ -43,6 +45,7 @@ struct pools {
 	size_t nr, cap;
 	struct pool_slot *index; /* by address */
 	size_t nr_index;
+	bool ranked; /* not all are of one rank: name order is not the order */
 };
 
 void pools_init(struct pools *);
@@ -58,6 +61,11 @@ void pool_unref(struct pools *, struct pool *); /* NULL is fine */
 
 /* The block of @p that has the address, or NULL. */
 const struct pool_block *pool_block_of(const struct pool *, enum addr_family, ipam_key);
+/* Is the address, which is in @b, one that its pool gives? */
+bool pool_gives(const struct pool *, const struct pool_block *b, ipam_key);
+/* The lowest one in @b that it gives and that is not taken; false: there is none. */
+bool pool_lowest_free(
+    const struct pool *, const struct tree *taken, const struct pool_block *b, ipam_key *free);
 /* The pool not in conflict that has the address, and the block in *@block; or NULL. */
 struct pool *pools_lookup(
     const struct pools *, enum addr_family, ipam_key, const struct pool_block **block);

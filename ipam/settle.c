@@ -4,6 +4,8 @@
  */
 #include "ipam/claim.h"
 
+#include <string.h>
+
 /* ---- telling ---- */
 
 static void
@@ -67,7 +69,7 @@ match(struct ipam *ipam, struct claim *c)
 	}
 	for (h = c->holds; h; h = next) {
 		next = h->next;
-		if (h->wanted)
+		if (h->wanted || (c->present && c->spec.mirrored))
 			continue;
 		claim_release(ipam, c, h);
 		claim_changed(ipam, c, IPAM_CHANGED_ADDRS);
@@ -92,7 +94,7 @@ hold_note(const struct claim *c, const struct hold *h)
 		return REASON_POOL_SELECTOR_MISMATCH;
 	if (p->disabled)
 		return REASON_POOL_DISABLED;
-	if (h->taken.key < b->free_lo || h->taken.key > b->free_hi)
+	if (!pool_gives(p, b, h->taken.key))
 		return REASON_ADDRESS_RESERVED;
 	return REASON_SATISFIED;
 }
@@ -148,10 +150,12 @@ take_fixed(struct ipam *ipam, struct claim *c, struct want *w)
 		return REASON_POOL_SELECTOR_MISMATCH;
 	if (p->disabled)
 		return REASON_POOL_DISABLED;
-	if (w->key < b->free_lo || w->key > b->free_hi)
+	if (!pool_gives(p, b, w->key))
 		return REASON_ADDRESS_RESERVED;
 	if (taken_find(&ipam->taken[w->family], w->key))
 		return REASON_ALREADY_ALLOCATED;
+	if (c->spec.mirrored)
+		return REASON_WAITS_FOR_LEADER;
 	w->hold = claim_take(ipam, c, w->family, w->key, p);
 	return REASON_SATISFIED;
 }
@@ -173,8 +177,10 @@ take_from(struct ipam *ipam, struct claim *c, struct want *w, struct pool *p)
 		if (p->disabled)
 			return REASON_POOL_DISABLED;
 		why = REASON_OUT_OF_IPS;
-		if (!taken_lowest_free(&ipam->taken[w->family], b->free_lo, b->free_hi, &key))
+		if (!pool_lowest_free(p, &ipam->taken[w->family], b, &key))
 			continue;
+		if (c->spec.mirrored)
+			return REASON_WAITS_FOR_LEADER;
 		w->hold = claim_take(ipam, c, w->family, key, p);
 		return REASON_SATISFIED;
 	}
@@ -185,7 +191,40 @@ take_from(struct ipam *ipam, struct claim *c, struct want *w, struct pool *p)
 static int
 telling(enum reason r)
 {
-	return r == REASON_OUT_OF_IPS ? 3 : r == REASON_POOL_CONFLICT ? 2 : r != REASON_NO_POOL;
+	switch (r) {
+	case REASON_WAITS_FOR_LEADER:
+		return 4;
+	case REASON_OUT_OF_IPS:
+		return 3;
+	case REASON_POOL_CONFLICT:
+		return 2;
+	default:
+		return r != REASON_NO_POOL;
+	}
+}
+
+/* The pool of @pools, which are by name, that is tried after @last (NULL: first); NULL: none is. */
+static struct pool *
+next_to_try(const struct ipam *ipam, struct pool *const *pools, size_t nr, size_t *at,
+    const struct pool *last)
+{
+	struct pool *best = NULL;
+
+	if (!ipam->pools.ranked) {
+		while (*at < nr && !pools[*at]->present)
+			(*at)++;
+		return *at < nr ? pools[(*at)++] : NULL;
+	}
+	for (size_t i = 0; i < nr; i++) {
+		struct pool *p = pools[i];
+
+		if (!p->present || (best && p->rank >= best->rank))
+			continue;
+		if (!last || p->rank > last->rank ||
+		    (p->rank == last->rank && strcmp(p->name, last->name) > 0))
+			best = p;
+	}
+	return best;
 }
 
 /* Rule 3 of ipam.h. */
@@ -193,13 +232,12 @@ static enum reason
 take_any(struct ipam *ipam, struct claim *c, struct want *w)
 {
 	struct pool **pools = c->spec.any_pool ? ipam->pools.all : c->spec.pools;
-	size_t nr = c->spec.any_pool ? ipam->pools.nr : c->spec.nr_pools;
+	size_t nr = c->spec.any_pool ? ipam->pools.nr : c->spec.nr_pools, at = 0;
 	enum reason why = REASON_NO_POOL, r;
+	struct pool *p = NULL;
 
-	for (size_t i = 0; i < nr; i++) {
-		if (!pools[i]->present)
-			continue;
-		r = take_from(ipam, c, w, pools[i]);
+	while ((p = next_to_try(ipam, pools, nr, &at, p)) != NULL) {
+		r = take_from(ipam, c, w, p);
 		if (r == REASON_SATISFIED)
 			return r;
 		if (telling(r) > telling(why))

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { SPAN = 48, OWNERS = 20, POOLS = 5, BLOCKS = 2, WANTS = 3, STEPS = 100000 };
+enum { SPAN = 48, FIRST = 240, OWNERS = 20, POOLS = 5, BLOCKS = 2, WANTS = 3, STEPS = 100000 };
 
 struct mblock {
 	int family, lo, hi, free_lo, free_hi;
@@ -20,8 +20,8 @@ struct mblock {
 };
 
 struct mpool {
-	bool present, disabled, allow_first_last, conflict;
-	int created, nr;
+	bool present, disabled, allow_first_last, avoid_buggy, conflict;
+	int created, nr, rank;
 	struct mblock b[BLOCKS];
 };
 
@@ -64,7 +64,10 @@ address(int family, int at)
 	struct addr a;
 	char text[ADDR_STRLEN];
 
-	snprintf(text, sizeof(text), family == ADDR_V4 ? "10.0.0.%d" : "2001:db8::%x", at);
+	if (family == ADDR_V4) /* across the end of a /24 */
+		snprintf(text, sizeof(text), "10.0.%d.%d", (at + FIRST) / 256, (at + FIRST) % 256);
+	else
+		snprintf(text, sizeof(text), "2001:db8::%x", at);
 	ck_assert_int_eq(addr_parse(text, &a), 0);
 	return a;
 }
@@ -96,6 +99,8 @@ pool_has(const struct mpool *p, int family, int at)
 static bool
 pool_gives(const struct mpool *p, int family, int at)
 {
+	if (p->avoid_buggy && family == ADDR_V4 && (at + FIRST + 1) % 256 < 2)
+		return false;
 	for (int i = 0; p->present && i < p->nr; i++)
 		if (p->b[i].family == family && p->b[i].free_lo <= at && at <= p->b[i].free_hi)
 			return true;
@@ -228,8 +233,10 @@ model_any(int owner, struct mwant *w)
 	struct mowner *o = &owners[owner];
 	bool full = false, conflict = false, disabled = false, has;
 
-	for (int p = 0; p < POOLS; p++) {
-		if (!o->any_pool && !o->may[p])
+	for (int n = 0; n < 2 * POOLS; n++) {
+		const int p = n % POOLS;
+
+		if (pools[p].rank != n / POOLS || (!o->any_pool && !o->may[p]))
 			continue;
 		has = false;
 		for (int at = 0; at < SPAN; at++)
@@ -441,8 +448,14 @@ give_pools(void)
 				{ address(m->family, m->lo), address(m->family, m->hi) }, m->cidr
 			};
 		}
-		list[nr++] = (struct ipam_pool){ pool_names[i], pools[i].created, pools[i].disabled,
-			pools[i].allow_first_last, blocks[i], (size_t)pools[i].nr };
+		list[nr++] = (struct ipam_pool){ .name = pool_names[i],
+			.created = pools[i].created,
+			.disabled = pools[i].disabled,
+			.allow_first_last = pools[i].allow_first_last,
+			.avoid_buggy = pools[i].avoid_buggy,
+			.rank = (uint32_t)pools[i].rank,
+			.blocks = blocks[i],
+			.nr_blocks = (size_t)pools[i].nr };
 	}
 	ck_assert_int_eq(ipam_pools_set(ipam, list, nr), 0);
 }
@@ -475,7 +488,7 @@ change_pool(void)
 {
 	struct mpool *p = &pools[rnd(POOLS)];
 
-	switch (rnd(6)) {
+	switch (rnd(7)) {
 	case 0:
 		p->present = !p->present;
 		break;
@@ -484,6 +497,10 @@ change_pool(void)
 		break;
 	case 2:
 		p->created = rnd(10);
+		break;
+	case 3:
+		p->rank = rnd(2);
+		p->avoid_buggy = rnd(2);
 		break;
 	default:
 		p->present = true;
