@@ -308,6 +308,7 @@ init_store(struct app *app)
 	char *text;
 
 	app->store = store_new(app->loop);
+	app->metallb = metallb_new(app->loop, app->store); /* before those who read what it says */
 	store_subscribe(app->store, store_changed, app);
 	app->files = files_new(app->loop, app->store, app->paths, app->nr_paths, files_read, app);
 	if (!app->files) {
@@ -490,6 +491,7 @@ app_fini(struct app *app)
 	tunnel_free(app->tunnel);
 	fib_wanted_fini(app);
 	files_free(app->files);
+	metallb_free(app->metallb);
 	store_free(app->store);
 	ipam_free(app->ipam);
 	loop_free(app->loop);

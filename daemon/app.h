@@ -38,6 +38,7 @@ struct app {
 	struct loop *loop;
 	struct store *store;
 	struct files *files;
+	struct metallb *metallb; /* MetalLB's documents, translated */
 	struct ipam *ipam;
 	struct bgp *bgp;
 	struct fib *fib;	   /* NULL: netlink could not be opened */

@@ -275,6 +275,14 @@ is_configuration(const struct app *app, const struct store_change *c)
 	case RES_SERVICE:
 	case RES_ENDPOINT_SLICE:
 	case RES_L2_POLICY:
+	/* what is made of these comes as changes of its own */
+	case RES_METALLB_POOL:
+	case RES_METALLB_ADDRESS_POOL:
+	case RES_METALLB_L2_ADVERTISEMENT:
+	case RES_METALLB_BGP_ADVERTISEMENT:
+	case RES_METALLB_COMMUNITY:
+	case RES_METALLB_BFD_PROFILE:
+	case RES_METALLB_PEER:
 		return false;
 	case RES_NODE:
 		return strcmp(c->name, app->node) == 0 && matters(c);

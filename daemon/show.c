@@ -51,6 +51,16 @@ show_string(struct buf *b, const char *s)
 
 /* ---- status ---- */
 
+static bool
+has_metallb(const struct store *s)
+{
+	size_t nr = 0;
+
+	for (int k = RES_METALLB_POOL; k <= RES_METALLB_PEER; k++)
+		nr += store_nr(s, (enum res_kind)k);
+	return nr > 0;
+}
+
 static json_t *
 status_sources(const struct app *app)
 {
@@ -60,10 +70,12 @@ status_sources(const struct app *app)
 	for (int k = 0; k < RES_NR_KINDS; k++)
 		objects += store_nr(app->store, (enum res_kind)k);
 	for (unsigned i = 0; i < store_nr_sources(app->store); i++)
-		json_array_append_new(list,
-		    json_pack("{s:s, s:b, s:o}", "name", store_source_name(app->store, (int)i),
-			"synced", store_source_is_synced(app->store, (int)i), "objects",
-			count(objects)));
+		if (!store_source_is_derived(app->store, (int)i) || has_metallb(app->store))
+			json_array_append_new(list,
+			    json_pack("{s:s, s:b, s:o}", "name",
+				store_source_name(app->store, (int)i), "synced",
+				store_source_is_synced(app->store, (int)i), "objects",
+				count(objects)));
 	return list;
 }
 
@@ -159,6 +171,27 @@ status_services(const struct app *app)
 	    "loadBalancer", count(load_balancers), "waiting", count(waiting));
 }
 
+/* What of MetalLB's documents has no effect; the place is part of the message. */
+static void
+status_metallb(const struct app *app, json_t *list)
+{
+	const struct res_faults *notices = metallb_notices(app->metallb);
+
+	for (size_t i = 0; i < notices->nr; i++) {
+		const struct res_fault *f = &notices->v[i];
+		const size_t kind = strcspn(f->object, "/");
+		char *kind_text = xstrndup(f->object, kind);
+		char *text = xasprintf("%s: %s", f->field, f->text);
+
+		json_array_append_new(list,
+		    json_pack("{s:s, s:s, s:s, s:s}", "kind", kind_text, "name",
+			f->object + kind + (f->object[kind] == '/'), "reason",
+			reason_name(REASON_NOT_SUPPORTED), "message", text));
+		free(kind_text);
+		free(text);
+	}
+}
+
 static json_t *
 status_notices(const struct app *app)
 {
@@ -175,6 +208,7 @@ status_notices(const struct app *app)
 		json_array_append_new(list,
 		    json_pack("{s:s, s:s, s:s, s:s}", "kind", n->kind, "name", n->name, "reason",
 			reason_name(n->reason), "message", n->message));
+	status_metallb(app, list);
 	if (!store_node(app->store, app->node))
 		json_array_append_new(list,
 		    json_pack("{s:s, s:s, s:s, s:s}", "kind", "Node", "name", app->node, "reason",

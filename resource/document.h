@@ -20,4 +20,7 @@ struct loader {
 int document_load(struct loader *, const struct node *root, const char *api_version,
     const char *kind) __attribute__((warn_unused_result));
 
+/* A JSON value as a tree, all of it at one place; text stays @v's.  NULL: no memory. */
+const struct node *json_tree(struct res_arena *, json_t *v, unsigned line, unsigned column);
+
 #endif

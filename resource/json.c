@@ -24,6 +24,7 @@ enum place { AT_ROOT, AT_METADATA, AT_ANNOTATIONS, AT_ELSEWHERE };
 
 struct reader {
 	struct res_arena *arena;
+	unsigned line, column; /* of every node */
 	int err;
 };
 
@@ -84,7 +85,8 @@ node_new(struct reader *r, enum node_type type)
 		return NULL;
 	}
 	n->type = (uint8_t)type;
-	n->line = n->column = 1; /* which is no place: an API object has none */
+	n->line = r->line;
+	n->column = r->column;
 	n->weight = 1;
 	return n;
 }
@@ -192,6 +194,15 @@ convert(struct reader *r, json_t *v, enum place at, unsigned depth)
 	}
 }
 
+const struct node *
+json_tree(struct res_arena *arena, json_t *v, unsigned line, unsigned column)
+{
+	struct reader r = { .arena = arena, .line = line, .column = column };
+	const struct node *n = convert(&r, v, AT_ELSEWHERE, 0);
+
+	return r.err ? NULL : n;
+}
+
 /* ---- the text ---- */
 
 /* At most as many values as there are openings and commas; strings count too much, which does not
@@ -272,7 +283,8 @@ decode(const char *api_version, const char *kind, json_t *root, struct res_set *
     struct res_faults *faults)
 {
 	struct loader l = { .file = "", .out = out, .faults = faults, .lenient = true };
-	struct reader r = { .arena = arena_new() };
+	/* No place: an API object has none. */
+	struct reader r = { .arena = arena_new(), .line = 1, .column = 1 };
 	size_t first = faults->nr;
 	const struct node *tree;
 

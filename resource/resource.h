@@ -11,6 +11,7 @@
 #include "resource/base64.h"
 #include "resource/files.h"
 #include "resource/kinds.h"
+#include "resource/metallb.h"
 #include "resource/object.h"
 #include "resource/selector.h"
 #include "resource/store.h"

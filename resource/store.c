@@ -52,6 +52,7 @@ struct store {
 	struct index *slices;	  /* (namespace, service) -> struct slices */
 	struct source sources[STORE_MAX_SOURCES];
 	unsigned nr_sources;
+	int derived; /* which of them is derived; -1: none */
 	struct subscriber *subscribers;
 	size_t nr_subscribers;
 	struct entry *dirty, **dirty_end;
@@ -70,6 +71,7 @@ store_new(struct loop *loop)
 	struct store *s = xnew(struct store);
 
 	s->dirty_end = &s->dirty;
+	s->derived = -1;
 	work_init(&s->work, loop, run_pass, s);
 	s->defaults = res_herald_config_default();
 	s->slices = index_new();
@@ -130,6 +132,21 @@ store_source_add(struct store *s, const char *name)
 	s->sync_changed = true;
 	work_post(&s->work);
 	return (int)s->nr_sources++;
+}
+
+int
+store_source_add_derived(struct store *s, const char *name)
+{
+	if (s->derived >= 0)
+		return -ENOSPC;
+	s->derived = store_source_add(s, name);
+	return s->derived;
+}
+
+bool
+store_source_is_derived(const struct store *s, int source)
+{
+	return source == s->derived;
 }
 
 void
@@ -292,14 +309,14 @@ entry_get(struct store *s, enum res_kind kind, const char *ns, const char *name)
 	return e;
 }
 
-/* What holds of a key: the word of the first source that has one. */
+/* What holds of a key: the word of the first source that has one, the derived one last. */
 static struct res_object *
-entry_holds(const struct entry *e)
+entry_holds(const struct store *s, const struct entry *e)
 {
-	for (unsigned i = 0; i < STORE_MAX_SOURCES; i++)
-		if (e->said[i])
+	for (int i = 0; i < STORE_MAX_SOURCES; i++)
+		if (e->said[i] && i != s->derived)
 			return e->said[i];
-	return NULL;
+	return s->derived < 0 ? NULL : e->said[s->derived];
 }
 
 /* @source now says @o (may be NULL) of the key.  Memory for a slice has been reserved. */
@@ -309,7 +326,7 @@ entry_say(struct store *s, struct entry *e, int source, struct res_object *o)
 	struct res_object *before = e->now, *mine = e->said[source];
 
 	e->said[source] = res_ref(o);
-	e->now = entry_holds(e);
+	e->now = entry_holds(s, e);
 	if (e->now && !before)
 		s->nr_now[e->kind]++;
 	if (!e->now && before)

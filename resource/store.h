@@ -4,7 +4,7 @@
  * Sources put and delete; what changed is coalesced and told to the subscribers in one deferred
  * pass of the loop, however large the burst.  An object that is put again with equal content (see
  * res_equal()) changes nothing and wakes nobody.  A key may come from several sources: the one
- * that was added first has it, the next stands in when it goes.
+ * that was added first has it, the next stands in when it goes; a derived source is the last.
  */
 #ifndef HERALD_RESOURCE_STORE_H
 #define HERALD_RESOURCE_STORE_H
@@ -24,6 +24,9 @@ void store_free(struct store *); /* NULL is fine */
 
 /* A new source, not in sync; @name is copied.  Returns its number, or -ENOSPC. */
 int store_source_add(struct store *, const char *name) __attribute__((warn_unused_result));
+/* Likewise one that makes its objects of others' (metallb.h): it has a key only where no other source
+ * does.  There is one at most. */
+int store_source_add_derived(struct store *, const char *name) __attribute__((warn_unused_result));
 /* Has the source delivered its first whole set?  Subscribers are called on a change. */
 void store_source_synced(struct store *, int source, bool synced);
 unsigned store_nr_sources(const struct store *);
@@ -31,6 +34,7 @@ const char *store_source_name(const struct store *, int source);
 bool store_source_is_synced(const struct store *, int source);
 /* Are all sources (at least one)? */
 bool store_is_synced(const struct store *);
+bool store_source_is_derived(const struct store *, int source);
 
 /* Put an object; the store takes a reference of its own.  -ENOMEM: nothing changed. */
 int store_put(struct store *, int source, struct res_object *) __attribute__((warn_unused_result));
