@@ -19,7 +19,7 @@ MERGE = "application/merge-patch+json"
 PLURALS = {"CiliumL2AnnouncementPolicy": "ciliuml2announcementpolicies",
            "L2AnnouncementPolicy": "l2announcementpolicies", "Community": "communities",
            "NetworkPolicy": "networkpolicies", "ServiceL2Status": "servicel2statuses",
-           "LoadBalancerIPPool": "ippools"}
+           "BGPNodeStatus": "bgpnodestatuses"}
 APIS = {"Service": "v1", "Node": "v1", "Namespace": "v1", "Secret": "v1", "Event": "v1",
         "ServiceAccount": "v1", "ConfigMap": "v1", "EndpointSlice": "discovery.k8s.io/v1",
         "Lease": "coordination.k8s.io/v1",
@@ -27,9 +27,7 @@ APIS = {"Service": "v1", "Node": "v1", "Namespace": "v1", "Secret": "v1", "Event
         "ClusterRole": "rbac.authorization.k8s.io/v1",
         "ClusterRoleBinding": "rbac.authorization.k8s.io/v1",
         "Role": "rbac.authorization.k8s.io/v1", "RoleBinding": "rbac.authorization.k8s.io/v1"}
-UNSPACED = {"Node", "Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding",
-            "LoadBalancerIPPool", "BGPClusterConfig", "BGPPeerConfig", "BGPNodeConfigOverride",
-            "BGPNodeConfig", "L2AnnouncementPolicy", "PodIPPool", "HeraldConfig"}
+UNSPACED = {"Node", "Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
 
 
 class ApiError(AssertionError):
@@ -46,7 +44,7 @@ def path_of(kind, name="", ns="default", api=None, sub=""):
     """Where an object of @kind lies; without @name, all of them (@ns "": of every namespace)."""
     api = api or APIS.get(kind) or "heraldlb.io/v1"
     plural = PLURALS.get(kind, kind.lower() + "s")
-    spaced = not (kind.startswith("Cilium") or kind in UNSPACED and "metallb" not in api)
+    spaced = kind not in UNSPACED and not api.startswith(("heraldlb.io/", "cilium.io/"))
     at = f"/api/{api}" if "/" not in api else f"/apis/{api}"
     if spaced and ns:
         at += f"/namespaces/{ns}"

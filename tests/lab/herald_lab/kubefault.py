@@ -1,5 +1,5 @@
-"""A bad day of an API server: a proxy in front of the real one that does, when it is told to, what a
-real one cannot be made to do.
+"""A bad day of an API server: a proxy in front of the real one that does, when it is told to, what
+a real one cannot be made to do.
 
     bad = FaultProxy(lab, kube, "192.168.30.10")
     kube.kubeconfig("herald", user, url=bad.url)
@@ -282,6 +282,9 @@ class FaultProxy:
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.break_all()
+
+    def listening(self):
+        return not self.closing
 
     def break_all(self):
         """Every connection ends now."""

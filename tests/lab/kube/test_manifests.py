@@ -1,4 +1,4 @@
-"""etc/kubernetes against a real API server: every file is taken, and what the CRDs promise holds."""
+"""etc/kubernetes against a real API server: every file is taken, and what CRDs promise holds."""
 import glob
 import os
 
