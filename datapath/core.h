@@ -45,9 +45,14 @@ uint32_t lb_now(void);
 /* ---- kernel.c: programs, maps and links ---- */
 struct dp_kernel;
 
+/* Of maps that only some clusters need: room that is there before, and when it is needed. */
+#define DP_CLIENTS_FEW 1024
+#define DP_CLIENTS 65536
+
 struct dp_sizes { /* least numbers of entries; what is adopted may be larger */
 	uint32_t fe_rows, be_rows, tables; /* tables in words */
 	uint32_t flows4, flows6;	   /* in flows, not buckets */
+	uint32_t affinity, socks;	   /* 0: as the programs have them */
 };
 
 /*

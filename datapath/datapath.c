@@ -390,6 +390,7 @@ size_up(struct dp_sizes *s, const struct dp_sizes *want)
 	s->fe_rows = larger(s->fe_rows, want->fe_rows);
 	s->be_rows = larger(s->be_rows, want->be_rows);
 	s->tables = larger(s->tables, want->tables);
+	s->affinity = larger(s->affinity, want->affinity);
 }
 
 static void
@@ -438,7 +439,7 @@ on_grow(void *arg, const struct dp_sizes *want)
 
 	size_up(s, want);
 	log_info("datapath-grows", LOG_U("frontends", s->fe_rows), LOG_U("backends", s->be_rows),
-	    LOG_U("table_words", s->tables));
+	    LOG_U("table_words", s->tables), LOG_U("clients", s->affinity));
 	grow(dp);
 }
 
@@ -644,9 +645,12 @@ dp_conf_set(struct datapath *dp, const struct dp_conf *conf)
 	if (attach)
 		devices_attach(dp, true);
 	socket_lb_set(dp);
-	if (conf->flows4 > dp->sizes.flows4 || conf->flows6 > dp->sizes.flows6) {
+	if (conf->flows4 > dp->sizes.flows4 || conf->flows6 > dp->sizes.flows6 ||
+	    (conf->socket_lb && dp->sizes.socks < DP_CLIENTS)) {
 		dp->sizes.flows4 = larger(dp->sizes.flows4, conf->flows4);
 		dp->sizes.flows6 = larger(dp->sizes.flows6, conf->flows6);
+		if (conf->socket_lb)
+			dp->sizes.socks = DP_CLIENTS;
 		grow(dp);
 	}
 	services_changed(dp);
@@ -667,7 +671,9 @@ dp_new(struct loop *loop, const struct dp_conf *conf, int *err)
 		.be_rows = BE_ROWS,
 		.tables = TABLE_WORDS,
 		.flows4 = conf->flows4,
-		.flows6 = conf->flows6 };
+		.flows6 = conf->flows6,
+		.affinity = DP_CLIENTS_FEW,
+		.socks = conf->socket_lb ? DP_CLIENTS : DP_CLIENTS_FEW };
 	dp->nr_cpus = libbpf_num_possible_cpus();
 	timer_init(&dp->begin, loop, begin_due, dp);
 	timer_init(&dp->retry, loop, retry_due, dp);

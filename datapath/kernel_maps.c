@@ -26,7 +26,17 @@ enum fill {
 };
 
 /* In which field of struct dp_sizes the least number of entries stands. */
-enum size { SIZE_AS_IS, SIZE_FE, SIZE_FE_TWICE, SIZE_BE, SIZE_TABLES, SIZE_FLOWS4, SIZE_FLOWS6 };
+enum size {
+	SIZE_AS_IS,
+	SIZE_FE,
+	SIZE_FE_TWICE,
+	SIZE_BE,
+	SIZE_TABLES,
+	SIZE_FLOWS4,
+	SIZE_FLOWS6,
+	SIZE_AFFINITY,
+	SIZE_SOCKS
+};
 
 /* clang-format off */
 static const struct kind {
@@ -49,8 +59,8 @@ static const struct kind {
 	[DP_MAP_LINKS]      = { "links",      FILL_KEYS,   SIZE_AS_IS,    false, false },
 	[DP_MAP_SRC_RANGES] = { "src_ranges", FILL_KEYS,   SIZE_AS_IS,    true,  false },
 	[DP_MAP_FRAGS]      = { "frags",      FILL_NONE,   SIZE_AS_IS,    false, false },
-	[DP_MAP_AFFINITY]   = { "affinity",   FILL_KEYS,   SIZE_AS_IS,    false, false },
-	[DP_MAP_SOCKS]      = { "socks",      FILL_KEYS,   SIZE_AS_IS,    false, false },
+	[DP_MAP_AFFINITY]   = { "affinity",   FILL_KEYS,   SIZE_AFFINITY, false, false },
+	[DP_MAP_SOCKS]      = { "socks",      FILL_KEYS,   SIZE_SOCKS,    false, false },
 	[DP_MAP_FE_COUNTS]  = { "fe_counts",  FILL_CPUS,   SIZE_FE,       false, false },
 	[DP_MAP_BE_COUNTS]  = { "be_counts",  FILL_CPUS,   SIZE_BE,       false, false },
 	[DP_MAP_COUNTERS]   = { "counters",   FILL_CPUS,   SIZE_AS_IS,    false, false },
@@ -80,6 +90,8 @@ kernel_buckets(uint32_t flows)
 static uint32_t
 wanted(enum dp_map m, const struct dp_sizes *s, const struct bpf_map *map)
 {
+	const uint32_t as_is = map ? bpf_map__max_entries(map) : 0;
+
 	switch (kinds[m].size) {
 	case SIZE_FE:
 		return s->fe_rows;
@@ -93,10 +105,14 @@ wanted(enum dp_map m, const struct dp_sizes *s, const struct bpf_map *map)
 		return kernel_buckets(s->flows4);
 	case SIZE_FLOWS6:
 		return kernel_buckets(s->flows6);
+	case SIZE_AFFINITY:
+		return s->affinity ? s->affinity : as_is;
+	case SIZE_SOCKS:
+		return s->socks ? s->socks : as_is;
 	case SIZE_AS_IS:
 		break;
 	}
-	return map ? bpf_map__max_entries(map) : 0;
+	return as_is;
 }
 
 static int

@@ -462,7 +462,7 @@ services_maps_set(struct dp_services *s, const struct dp_maps *m, bool adopted)
 
 	mirror_drop(s);
 	s->grow_asked = false;
-	s->short_fe = s->short_be = s->short_words = 0;
+	s->short_fe = s->short_be = s->short_words = s->short_clients = 0;
 	if (!m)
 		return 0;
 	err = mirror_make(s, m);
@@ -520,9 +520,13 @@ ask_grow(void *services)
 	sizes.tables = larger(m->nr[DP_MAP_TABLES], s->short_words, need.tables, SV_WORDS_MAX);
 	sizes.flows4 = m->nr[DP_MAP_FLOWS4] * LB_WAYS;
 	sizes.flows6 = m->nr[DP_MAP_FLOWS6] * LB_WAYS;
+	sizes.affinity =
+	    larger(m->nr[DP_MAP_AFFINITY], s->short_clients, need.affinity, DP_CLIENTS);
+	sizes.socks = m->nr[DP_MAP_SOCKS];
 	s->grow_asked = true;
 	log_info("lb-maps-full", LOG_U("frontends_missing", s->short_fe),
-	    LOG_U("backends_missing", s->short_be), LOG_U("table_words_missing", s->short_words));
+	    LOG_U("backends_missing", s->short_be), LOG_U("table_words_missing", s->short_words),
+	    LOG_U("clients_missing", s->short_clients));
 	if (s->grow)
 		s->grow(s->grow_arg, &sizes);
 }

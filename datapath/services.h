@@ -204,7 +204,8 @@ struct dp_services {
 	bool leftovers; /* adopted rows may be there that nobody wants */
 	bool affinity;	/* some frontend has or had it */
 	bool no_batch, grow_asked;
-	uint64_t short_fe, short_be, short_words; /* what found no room since it was asked */
+	/* what found no room since it was asked */
+	uint64_t short_fe, short_be, short_words, short_clients;
 
 	struct sv_rows fe_rows, be_rows;
 	struct sv_fe **fe_at; /* by row */

@@ -76,9 +76,9 @@ add_up(struct need *n, uint64_t *backends, uint64_t *words)
 }
 
 static uint32_t
-with_room(uint64_t what, uint64_t part, uint32_t max)
+with_room(uint64_t what, uint32_t max)
 {
-	what += what / part;
+	what += what / 8;
 	return what < max ? (uint32_t)what : max;
 }
 
@@ -89,12 +89,15 @@ services_need(const struct dp_services *s, struct dp_sizes *out)
 	uint64_t backends = 0, words = 0;
 	size_t nr_be = 0, nr_lists = 0;
 	struct need n = { 0 };
+	bool affinity = false;
 	int err = 0;
 
 	TAILQ_FOREACH (svc, &s->services, link) {
 		nr_lists += svc->want->nr_lists;
 		for (uint32_t i = 0; i < svc->want->nr_lists; i++)
 			nr_be += svc->want->list[i].nr;
+		for (uint32_t i = 0; i < svc->want->nr; i++)
+			affinity |= svc->want->fe[i].f.affinity_s > 0;
 	}
 	n.be = mem_calloc(nr_be, sizeof(*n.be));
 	n.block = mem_calloc(nr_lists, LB_NR_SCOPES * sizeof(*n.block));
@@ -104,11 +107,12 @@ services_need(const struct dp_services *s, struct dp_sizes *out)
 				add_list(s, &n, &svc->want->list[i]);
 		}
 		add_up(&n, &backends, &words);
-		/* A quarter more for what comes, and for rows whose flows have to end first. */
-		out->fe_rows = with_room(s->fes.nr, 4, LB_ROW_MAX);
-		out->be_rows = with_room(backends, 4, LB_ROW_MAX);
-		/* These are most of the memory; a Service that changes has two for a minute. */
-		out->tables = with_room(words, 8, SV_WORDS_MAX);
+		/* Some more for what comes, for rows whose flows have to end first, and for tables: a
+		 * Service that changes has two for a minute. */
+		out->fe_rows = with_room(s->fes.nr, LB_ROW_MAX);
+		out->be_rows = with_room(backends, LB_ROW_MAX);
+		out->tables = with_room(words, SV_WORDS_MAX);
+		out->affinity = affinity ? DP_CLIENTS : DP_CLIENTS_FEW;
 	} else {
 		err = -ENOMEM;
 	}

@@ -396,6 +396,9 @@ sv_show(struct dp_services *s, struct sv_fe *fe)
 		show_change(s, fe, w);
 	fe->shown = w;
 	s->affinity = s->affinity || w->f.affinity_s;
+	/* As long as nobody had a use for it the map was made small. */
+	if (w->f.affinity_s && s->m->nr[DP_MAP_AFFINITY] <= DP_CLIENTS_FEW && !s->short_clients)
+		sv_starve(s, &s->short_clients, DP_CLIENTS - DP_CLIENTS_FEW);
 	if (!fe->hashed) {
 		fe->hashed = true;
 		queue(s, &fe->key, fe->row, fe, NULL);

@@ -14,9 +14,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-const struct dp_sizes small = {
-	.fe_rows = 256, .be_rows = 1024, .tables = 16384, .flows4 = 8192, .flows6 = 4096
-};
+const struct dp_sizes small = { .fe_rows = 256,
+	.be_rows = 1024,
+	.tables = 16384,
+	.flows4 = 8192,
+	.flows6 = 4096,
+	.affinity = DP_CLIENTS_FEW,
+	.socks = DP_CLIENTS_FEW };
 
 char base[64], pin[128];
 struct loop *loop;

@@ -111,6 +111,38 @@ START_TEST(keep_what_runs)
 }
 END_TEST
 
+/* Maps of clients are as large as they are needed, and nobody is forgotten when that is more. */
+START_TEST(grow_for_clients)
+{
+	const struct lb_affinity_key k = { .frontend = 7, .scope = 1 };
+	const struct lb_sock_key sk = { .cookie = 8, .port = 80 };
+	struct dp_sizes many = small;
+	struct lb_affinity a = { .backend = 9 };
+	struct lb_sock to = { .frontend = 10 };
+	const struct dp_maps *m;
+
+	many.affinity = many.socks = DP_CLIENTS;
+	kit_start();
+	m = dp_kernel_maps(kernel);
+	ck_assert_uint_eq(m->nr[DP_MAP_AFFINITY], DP_CLIENTS_FEW);
+	ck_assert_uint_eq(m->nr[DP_MAP_SOCKS], DP_CLIENTS_FEW);
+	ck_assert_int_eq(bpf_map_update_elem(m->fd[DP_MAP_AFFINITY], &k, &a, BPF_ANY), 0);
+	ck_assert_int_eq(bpf_map_update_elem(m->fd[DP_MAP_SOCKS], &sk, &to, BPF_ANY), 0);
+	kit_grow(&many);
+	m = dp_kernel_maps(kernel);
+	ck_assert_uint_eq(m->nr[DP_MAP_AFFINITY], DP_CLIENTS);
+	ck_assert_uint_eq(m->nr[DP_MAP_SOCKS], DP_CLIENTS);
+	a.backend = to.frontend = 0;
+	ck_assert_int_eq(bpf_map_lookup_elem(m->fd[DP_MAP_AFFINITY], &k, &a), 0);
+	ck_assert_int_eq(bpf_map_lookup_elem(m->fd[DP_MAP_SOCKS], &sk, &to), 0);
+	ck_assert_uint_eq(a.backend, 9);
+	ck_assert_uint_eq(to.frontend, 10);
+	kit_restart(); /* fewer are asked for, which is no reason to have others */
+	ck_assert(kernel->set.kept);
+	ck_assert_uint_eq(dp_kernel_maps(kernel)->nr[DP_MAP_SOCKS], DP_CLIENTS);
+}
+END_TEST
+
 /* The thread has said that it is done, and nobody heard it yet. */
 START_TEST(removed_while_loading)
 {
@@ -182,7 +214,7 @@ END_TEST
 
 START_TEST(grow_keeps_what_is_there)
 {
-	struct dp_sizes large = { 4096, 4096, 65536, 65536, 8192 };
+	struct dp_sizes large = { 4096, 4096, 65536, 65536, 8192, 2048, 2048 };
 	const struct dp_maps *m;
 	struct lb_fe_key key = { .proto = 6, .family = 4 };
 	struct lb_count counts[64] = { { 0 } };
@@ -367,6 +399,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, keep_what_runs);
 	tcase_add_test(tc, removed_while_loading);
 	tcase_add_test(tc, adopt_larger);
+	tcase_add_test(tc, grow_for_clients);
 	tcase_add_test(tc, replace_misfit);
 	tcase_add_test(tc, object_for_old_kernels);
 	tcase_add_test(tc, grow_keeps_what_is_there);

@@ -440,6 +440,7 @@ START_TEST(knows_what_it_needs)
 	ck_assert_int_eq(services_maps_set(s, NULL, false), 0);
 	ck_assert_int_eq(services_need(s, &need), 0);
 	ck_assert_uint_eq(need.fe_rows + need.be_rows + need.tables, 0);
+	ck_assert_uint_eq(need.affinity, DP_CLIENTS_FEW);
 	for (unsigned i = 0; i < 8; i++) {
 		plain(i, i, 5);
 		for (unsigned k = 0; k < 5; k++) {
@@ -457,12 +458,41 @@ START_TEST(knows_what_it_needs)
 	ck_assert_int_eq(mapkit_init(&kit, need.fe_rows, need.be_rows, need.tables), 0);
 	ck_assert_int_eq(services_maps_set(s, &kit.m, false), 0);
 	services_info(s, &info);
-	ck_assert_uint_eq(need.fe_rows, info.frontends + info.frontends / 4);
-	ck_assert_uint_eq(need.be_rows, info.backends + info.backends / 4);
+	ck_assert_uint_eq(need.fe_rows, info.frontends + info.frontends / 8);
+	ck_assert_uint_eq(need.be_rows, info.backends + info.backends / 8);
 	ck_assert_uint_eq(need.tables, info.tables_used + info.tables_used / 8);
 	loop_advance(loop, 1);
 	ck_assert_uint_eq(grows, 0);
 	IS_SO();
+}
+END_TEST
+
+/* Room for clients is made when the first Service asks for session affinity, and asked for once. */
+START_TEST(grows_for_affinity)
+{
+	struct dp_frontend *f = plain(0, 0, 2);
+	struct dp_sizes need;
+
+	kit.m.nr[DP_MAP_AFFINITY] = DP_CLIENTS_FEW;
+	put(0);
+	loop_advance(loop, 1);
+	ck_assert_uint_eq(grows, 0);
+	f->affinity_s = 100;
+	put(0);
+	loop_advance(loop, 1);
+	ck_assert_uint_eq(grows, 1);
+	ck_assert_uint_eq(asked.affinity, DP_CLIENTS);
+	ck_assert_uint_eq(asked.be_rows, BE);
+	ck_assert_int_eq(services_need(s, &need), 0);
+	ck_assert_uint_eq(need.affinity, DP_CLIENTS);
+	f->affinity_s = 200;
+	put(0);
+	loop_advance(loop, 1);
+	ck_assert_uint_eq(grows, 1);
+	kit.m.nr[DP_MAP_AFFINITY] = DP_CLIENTS;
+	ck_assert_int_eq(services_maps_set(s, &kit.m, false), 0);
+	loop_advance(loop, 1);
+	ck_assert_uint_eq(grows, 1);
 }
 END_TEST
 
@@ -752,6 +782,7 @@ add_tests(Suite *suite)
 	tcase_add_test(tc, local_backends_are_told);
 	tcase_add_test(tc, read_back);
 	tcase_add_test(tc, knows_what_it_needs);
+	tcase_add_test(tc, grows_for_affinity);
 	tcase_add_test(tc, grows_when_full);
 	tcase_add_test(tc, hungry_is_fed_later);
 	tcase_add_loop_test(tc, adopted, 0, 3);
