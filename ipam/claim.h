@@ -38,7 +38,7 @@ struct want {
 /* What is wanted for an owner; the part of a claim that the caller sets. */
 struct claim_spec {
 	int64_t created;
-	bool any_pool;
+	bool any_pool, mirrored;
 	struct pool **pools; /* by name, with references */
 	size_t nr_pools;
 	struct want *wants; /* all fixed, or none */
@@ -97,6 +97,8 @@ void claim_queue(struct ipam *, struct claim *);
 struct hold *claim_take(struct ipam *, struct claim *, enum addr_family, ipam_key, struct pool *);
 void claim_release(struct ipam *, struct claim *, struct hold *);
 void claim_free(struct ipam *, struct claim *);
+/* Spares for one hold more than it has or wants.  -ENOMEM. */
+int claim_reserve_one_more(struct claim *);
 bool claim_may_use(const struct claim *, const struct pool *);
 
 #endif

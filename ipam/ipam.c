@@ -305,8 +305,8 @@ spec_wants(const struct ipam_claim *from, struct claim_spec *s)
 static bool
 spec_same(const struct claim_spec *a, const struct claim_spec *b)
 {
-	if (a->created != b->created || a->any_pool != b->any_pool || a->nr_pools != b->nr_pools ||
-	    a->nr_wants != b->nr_wants)
+	if (a->created != b->created || a->mirrored != b->mirrored || a->any_pool != b->any_pool ||
+	    a->nr_pools != b->nr_pools || a->nr_wants != b->nr_wants)
 		return false;
 	for (size_t i = 0; i < a->nr_pools; i++)
 		if (a->pools[i] != b->pools[i])
@@ -321,7 +321,7 @@ spec_same(const struct claim_spec *a, const struct claim_spec *b)
 int
 ipam_claim_set(struct ipam *ipam, const struct ipam_claim *from)
 {
-	struct claim_spec spec = { .created = from->created };
+	struct claim_spec spec = { .created = from->created, .mirrored = from->mirrored };
 	struct claim *c;
 	int err;
 
@@ -414,8 +414,8 @@ ipam_pools_set(struct ipam *ipam, const struct ipam_pool *pools, size_t nr)
 }
 
 /* One more hold than @c has and wants: what is restored may not be what is wanted. */
-static int
-reserve_one_more(struct claim *c)
+int
+claim_reserve_one_more(struct claim *c)
 {
 	size_t nr = 0;
 
@@ -437,7 +437,7 @@ restore(
 		c = claim_new(ipam, owner);
 	if (!c)
 		return -ENOMEM;
-	if (reserve_one_more(c) < 0) {
+	if (claim_reserve_one_more(c) < 0) {
 		if (!c->present && !c->holds)
 			claim_free(ipam, c);
 		return -ENOMEM;

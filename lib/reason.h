@@ -61,7 +61,8 @@
 	X(NOT_YET_SENT,          "not-yet-sent",          "It is on its way to the kernel.")       \
 	X(NO_MEMORY,             "no-memory",             "Memory is short.")                     \
 	X(NOT_SUPPORTED,         "not-supported",         "This version cannot do it yet.")       \
-	X(SOURCE_ADDRESS_MISSING, "source-address-missing", "The interface to speak from has no usable address.")
+	X(SOURCE_ADDRESS_MISSING, "source-address-missing", "The interface to speak from has no usable address.") \
+	X(WAITS_FOR_LEADER,      "waits-for-leader",      "The node that leads has not given an address yet.")
 /* clang-format on */
 
 enum reason {
