@@ -116,7 +116,7 @@ ipam_wanted_claim(const struct store *store, const struct res_service *svc, stru
 	struct addr *requested, *copy;
 
 	*bad = 0;
-	if (!service_is_managed(svc, store_config(store)->kubernetes.load_balancer_class))
+	if (!service_is_managed(svc, &store_config(store)->kubernetes))
 		return false;
 	*claim = (struct ipam_claim){
 		.owner = arena_printf(a, "%s/%s", svc->obj.meta.ns, svc->obj.meta.name),

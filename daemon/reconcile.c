@@ -133,7 +133,7 @@ app_service_addrs(
 	size_t nr = 0;
 
 	*out = NULL;
-	if (!service_is_managed(svc, store_config(app->store)->kubernetes.load_balancer_class))
+	if (!service_is_managed(svc, &store_config(app->store)->kubernetes))
 		return 0;
 	if (ipam_claim_get(app->ipam, key, &info) < 0)
 		info.nr_wanted = 0;

@@ -23,18 +23,26 @@ service_key(const char *ns, const char *name)
 }
 
 bool
-service_is_managed(const struct res_service *svc, const char *own_class)
+service_is_managed(const struct res_service *svc, const struct res_kubernetes_source *conf)
 {
+	const char *own_class = conf->load_balancer_class;
+
 	if (svc->type != RES_SVC_LOAD_BALANCER)
 		return false;
 	if (!svc->has_load_balancer_class)
-		return true;
+		return conf->default_class;
 	if (*own_class && strcmp(svc->load_balancer_class, own_class) == 0)
 		return true;
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
 		if (strcmp(svc->load_balancer_class, classes[i]) == 0)
 			return true;
 	return false;
+}
+
+bool
+service_is_remote(const struct res_service *svc)
+{
+	return !*svc->obj.file;
 }
 
 const char *

@@ -15,10 +15,12 @@
 char *service_key(const char *ns, const char *name); /* for free() */
 
 /*
- * Is the Service of type LoadBalancer and of a class that we serve?  None, ours, Cilium's two, and
- * the one of the configuration (@own_class, "" when there is none).
+ * Is the Service of type LoadBalancer and of a class that we serve?  Ours, Cilium's two, the one of
+ * the configuration, and none unless the configuration says otherwise.
  */
-bool service_is_managed(const struct res_service *, const char *own_class);
+bool service_is_managed(const struct res_service *, const struct res_kubernetes_source *);
+/* Does it come from an API server, where whoever leads gives addresses, rather than from a file? */
+bool service_is_remote(const struct res_service *);
 
 /* The first of the annotations @keys (NULL-terminated) that is there, or NULL. */
 const char *service_annotation(const struct res_service *, const char *const *keys);

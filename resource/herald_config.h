@@ -27,9 +27,18 @@ enum res_dp_algorithm { RES_ALGORITHM_MAGLEV, RES_ALGORITHM_RANDOM };
 struct res_kubernetes_source {
 	bool present;		/* absent: files are the only source */
 	const char *kubeconfig; /* "" with inCluster */
+	const char *context;	/* of the kubeconfig; "": its current one */
 	bool in_cluster;
 	struct res_strings dialects;
-	const char *load_balancer_class;
+	const char *load_balancer_class; /* ours beside heraldlb.io/herald; "": none */
+	bool default_class;		 /* Services without a class are ours */
+	const char *namespace;		 /* of Leases; "": the pod's or the context's */
+	struct {
+		uint32_t duration_s, renew_s, retry_s;
+	} leader;
+	struct {
+		uint32_t per_second, burst, at_once;
+	} writes;
 };
 
 struct res_datapath {

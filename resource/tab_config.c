@@ -49,6 +49,26 @@ kubernetes_check(struct decoder *d, const struct node *map, void *at)
 		decode_fault(d, map, "kubeconfig", "must be absent: inCluster is true");
 	else if (!k->in_cluster && !*k->kubeconfig)
 		decode_fault(d, map, "", "missing: must have kubeconfig, or inCluster: true");
+	if (k->in_cluster && *k->context)
+		decode_fault(d, map, "context", "must be absent: inCluster is true");
+}
+
+/* Who leads has to stand down before others may follow, and to try more than once before. */
+static void
+leader_check(struct decoder *d, const struct node *map, void *at)
+{
+	const struct res_kubernetes_source *k = at;
+
+	if (!map)
+		return;
+	if (k->leader.renew_s >= k->leader.duration_s)
+		decode_fault(d, map, "renewDeadlineSeconds",
+		    "%u: must be less than leaseDurationSeconds, %u", k->leader.renew_s,
+		    k->leader.duration_s);
+	if (k->leader.retry_s >= k->leader.renew_s)
+		decode_fault(d, map, "retryPeriodSeconds",
+		    "%u: must be less than renewDeadlineSeconds, %u", k->leader.retry_s,
+		    k->leader.renew_s);
 }
 
 static void
@@ -113,16 +133,48 @@ static const char *const forwarding_words[] = { "snat", "dsr", NULL };
 static const char *const tunnel_words[] = { "none", "vxlan", NULL };
 static const char *const algorithm_words[] = { "maglev", "random", NULL };
 
+static const struct field leader_fields[] = {
+	{ "leaseDurationSeconds", T_UINT, 0, FIELD_AT(KUBE, leader.duration_s), .min = 2,
+	  .max = 3600, .def = "15", .cost = RES_COST_RESTART,
+	  .help = "after so long without a renewal another node may lead" },
+	{ "renewDeadlineSeconds", T_UINT, 0, FIELD_AT(KUBE, leader.renew_s), .min = 2, .max = 3600,
+	  .def = "10", .cost = RES_COST_RESTART,
+	  .help = "who leads and cannot renew for so long stands down" },
+	{ "retryPeriodSeconds", T_UINT, 0, FIELD_AT(KUBE, leader.retry_s), .min = 1, .max = 3600,
+	  .def = "2", .cost = RES_COST_RESTART, .help = "between renewals, and between looks" },
+	{ "namespace", T_STRING, 0, FIELD_AT(KUBE, namespace), .max = 63, .cost = RES_COST_RESTART,
+	  .help = "where the Leases live; default: that of the pod or the context" },
+	FIELD_END,
+};
+static const struct table leader_table = { leader_fields, 0, leader_check };
+
+static const struct field writes_fields[] = {
+	{ "perSecond", T_UINT, 0, FIELD_AT(KUBE, writes.per_second), .min = 1, .max = 10000,
+	  .def = "100", .cost = RES_COST_SOFT, .help = "requests that write, Leases not counted" },
+	{ "burst", T_UINT, 0, FIELD_AT(KUBE, writes.burst), .min = 1, .max = 10000, .def = "200",
+	  .cost = RES_COST_SOFT, .help = "so many more after a rest" },
+	{ "atOnce", T_UINT, 0, FIELD_AT(KUBE, writes.at_once), .min = 1, .max = 256, .def = "8",
+	  .cost = RES_COST_SOFT, .help = "under way at a time" },
+	FIELD_END,
+};
+static const struct table writes_table = { writes_fields, 0, NULL };
+
 static const struct field kubernetes_fields[] = {
 	{ "kubeconfig", T_STRING, 0, FIELD_AT(KUBE, kubeconfig), .cost = RES_COST_RESTART,
 	  .help = "how to reach the API server" },
+	{ "context", T_STRING, 0, FIELD_AT(KUBE, context), .cost = RES_COST_RESTART,
+	  .help = "of the kubeconfig; default: its current-context" },
 	{ "inCluster", T_BOOL, 0, FIELD_AT(KUBE, in_cluster), .cost = RES_COST_RESTART,
 	  .help = "use the pod's service account" },
 	{ "dialects", T_STRING, F_LIST, FIELD_LIST_AT(KUBE, dialects), .def = "heraldlb.io",
 	  .valid = is_dialect, .right = "heraldlb.io, cilium.io or metallb.io",
 	  .cost = RES_COST_RESTART, .help = "groups to watch" },
 	{ "loadBalancerClass", T_STRING, 0, FIELD_AT(KUBE, load_balancer_class),
-	  .cost = RES_COST_SOFT, .help = "Services of other classes are left alone" },
+	  .cost = RES_COST_SOFT, .help = "ours beside heraldlb.io/herald; others are left alone" },
+	{ "defaultClass", T_BOOL, 0, FIELD_AT(KUBE, default_class), .def = "true",
+	  .cost = RES_COST_SOFT, .help = "Services without a loadBalancerClass are ours" },
+	FIELD_GROUP("leaderElection", 0, leader_table),
+	FIELD_GROUP("writes", 0, writes_table),
 	FIELD_END,
 };
 static const struct table kubernetes_table = { kubernetes_fields, sizeof(KUBE), kubernetes_check };
