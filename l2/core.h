@@ -1,0 +1,86 @@
+/*
+ * l2/core.h: what the parts of the engine share: l2.c (what is wanted, the pass that makes it so),
+ * item.c (one address on one device), seen.c (what people are shown).  Private to them.
+ */
+#ifndef HERALD_L2_CORE_H
+#define HERALD_L2_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "l2/announce.h"
+#include "l2/answer.h"
+#include "l2/device.h"
+#include "l2/l2.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+
+struct item {
+	struct announce_job job; /* the first member: item.c goes from it to the item */
+	struct l2 *l2;
+	struct addr addr;
+	char device[16];
+	struct l2_schedule schedule;
+	struct loop_timer timer; /* when it is announced next */
+	unsigned ifindex;	 /* stands in the map; 0: does not */
+	uint32_t ups;		 /* of its device, when it was announced from the beginning */
+	uint16_t left;		 /* announcements of its schedule */
+	bool defend;		 /* the next one is RFC 5227's defence */
+	bool listens;		 /* to its group; asked at least */
+	int err;		 /* why it could not be put into the map */
+	int listen_err;		 /* nor listen to its group */
+	uint64_t since;
+	time_t announced, alarmed;
+	uint64_t claimed_ms; /* the last conflict; 0: none */
+	uint8_t foreign[6];
+};
+
+struct l2 {
+	struct loop *loop;
+	struct l2_ops ops;
+	void *arg;
+	struct answer answer;
+	struct loop_fd *ring;
+	struct devices *devices;
+	struct announcer *announcer;
+	struct item **items; /* by address and device */
+	size_t nr;
+	uint64_t until_ns; /* 0: no end */
+	struct loop_timer beat;
+	struct log_limit limit;
+	bool was_set;	      /* l2_set() was called */
+	bool swept;	      /* what an earlier process left and nobody wants is out */
+	bool failed;	      /* to load; ->answer.why is logged */
+	char why[ANSWER_WHY]; /* of the last device that could not be stood on */
+};
+
+/* ---- item.c ---- */
+struct item *item_new(struct l2 *, const struct addr *, const char *device); /* NULL: no memory */
+void item_free(struct item *);
+/* Order of addresses, then devices. */
+int item_order(
+    const struct addr *a, const char *device_a, const struct addr *b, const char *device_b);
+struct item *item_find(const struct l2 *, const struct addr *, const char *device);
+struct item *item_at(const struct l2 *, const struct addr *, unsigned ifindex);
+/* Where it should stand; NULL: nowhere, for now. */
+struct device *item_device(const struct item *);
+/* Into the map, and once more if it is not there although it should be. */
+void item_write(struct item *, const struct device *);
+/* Not answered any more, and nothing more is said. */
+void item_end(struct item *);
+/* To its solicited-node group, where it has one. */
+void item_listen(struct item *, const struct device *);
+void item_schedule(struct item *, const struct l2_schedule *);
+void item_announce(struct item *, const struct device *); /* from the beginning */
+/*
+ * RFC 5227 2.4 (c): an address that is not given up is defended, but not again and again when the
+ * other one does not give way.
+ */
+void item_defend(struct item *);
+size_t item_frames(
+    void *l2, struct announce_job *, struct announce_frame *, unsigned *ifindex); /* announce_ops */
+uint64_t l2_boot_ns(void); /* CLOCK_BOOTTIME, as the program counts */
+
+#endif

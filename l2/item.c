@@ -1,0 +1,270 @@
+/*
+ * l2/item.c: an address on a device: in the map of the answering program, listening to its group,
+ * announced by its schedule.  l2.c says when.
+ */
+#include "l2/core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+
+#define COUNT 3			 /* RFC 4861 10: MAX_NEIGHBOR_ADVERTISEMENT */
+#define INTERVAL_MS 1000	 /* RFC 4861 10: RETRANS_TIMER, the least between those */
+#define DEFEND_INTERVAL_MS 10000 /* RFC 5227 1.1 */
+
+static struct item *
+item_of(struct announce_job *job)
+{
+	return (struct item *)(void *)job;
+}
+
+uint64_t
+l2_boot_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- announcing ---- */
+
+static void
+announce_due(void *arg)
+{
+	struct item *it = arg;
+
+	announcer_add(it->l2->announcer, &it->job);
+}
+
+void
+item_announce(struct item *it, const struct device *dev)
+{
+	it->ups = dev->ups;
+	it->left = it->schedule.count ? it->schedule.count : COUNT;
+	announcer_add(it->l2->announcer, &it->job);
+}
+
+static void
+announce_next(struct item *it)
+{
+	uint32_t interval = it->schedule.interval_ms ? it->schedule.interval_ms : INTERVAL_MS;
+
+	if (it->left > 0)
+		it->left--;
+	if (it->left > 0)
+		timer_set(&it->timer, interval);
+	else if (it->schedule.refresh_ms)
+		timer_set_jitter(&it->timer, it->schedule.refresh_ms, 10);
+}
+
+size_t
+item_frames(void *arg, struct announce_job *job, struct announce_frame *f, unsigned *ifindex)
+{
+	struct l2 *l2 = arg;
+	struct item *it = item_of(job);
+	struct device *dev = device_named(l2->devices, it->device);
+	bool defend = it->defend;
+
+	it->defend = false;
+	if (!defend)
+		announce_next(it);
+	if (!dev || it->ifindex != dev->l.ifindex || !dev->l.running ||
+	    (l2->until_ns && l2_boot_ns() >= l2->until_ns))
+		return 0;
+	*ifindex = it->ifindex;
+	it->announced = loop_wall(l2->loop);
+	if (it->addr.family == ADDR_V6) {
+		announce_na(f, &it->addr, dev->l.mac, dev->row.flags & L2_DEVICE_ROUTER);
+		return 1;
+	}
+	announce_arp(&f[0], &it->addr, dev->l.mac, false);
+	/* RFC 5227 2.4 (c): one single announcement. */
+	if (defend)
+		return 1;
+	announce_arp(&f[1], &it->addr, dev->l.mac, true);
+	return 2;
+}
+
+void
+item_schedule(struct item *it, const struct l2_schedule *s)
+{
+	bool refresh = it->schedule.refresh_ms != s->refresh_ms;
+
+	it->schedule = *s;
+	if (!refresh || it->left > 0 || !it->ifindex || it->job.prev)
+		return;
+	timer_stop(&it->timer);
+	if (s->refresh_ms)
+		timer_set_jitter(&it->timer, s->refresh_ms, 10);
+}
+
+void
+item_defend(struct item *it)
+{
+	uint64_t now = loop_now_ms(it->l2->loop);
+	bool recent = it->claimed_ms && now - it->claimed_ms < DEFEND_INTERVAL_MS;
+
+	it->claimed_ms = now;
+	if (recent)
+		return;
+	it->defend = true;
+	announcer_add(it->l2->announcer, &it->job);
+}
+
+/* ---- items ---- */
+
+int
+item_order(const struct addr *a, const char *device_a, const struct addr *b, const char *device_b)
+{
+	int cmp = addr_cmp(a, b);
+
+	return cmp ? cmp : strcmp(device_a, device_b);
+}
+
+struct item *
+item_find(const struct l2 *l2, const struct addr *a, const char *device)
+{
+	size_t low = 0, high = l2->nr;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		struct item *it = l2->items[mid];
+		int cmp = item_order(&it->addr, it->device, a, device);
+
+		if (cmp == 0)
+			return it;
+		if (cmp < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+struct item *
+item_at(const struct l2 *l2, const struct addr *a, unsigned ifindex)
+{
+	for (size_t i = 0; i < l2->nr; i++) {
+		if (l2->items[i]->ifindex == ifindex && addr_eq(&l2->items[i]->addr, a))
+			return l2->items[i];
+	}
+	return NULL;
+}
+
+struct device *
+item_device(const struct item *it)
+{
+	struct device *dev = device_named(it->l2->devices, it->device);
+
+	return dev && !dev->why[0] ? dev : NULL;
+}
+
+struct item *
+item_new(struct l2 *l2, const struct addr *a, const char *device)
+{
+	struct item *it = mem_calloc(1, sizeof(*it));
+
+	if (!it)
+		return NULL;
+	it->l2 = l2;
+	it->addr = *a;
+	snprintf(it->device, sizeof(it->device), "%s", device);
+	timer_init(&it->timer, l2->loop, announce_due, it);
+	return it;
+}
+
+void
+item_free(struct item *it)
+{
+	timer_stop(&it->timer);
+	announcer_drop(it->l2->announcer, &it->job);
+	mem_free(it);
+}
+
+void
+item_end(struct item *it)
+{
+	struct l2 *l2 = it->l2;
+	struct l2_key key = answer_key(&it->addr, it->ifindex);
+	int err;
+
+	timer_stop(&it->timer);
+	announcer_drop(l2->announcer, &it->job);
+	if (!it->ifindex)
+		return;
+	err = answer_del(&l2->answer, &key);
+	if (err < 0)
+		log_error("l2-answer-not-ended", LOG_S("address", addr_str(&it->addr)),
+		    LOG_S("device", it->device), LOG_ERR(-err));
+	else
+		log_info("l2-answer-ended", LOG_S("address", addr_str(&it->addr)),
+		    LOG_S("device", it->device));
+	if (it->listens)
+		(void)device_listen(l2->devices, it->ifindex, &it->addr, false, NULL, NULL);
+	it->listens = false;
+	it->ifindex = 0;
+	it->since = 0;
+}
+
+/* Said once, and again when the reason is another. */
+static void
+item_fail(struct item *it, int *last, int err, const char *what)
+{
+	if (*last != err)
+		log_warn("l2-address-failed", LOG_S("address", addr_str(&it->addr)),
+		    LOG_S("device", it->device), LOG_S("what", what), LOG_ERR(-err));
+	*last = err;
+}
+
+static void
+on_joined(void *arg, unsigned ifindex, const struct addr *a, int err)
+{
+	struct l2 *l2 = arg;
+
+	for (size_t i = 0; i < l2->nr; i++) {
+		struct item *it = l2->items[i];
+
+		if (it->ifindex != ifindex || !addr_eq(&it->addr, a))
+			continue;
+		if (err < 0) {
+			it->listens = false;
+			item_fail(it, &it->listen_err, err, "listen to its solicited-node group");
+		} else {
+			it->listen_err = 0;
+		}
+	}
+}
+
+void
+item_listen(struct item *it, const struct device *dev)
+{
+	struct l2 *l2 = it->l2;
+
+	/* The kernel forgets it with a link that goes down. */
+	if (it->addr.family != ADDR_V6 || (it->listens && it->ups == dev->ups))
+		return;
+	it->listens = device_listen(l2->devices, it->ifindex, &it->addr, true, on_joined, l2) == 0;
+}
+
+void
+item_write(struct item *it, const struct device *dev)
+{
+	struct l2_key key = answer_key(&it->addr, dev->l.ifindex);
+	uint64_t since = it->since ? it->since : (uint64_t)loop_wall(it->l2->loop);
+	bool fresh = !it->ifindex;
+	int err = answer_add(&it->l2->answer, &key, &since);
+
+	if (err < 0) {
+		item_fail(it, &it->err, err, "answer for it");
+		return;
+	}
+	it->err = 0;
+	it->ifindex = dev->l.ifindex;
+	it->since = since;
+	if (fresh)
+		log_info("l2-answering", LOG_S("address", addr_str(&it->addr)),
+		    LOG_S("device", it->device));
+}
