@@ -351,10 +351,12 @@ shed(struct work *w)
 		struct elect_owner *o = &w->owners[t->index], next;
 		struct seat *s = &w->seats[o->node];
 
-		if (o->why != ELECT_KEPT || s->load <= s->room)
+		if (s->load <= s->room)
 			continue;
 		next = choose(w, t);
-		if (next.why == ELECT_OVER || !may_move(w))
+		/* What moves anyway, and found no room before others made some, may as well go
+		 * there. */
+		if (next.why == ELECT_OVER || (o->why == ELECT_KEPT && !may_move(w)))
 			continue;
 		s->load--;
 		*o = next;
