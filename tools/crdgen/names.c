@@ -52,6 +52,13 @@ static const struct column mlb_pool_columns[] = {
 	COLUMN_END,
 };
 
+static const struct column mlb_old_pool_columns[] = {
+	{ "Protocol", "string", ".spec.protocol", 0 },
+	{ "Auto Assign", "boolean", ".spec.autoAssign", 0 },
+	{ "Addresses", "string", ".spec.addresses", 0 },
+	COLUMN_END,
+};
+
 static const struct column mlb_advert_columns[] = {
 	{ "IPAddressPools", "string", ".spec.ipAddressPools", 0 },
 	{ "IPAddressPool Selectors", "string", ".spec.ipAddressPoolSelectors", 0 },
@@ -101,7 +108,7 @@ static const struct naming namings[] = {
 	  "How a peer is watched with BFD. Named by the BGPPeerConfigs that use it." },
 	{ RES_METALLB_POOL, "ipaddresspools", none, none, mlb_pool_columns,
 	  "Addresses that Services of type LoadBalancer are given." },
-	{ RES_METALLB_ADDRESS_POOL, "addresspools", none, none, mlb_pool_columns,
+	{ RES_METALLB_ADDRESS_POOL, "addresspools", none, none, mlb_old_pool_columns,
 	  "A pool and how it is announced, as MetalLB had it before IPAddressPool." },
 	{ RES_METALLB_L2_ADVERTISEMENT, "l2advertisements", none, none, mlb_advert_columns,
 	  "For which pools, and where, ARP and NDP are answered." },
@@ -117,22 +124,8 @@ static const struct naming namings[] = {
 
 /* ---- conditions, as Kubernetes has them ---- */
 
-static const char *const status_words[] = { "True", "False", "Unknown", NULL };
-
-static const struct field condition_fields[] = {
-	{ .name = "type", .type = T_STRING, .flags = F_REQUIRED, .min = 1, .max = 316,
-	  .help = "what is told, once in the list" },
-	{ .name = "status", .type = T_ENUM, .flags = F_REQUIRED, .words = status_words,
-	  .help = "does it hold?" },
-	{ .name = "observedGeneration", .type = T_INT64, .help = "the generation that was looked at" },
-	{ .name = "lastTransitionTime", .type = T_TIME, .help = "since when" },
-	{ .name = "reason", .type = T_STRING, .max = 1024, .help = "why, as one word" },
-	{ .name = "message", .type = T_STRING, .max = 32768, .help = "why, for people" },
-	FIELD_END,
-};
-static const struct table condition_table = { condition_fields, 0, NULL };
 static const struct field status_fields[] = {
-	{ .name = "conditions", .type = T_STRUCT, .flags = F_LIST | F_KEYED, .sub = &condition_table,
+	{ .name = "conditions", .type = T_STRUCT, .flags = F_LIST | F_KEYED, .sub = &told_table,
 	  .help = "what became of it" },
 	FIELD_END,
 };
@@ -177,7 +170,7 @@ static const struct field node_status_fields[] = {
 	{ .name = "peers", .type = T_STRUCT, .flags = F_LIST, .sub = &node_peer_table,
 	  .help = "each of them" },
 	{ .name = "observedAt", .type = T_TIME, .help = "when this was so" },
-	{ .name = "conditions", .type = T_STRUCT, .flags = F_LIST | F_KEYED, .sub = &condition_table,
+	{ .name = "conditions", .type = T_STRUCT, .flags = F_LIST | F_KEYED, .sub = &told_table,
 	  .help = "what else there is to say" },
 	FIELD_END,
 };

@@ -82,7 +82,7 @@ print_array(struct buf *b, const json_t *j, unsigned depth)
 			buf_putc(b, ' ');
 			print_object(b, one, depth + 1, true);
 		} else {
-			print_value(b, one, depth);
+			print_value(b, one, depth + 1);
 		}
 	}
 }
