@@ -216,9 +216,12 @@ START_TEST(yaml_reads_as_it_was)
 	    " \"x-k/l.m\": \"a/b.c\"}";
 
 	print_and_read(json_loads(corners, 0, NULL));
-	for (int k = 0; k < RES_NR_KINDS; k++)
-		if (crd_native((enum res_kind)k))
-			print_and_read(crd_native((enum res_kind)k));
+	for (int k = 0; k < RES_NR_KINDS; k++) {
+		json_t *crd = crd_native((enum res_kind)k);
+
+		if (crd)
+			print_and_read(crd);
+	}
 }
 END_TEST
 
