@@ -26,6 +26,7 @@
 #define ERR_MAX 1024u	   /* of its complaints, the first */
 #define ERROR_MAX 2048u
 #define DRAIN_MS 1000u /* its pipes, once it is gone: others may hold them */
+#define LOOK_MS 20u    /* for its end, where the kernel knows no pidfd (before Linux 5.3) */
 
 struct pipe_end {
 	struct exec_run *run;
@@ -45,7 +46,7 @@ struct exec_run {
 	bool late; /* it was killed for that */
 	int pidfd, status;
 	struct loop_fd *watch;
-	struct loop_timer deadline;
+	struct loop_timer deadline, look;
 	struct pipe_end out, err;
 };
 
@@ -96,6 +97,7 @@ static void
 run_free(struct exec_run *r)
 {
 	timer_stop(&r->deadline);
+	timer_stop(&r->look);
 	pipe_fini(&r->out);
 	pipe_fini(&r->err);
 	loop_fd_free(r->watch);
@@ -184,18 +186,27 @@ run_check(struct exec_run *r)
 }
 
 static void
-run_exited(void *arg, int fd, unsigned what)
+run_look(void *arg)
 {
 	struct exec_run *r = arg;
 
-	(void)fd;
-	(void)what;
-	if (waitpid(r->pid, &r->status, WNOHANG) != r->pid)
+	if (waitpid(r->pid, &r->status, WNOHANG) != r->pid) {
+		if (r->pidfd < 0)
+			timer_set(&r->look, LOOK_MS);
 		return;
+	}
 	r->pid = 0;
 	loop_fd_free(r->watch);
 	r->watch = NULL;
 	run_check(r);
+}
+
+static void
+run_exited(void *arg, int fd, unsigned what)
+{
+	(void)fd;
+	(void)what;
+	run_look(arg);
 }
 
 /* ---- its words ---- */
@@ -360,8 +371,12 @@ run_start(struct exec_run *r, const struct exec_conf *c, const char *info)
 	if (err < 0)
 		return err;
 	r->pidfd = pidfd_open(r->pid, 0);
-	if (r->pidfd < 0)
+	if (r->pidfd < 0 && errno != ENOSYS)
 		return -errno;
+	if (r->pidfd < 0) {
+		timer_set(&r->look, LOOK_MS);
+		return 0;
+	}
 	r->watch = loop_fd_new(r->loop, r->pidfd, LOOP_READ, run_exited, r);
 	return r->watch ? 0 : -ENOMEM;
 }
@@ -382,6 +397,7 @@ exec_start(struct loop *loop, const struct exec_conf *c, const char *info, exec_
 		.out.fd = -1,
 		.err.fd = -1 };
 	timer_init(&r->deadline, loop, run_late, r);
+	timer_init(&r->look, loop, run_look, r);
 	err = run_start(r, c, info);
 	if (err < 0) {
 		*error = xasprintf("%s: cannot be run: %s%s%s", c->command, strerror(-err),
