@@ -109,14 +109,13 @@ struct bgp_peer_conf {
 	uint16_t port;		/* theirs; 0: 179 */
 	struct addr local_addr; /* to bind; ADDR_NONE: the kernel chooses */
 	uint32_t peer_as;	/* 0: whatever AS the OPEN carries */
-	bool other_as;		/* but with peer_as 0: not our own */
 	uint16_t hold_s;	/* 0, or 3 and more */
 	uint16_t keepalive_s;	/* upper limit; hold/3 when shorter */
 	uint32_t connect_retry_s;
 	uint8_t ttl;	   /* eBGP: TTL of what we send (multihop); 0: 1.  iBGP: ignored, 255 */
 	uint8_t gtsm_hops; /* RFC 5082: at most this many hops away; 0: off */
-	bool passive;
-	bool ext_msg; /* RFC 8654 */
+	bool passive, other_as; /* other_as: with peer_as 0, any but our own */
+	bool ext_msg;		/* RFC 8654 */
 	bool gr;
 	uint16_t gr_time_s; /* 1..4095 */
 	uint8_t allow_as_in;

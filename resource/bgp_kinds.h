@@ -164,9 +164,9 @@ struct res_bgp_advert {
 	bool aggregate_local;			/* also under the policy Local */
 	struct res_strings pools; /* only addresses of these LoadBalancerIPPools; with the next */
 	struct res_selectors pool_selectors; /* both empty: all */
-	const char *interface;			/* RES_ADV_INTERFACE; "" else */
-	struct selector selector;		/* absent selects nothing */
-	struct res_communities communities;	/* the three below together */
+	const char *interface;		     /* RES_ADV_INTERFACE; "" else */
+	struct selector selector;	     /* absent selects nothing */
+	struct res_communities communities;  /* the three below together */
 	struct res_communities standard, well_known, large;
 	bool has_local_preference, has_med;
 	uint32_t local_preference, med;
@@ -181,7 +181,7 @@ struct res_bgp_advertisement {
 		const struct res_bgp_advert *v;
 		size_t nr;
 	} adverts;
-	enum res_no_endpoints no_endpoints; /* for adverts that do not say */
+	enum res_no_endpoints no_endpoints;  /* for adverts that do not say */
 	struct res_selectors node_selectors; /* nodes that tell; none: all */
 	struct res_strings peers;	     /* who is told, by name; none: all that select it */
 };

@@ -9,6 +9,7 @@
 
 /* IWYU pragma: begin_exports */
 #include "resource/base64.h"
+#include "resource/convert.h"
 #include "resource/files.h"
 #include "resource/kinds.h"
 #include "resource/metallb.h"

@@ -1,6 +1,8 @@
 /*
  * resource/show_yaml.c: JSON values -> YAML text, for people; by libyaml's emitter.
  */
+#include "resource/show.h"
+
 #include "resource/object.h"
 
 #include "lib/buf.h"
@@ -120,28 +122,32 @@ emit_document(yaml_emitter_t *e, const json_t *j)
 }
 
 char *
-res_show_yaml(const struct res_object *o)
+yaml_of_json(const json_t *j)
 {
-	json_t *j = res_show(o);
 	yaml_emitter_t e;
 	struct buf b;
 	bool ok;
 
-	if (!j)
+	if (!yaml_emitter_initialize(&e))
 		return NULL;
-	if (!yaml_emitter_initialize(&e)) {
-		json_decref(j);
-		return NULL;
-	}
 	buf_init(&b, MAX_TEXT);
 	yaml_emitter_set_output(&e, write_text, &b);
 	yaml_emitter_set_unicode(&e, 1);
 	yaml_emitter_set_width(&e, -1);
 	ok = emit_document(&e, j);
 	yaml_emitter_delete(&e);
-	json_decref(j);
 	if (ok)
 		return buf_steal(&b);
 	buf_fini(&b);
 	return NULL;
+}
+
+char *
+res_show_yaml(const struct res_object *o)
+{
+	json_t *j = res_show(o);
+	char *text = j ? yaml_of_json(j) : NULL;
+
+	json_decref(j);
+	return text;
 }

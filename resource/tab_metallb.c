@@ -148,17 +148,8 @@ connect_is_good(const void *at)
 /* ---- checks across fields ---- */
 
 static void
-peer_check(struct decoder *d, const struct node *map, void *at)
+peer_check_address(struct decoder *d, const struct node *map, const struct mlb_peer *p)
 {
-	const struct mlb_peer *p = at;
-	uint64_t hold, keepalive;
-
-	if (!map)
-		return;
-	if (!p->peer_asn && p->dynamic_asn == RES_ASN_GIVEN)
-		decode_fault(d, map, "", "missing: must have peerASN or dynamicASN");
-	if (p->peer_asn && p->dynamic_asn != RES_ASN_GIVEN)
-		decode_fault(d, map, "dynamicASN", "must be absent: peerASN is given");
 	if (!addr_is_set(&p->peer_address) && !*p->interface)
 		decode_fault(d, map, "", "missing: must have peerAddress or interface");
 	if (addr_is_set(&p->peer_address) && *p->interface)
@@ -166,6 +157,21 @@ peer_check(struct decoder *d, const struct node *map, void *at)
 	if (addr_is_set(&p->peer_address) && !addr_is_unicast(&p->peer_address))
 		decode_fault(d, map, "peerAddress", "%s: must be an address of one host",
 		    addr_str(&p->peer_address));
+}
+
+static void
+peer_check(struct decoder *d, const struct node *map, void *at)
+{
+	const struct mlb_peer *p = at;
+	uint64_t hold, keepalive;
+
+	if (!map)
+		return;
+	peer_check_address(d, map, p);
+	if (!p->peer_asn && p->dynamic_asn == RES_ASN_GIVEN)
+		decode_fault(d, map, "", "missing: must have peerASN or dynamicASN");
+	if (p->peer_asn && p->dynamic_asn != RES_ASN_GIVEN)
+		decode_fault(d, map, "dynamicASN", "must be absent: peerASN is given");
 	if (*p->password && *p->secret_name)
 		decode_fault(d, map, "passwordSecret", "must be absent: password is given");
 	if (p->ebgp_multihop && p->peer_asn == (p->local_asn ? p->local_asn : p->my_asn))

@@ -71,6 +71,11 @@ const struct command commands[] = {
 	  0, MANY, COMMAND_CHECK, NULL },
 	{ { "config", "show" }, "", "Show the documents in force, defaults filled in", NULL,
 	  0, 0, COMMAND_DOCUMENTS, NULL },
+	{ { "convert" }, "-f PATH...", "Print MetalLB's or Cilium's documents as Herald's; needs no daemon",
+	  "PATH is a file, a directory, or - for standard input: documents of metallb.io and cilium.io,\n"
+	  "and MetalLB's old ConfigMap. What has no equivalent is told on standard error, and the exit\n"
+	  "status is 1 then; everything else is printed.",
+	  0, MANY, COMMAND_CONVERT, NULL },
 	{ { "shutdown" }, "", "Withdraw everything and end the daemon", NULL,
 	  0, 0, COMMAND_ASK, NULL },
 	{ { NULL }, NULL, NULL, NULL, 0, 0, COMMAND_ASK, NULL },

@@ -18,6 +18,7 @@ enum command_kind {
 	COMMAND_DOCUMENTS, /* likewise; the answer is shown as YAML documents, not as a table */
 	COMMAND_STREAM,	   /* likewise, one record after the other, each by @render */
 	COMMAND_CHECK,	   /* runs herald -t instead; needs no daemon */
+	COMMAND_CONVERT,   /* does it here; needs no daemon */
 };
 
 struct command {

@@ -7,6 +7,7 @@
 #include "lib/mem.h"
 #include "tools/heraldctl/client.h"
 #include "tools/heraldctl/command.h"
+#include "tools/heraldctl/convert.h"
 #include "tools/heraldctl/render.h"
 #include "tools/heraldctl/yaml.h"
 
@@ -353,6 +354,8 @@ run(struct options *o)
 	}
 	if (c->kind == COMMAND_CHECK)
 		return run_check(o->argc - words, o->argv + words);
+	if (c->kind == COMMAND_CONVERT)
+		return convert_run(o->argc - words, o->argv + words);
 	return c->kind == COMMAND_STREAM ? listen_to(c, o) : ask(c, o);
 }
 

@@ -1,7 +1,7 @@
 # tools/heraldctl/: the command line for a running daemon.
 ROOMS += heraldctl
 heraldctl_SRC := $(filter-out tools/heraldctl/main.c,$(wildcard tools/heraldctl/*.c))
-heraldctl_USES = lib
+heraldctl_USES = resource lib
 heraldctl_LIBS = $(JANSSON_LIBS) $(YAML_LIBS)
 
 PROGRAMS += $(if $(wildcard tools/heraldctl/main.c),heraldctl)
