@@ -15,7 +15,8 @@ tests/bench/.  Needs root, Python 3.11 and Debian packages, nothing else.
     podserver, inside, load    what runs in its pods, asks them, and goes on asking
     bpf        a bpffs and a cgroup of one node
     kube       a real Kubernetes API server, with
-    kubeapi, kubecrd    a client of its API, and the custom resources that it serves
+    kubeapi, kubecrd    a client of its API, and EndpointSlices for it
+    kubescene  the scenario and a pair with it
     kubefault  a proxy before it that does what no real one would
 """
 from .lab import Lab

@@ -341,16 +341,14 @@ class Kube:
                 until(lambda a=at: self.api().raw("GET", a)[0] == 200, 60, f"{at} served", 0.1)
 
     def install_kinds(self, dialects):
-        """The kinds that a cluster with Herald has: those of etc/kubernetes, and stand-ins for what
-        the server or other projects would bring.  Herald's namespace, ServiceAccount and roles too;
-        nothing that would run.  The server needs a second or two for each kind, so there are no
-        more than are asked for."""
+        """The kinds that a cluster with Herald has: those of etc/kubernetes, and EndpointSlices.
+        Herald's namespace, ServiceAccount and roles too; nothing that would run.  The server needs
+        a second or two for each kind, so there are no more than are asked for."""
         docs = manifests()
         groups = {"discovery.k8s.io", "heraldlb.io", *dialects}
-        self.install(*{d["metadata"]["name"]: d for d in
-                       [kubecrd.endpoint_slices(), *kubecrd.dialects(), *docs]
+        self.install(*(d for d in [kubecrd.endpoint_slices(), *docs]
                        if d["kind"] == "CustomResourceDefinition"
-                       and d["spec"]["group"] in groups}.values())
+                       and d["spec"]["group"] in groups))
         for kind in ("Namespace", "ServiceAccount", "Role", "ClusterRole", "RoleBinding",
                      "ClusterRoleBinding"):
             for d in docs:

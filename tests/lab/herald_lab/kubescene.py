@@ -20,11 +20,28 @@ from .wait import until
 API = "192.168.30.10"
 API_GATEWAY = "192.168.30.200"
 LEADER = "herald-leader"
+# A tenth of what is usual, so that a test does not wait for a leader's end that long.
+ELECTION = {"leaseDurationSeconds": 3, "renewDeadlineSeconds": 2, "retryPeriodSeconds": 1}
 
 
 def source(kubeconfig, dialects=("heraldlb.io",), **more):
     """HeraldConfig's `sources`."""
-    return {"kubernetes": {"kubeconfig": kubeconfig, "dialects": list(dialects), **more}}
+    return {"kubernetes": {"kubeconfig": kubeconfig, "dialects": list(dialects),
+                           "leaderElection": ELECTION, **more}}
+
+
+def allow(kube, *groups):
+    """The right to read the kinds of other projects and to write their status, which the manifest
+    does not give unasked."""
+    for group in groups:
+        name = f"herald-{group}"
+        kube.api().ensure(h.doc("ClusterRole", name, api="rbac.authorization.k8s.io/v1", rules=[
+            {"apiGroups": [group], "resources": ["*"], "verbs": ["list", "watch"]},
+            {"apiGroups": [group], "resources": ["*/status"], "verbs": ["patch"]}]))
+        kube.api().ensure(h.doc(
+            "ClusterRoleBinding", name, api="rbac.authorization.k8s.io/v1",
+            roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            subjects=[{"kind": "ServiceAccount", "name": "herald", "namespace": NAMESPACE}]))
 
 
 def account(kube, name="herald", **cluster):
@@ -71,6 +88,7 @@ class KubeScenario(Scenario):
 
     def start_kube(self):
         self.kube.start("cilium.io")
+        allow(self.kube, "cilium.io")
         self.kubeconfig = account(self.kube)
         return self
 
@@ -107,6 +125,7 @@ class KubePair(Pair):
 
     def start_kube(self, *dialects):
         self.kube.start(*dialects)
+        allow(self.kube, *dialects)
         return self
 
     def settings(self, kubeconfig=None, dialects=("heraldlb.io",), **spec):
