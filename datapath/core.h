@@ -100,7 +100,7 @@ struct maglev_backend {
 	uint64_t key; /* of its address, port and protocol: the same on every node */
 	uint32_t weight;
 };
-/* The size for so many backends: the smallest of some primes that is at least 128 for each, at most
+/* The size for so many backends: the smallest of some primes that is at least 132 for each, at most
  * @max; @max itself need not be one of them. */
 uint32_t maglev_size(uint32_t nr, uint32_t max);
 /*

@@ -83,10 +83,8 @@ struct lb_be_row {
 	__be16 port;
 	__u8 proto, family;
 	__u32 flags; /* enum lb_be_flag; 0: free */
-	__u32 refs;  /* the daemon's own: tables that list it */
-	__u32 pad;
 };
-_Static_assert(sizeof(struct lb_be_row) == 48, "lb_be_row sits in a pinned map");
+_Static_assert(sizeof(struct lb_be_row) == 40, "lb_be_row sits in a pinned map");
 
 /* ---- flows ---- */
 #define LB_WAYS 8

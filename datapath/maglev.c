@@ -13,14 +13,15 @@
 
 #define FREE_SLOT 0xffffU
 
-/* The largest primes below powers of two, as Cilium has them, and below one and a half of them: sizes
- * in small steps, for tables are most of the memory. */
-static const uint32_t primes[] = { 251, 383, 509, 761, 1021, 1531, 2039, 3067, 4093, 6143, 8191,
-	12281, 16381, 24571, 32749, 49139, 65521, 98299, 131071 };
-
 /* Slots for each backend, at least: no backend has over 1 % more than another, and below 2.5 % of the
  * flows of others move when one goes. */
-#define SLOTS_EACH 128
+#define SLOTS_EACH 132
+
+/* The smallest primes that are enough for 2, 3, .. 8, 10, 12, 14, 16, 20, 24 .. backends: steps small
+ * enough that none has much more than it needs, for tables are most of the memory. */
+static const uint32_t primes[] = { 269, 397, 541, 661, 797, 929, 1061, 1321, 1597, 1861, 2113, 2647,
+	3169, 3697, 4229, 5281, 6337, 7393, 8461, 10567, 12689, 14797, 16901, 21121, 25349, 29569,
+	33797, 42257, 50707, 59141, 67589, 84481, 101377, 118273, LB_SLOTS_MAX };
 
 static bool
 is_prime(uint32_t n)

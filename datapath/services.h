@@ -79,7 +79,7 @@ struct sv_be {
 	uint32_t pins;	/* tables that list it, old ones too */
 	struct lb_fe_key key;
 	uint64_t order;		 /* maglev_key() */
-	struct lb_be_row image;	 /* of the row; refs is in there too */
+	struct lb_be_row image;	 /* of the row */
 	LIST_ENTRY(sv_be) local; /* when it is live, on this node, and not of the host */
 	bool is_local;
 };

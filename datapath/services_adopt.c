@@ -53,8 +53,7 @@ be_is_sane(const struct lb_be_row *r)
 {
 	const uint32_t known = LB_BE_LIVE | LB_BE_LOCAL | LB_BE_NODE | LB_BE_TERMINATING;
 
-	return is_sane_key(&r->addr, r->port, r->proto, r->family) && !(r->flags & ~known) &&
-	    !r->pad;
+	return is_sane_key(&r->addr, r->port, r->proto, r->family) && !(r->flags & ~known);
 }
 
 /* One row that is live (or, in the second pass, one that is not). */

@@ -172,10 +172,6 @@ be_count(struct dp_services *s, struct sv_be *be)
 
 	if (!be->taken)
 		flags |= LB_BE_TERMINATING;
-	if (be->image.refs != be->refs) {
-		be->image.refs = be->refs;
-		SV_STORE(&row->refs, be->refs);
-	}
 	if (be->image.flags != flags) {
 		be->image.flags = flags;
 		SV_STORE(&row->flags, flags);
@@ -239,7 +235,6 @@ be_describe(struct dp_services *s, struct sv_be *be, const struct dp_backend *b)
 			sv_rows_revive(&s->be_rows, row);
 		be->image.node = node;
 		be->image.flags = flags | (be->taken ? 0 : (uint32_t)LB_BE_TERMINATING);
-		be->image.refs = be->refs;
 		be_write(s, be);
 		sv_filter_add(s, &be->key.addr, LB_IS_BACKEND);
 	} else {
@@ -297,9 +292,7 @@ sv_be_kill(struct dp_services *s, uint32_t row)
 
 	sv_filter_del(s, &be->key.addr, LB_IS_BACKEND);
 	be->image.flags &= ~(uint32_t)LB_BE_LIVE;
-	be->image.refs = 0;
 	SV_STORE(&s->m->be[row].flags, be->image.flags);
-	SV_STORE(&s->m->be[row].refs, 0);
 	sv_rows_kill(&s->be_rows, row);
 	be_locality(s, be);
 	if (s->on_gone && be->key.proto == IPPROTO_UDP)
@@ -345,7 +338,6 @@ sv_be_adopt(struct dp_services *s, uint32_t row, bool live)
 	*be =
 	    (struct sv_be){ .hash = sv_key_hash(&key), .key = key, .pins = be->pins, .image = *r };
 	be->order = maglev_key(&ip, __builtin_bswap16(key.port), key.proto);
-	be->image.refs = r->refs = 0;
 	sv_index_add(&s->bes, be);
 	if (live) {
 		sv_filter_add(s, &key.addr, LB_IS_BACKEND);

@@ -21,7 +21,7 @@
 #include "tests/bench/datapath/kit.h"
 
 #define HOPS 65536
-enum { BACKENDS = 10, LIVE = 5, SLOTS = 1531, TCP = 6, UDP = 17 };
+enum { BACKENDS = 10, LIVE = 5, SLOTS = 1321, TCP = 6, UDP = 17 };
 
 struct hand {
 	const char *object, *pin, *only;
