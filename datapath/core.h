@@ -136,7 +136,9 @@ uint64_t services_audit(struct dp_services *);
 bool services_is_dying_be(const struct dp_services *, uint32_t row);
 bool services_is_dying_fe(const struct dp_services *, uint32_t row);
 bool services_has_dying(const struct dp_services *);
-/* Begin: what is dying now is this round's.  End: those rows are free. */
+/* Begin: what is dying now is this round's, and its flows may end.  End: those rows are free. */
+bool services_is_ending_be(const struct dp_services *, uint32_t row);
+bool services_is_ending_fe(const struct dp_services *, uint32_t row);
 void services_dying_begin(struct dp_services *);
 void services_dying_end(struct dp_services *);
 const char *services_name(const struct dp_services *, uint32_t service); /* by number; "" */
@@ -181,8 +183,8 @@ struct dp_sweep;
 /* What it asks of services.c, behind which tests may stand themselves. */
 struct sweep_rows {
 	bool (*has_dying)(const struct dp_services *);
-	bool (*is_dying_be)(const struct dp_services *, uint32_t row);
-	bool (*is_dying_fe)(const struct dp_services *, uint32_t row);
+	bool (*is_ending_be)(const struct dp_services *, uint32_t row);
+	bool (*is_ending_fe)(const struct dp_services *, uint32_t row);
 	void (*dying_begin)(struct dp_services *);
 	void (*dying_end)(struct dp_services *);
 	const char *(*name)(const struct dp_services *, uint32_t service);

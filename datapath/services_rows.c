@@ -2,9 +2,10 @@
  * datapath/services_rows.c: rows of backends and frontends, and the addresses of frontends.  Called
  * by what wants (services_want.c), shows (services_show.c) and adopts.
  *
- * A row that is not listed any more is dying: not LIVE, so that flows to it end, but its number is
- * not given to another while a flow or an old table may name it.  The same address coming back
- * meanwhile finds its row again.
+ * A row that is not listed any more is dying: not LIVE, so that the next packet of a client goes
+ * elsewhere, but what the backend still says is translated, and its number is not given to another
+ * while a flow or an old table may name it.  The same address coming back meanwhile finds its row
+ * again.
  */
 #include "datapath/services.h"
 
@@ -217,6 +218,7 @@ be_new(struct dp_services *s, const struct lb_fe_key *key, const struct addr *ip
 		.addr = key->addr, .port = key->port, .proto = key->proto, .family = key->family
 	};
 	sv_index_add(&s->bes, be);
+	sv_filter_add(s, &be->key.addr, LB_IS_BACKEND);
 	return be;
 }
 
@@ -236,7 +238,6 @@ be_describe(struct dp_services *s, struct sv_be *be, const struct dp_backend *b)
 		be->image.node = node;
 		be->image.flags = flags | (be->taken ? 0 : (uint32_t)LB_BE_TERMINATING);
 		be_write(s, be);
-		sv_filter_add(s, &be->key.addr, LB_IS_BACKEND);
 	} else {
 		if (memcmp(&be->image.node, &node, sizeof(node)) != 0) {
 			be->image.node = node;
@@ -278,8 +279,10 @@ be_gone(struct dp_services *s, uint32_t row)
 {
 	struct sv_be *be = &s->be[row];
 
-	if (be->key.family) /* else it was never anything that could be read */
+	if (be->key.family) { /* else it was never anything that could be read */
 		sv_index_del(&s->bes, be);
+		sv_filter_del(s, &be->key.addr, LB_IS_BACKEND);
+	}
 	*be = (struct sv_be){ .pins = be->pins };
 	s->m->be[row] = (struct lb_be_row){ 0 };
 	sv_rows_free(&s->be_rows, row);
@@ -290,7 +293,6 @@ sv_be_kill(struct dp_services *s, uint32_t row)
 {
 	struct sv_be *be = &s->be[row];
 
-	sv_filter_del(s, &be->key.addr, LB_IS_BACKEND);
 	be->image.flags &= ~(uint32_t)LB_BE_LIVE;
 	SV_STORE(&s->m->be[row].flags, be->image.flags);
 	sv_rows_kill(&s->be_rows, row);
@@ -339,10 +341,9 @@ sv_be_adopt(struct dp_services *s, uint32_t row, bool live)
 	    (struct sv_be){ .hash = sv_key_hash(&key), .key = key, .pins = be->pins, .image = *r };
 	be->order = maglev_key(&ip, __builtin_bswap16(key.port), key.proto);
 	sv_index_add(&s->bes, be);
-	if (live) {
-		sv_filter_add(s, &key.addr, LB_IS_BACKEND);
+	sv_filter_add(s, &key.addr, LB_IS_BACKEND);
+	if (live)
 		be_locality(s, be);
-	}
 	return 0;
 }
 
@@ -440,21 +441,33 @@ fe_gone(struct dp_services *s, uint32_t row)
 /* ---- what the sweep asks and tells ---- */
 
 static bool
-is_dying(const struct sv_rows *r, uint32_t row)
+is_beyond(const struct sv_rows *r, uint32_t row, enum sv_row_state state)
 {
-	return row < r->fresh && r->at[row].state >= SV_DYING;
+	return row < r->fresh && r->at[row].state >= state;
 }
 
 bool
 services_is_dying_be(const struct dp_services *s, uint32_t row)
 {
-	return s->m && is_dying(&s->be_rows, row);
+	return s->m && is_beyond(&s->be_rows, row, SV_DYING);
 }
 
 bool
 services_is_dying_fe(const struct dp_services *s, uint32_t row)
 {
-	return s->m && is_dying(&s->fe_rows, row);
+	return s->m && is_beyond(&s->fe_rows, row, SV_DYING);
+}
+
+bool
+services_is_ending_be(const struct dp_services *s, uint32_t row)
+{
+	return s->m && is_beyond(&s->be_rows, row, SV_ROUND);
+}
+
+bool
+services_is_ending_fe(const struct dp_services *s, uint32_t row)
+{
+	return s->m && is_beyond(&s->fe_rows, row, SV_ROUND);
 }
 
 bool

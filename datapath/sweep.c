@@ -21,6 +21,7 @@
 #define PIECE_BYTES (128 << 10) /* a multiple of any page size that we run on, in one slice */
 #define DYING_MS 1000		/* least time between the ends of two rounds for dying rows */
 #define DYING_SHARE 50		/* and so many times what the last one took */
+#define REST_MS 2000		/* that rows are left alone: answers of theirs are under way */
 #define BUSY_TICKS 2
 /* The clock of another processor may be a tick ahead: not the age of the tables. */
 #define IDLE_MAX 0xff00
@@ -36,7 +37,7 @@ struct dp_sweep {
 	struct loop_timer dying; /* the next round for dying rows */
 	struct loop_work work;	 /* its next piece */
 	unsigned quiet, urgent;	 /* pieces done of the rounds */
-	bool in_dying;
+	bool in_dying, resting;
 	uint64_t dying_us; /* what the last round took */
 	uint64_t dying_done_ms;
 	struct log_limit limit;
@@ -167,8 +168,8 @@ is_over(const struct judge *j, uint64_t v)
 	if (idle > IDLE_MAX)
 		idle = 0;
 	if (j->rows && state != LB_ST_BUSY &&
-	    (j->rows->is_dying_be(j->services, LB_FLOW_BACKEND(v)) ||
-		j->rows->is_dying_fe(j->services, LB_FLOW_FRONTEND(v))))
+	    (j->rows->is_ending_be(j->services, LB_FLOW_BACKEND(v)) ||
+		j->rows->is_ending_fe(j->services, LB_FLOW_FRONTEND(v))))
 		return true;
 	if (idle <= j->least)
 		return false;
@@ -272,7 +273,7 @@ dying_slice(void *arg)
 	struct dp_sweep *s = arg;
 	uint64_t start = loop_now_us(s->loop);
 
-	if (!s->in_dying || !s->maps)
+	if (!s->in_dying || s->resting || !s->maps)
 		return;
 	/* Rows whose flows could not be gone through are not given back. */
 	if (s->urgent < pieces_all(s->maps) && piece_sweep(s, s->urgent, true) < 0) {
@@ -303,9 +304,12 @@ dying_due(void *arg)
 		if (!s->rows->has_dying(s->services))
 			return;
 		s->rows->dying_begin(s->services);
-		s->in_dying = true;
+		s->in_dying = s->resting = true;
 		s->dying_us = 0;
+		timer_set(&s->dying, REST_MS);
+		return;
 	}
+	s->resting = false;
 	s->urgent = 0;
 	work_post(&s->work);
 }
@@ -419,8 +423,8 @@ sweep_flows_each(
 struct dp_sweep *
 sweep_new(struct loop *loop, struct dp_services *services)
 {
-	static const struct sweep_rows rows = { services_has_dying, services_is_dying_be,
-		services_is_dying_fe, services_dying_begin, services_dying_end, services_name };
+	static const struct sweep_rows rows = { services_has_dying, services_is_ending_be,
+		services_is_ending_fe, services_dying_begin, services_dying_end, services_name };
 
 	return sweep_new_on(loop, services, &rows);
 }

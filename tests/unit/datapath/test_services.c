@@ -177,7 +177,7 @@ END_TEST
 START_TEST(a_dying_row_waits)
 {
 	struct dp_frontend *f = plain(0, 0, 3);
-	uint32_t row;
+	uint32_t row, was;
 
 	f->proto = IPPROTO_UDP;
 	put(0);
@@ -190,12 +190,16 @@ START_TEST(a_dying_row_waits)
 	ck_assert_uint_eq(gones, 1);
 	ck_assert(!(kit.m.be[row].flags & LB_BE_LIVE));
 	ck_assert_uint_ne(kit.m.be[row].family, 0);
+	was = lb_filter_index(&kit.m.be[row].addr);
+	ck_assert(kit.m.filter[was] & LB_IS_BACKEND); /* it may have answers under way */
+	ck_assert(!services_is_ending_be(s, row));
 	sweep();
 	ck_assert(!services_has_dying(s));
 	ck_assert(services_is_dying_be(s, row)); /* prev lists it */
 	loop_advance(loop, 62000);
 	ck_assert(!services_is_dying_be(s, row));
 	ck_assert_uint_eq(kit.m.be[row].family, 0);
+	ck_assert(!(kit.m.filter[was] & LB_IS_BACKEND));
 	IS_SO();
 }
 END_TEST
