@@ -264,7 +264,7 @@ INSTALL := install
 unitdir ?= $(prefix)/lib/systemd/system
 MAN_PAGES := $(wildcard doc/*.[158] doc/man/*.[158])
 UNIT_FILES := $(wildcard etc/systemd/*.service etc/*.service)
-EXAMPLES := $(shell find etc/examples -type f 2>/dev/null | sort)
+EXAMPLES := $(shell find etc/examples etc/kubernetes etc/schema -type f 2>/dev/null | sort)
 SBIN := $(filter herald,$(PROGRAMS))
 # crdgen is of use only where its tables are.
 BIN := $(filter-out herald crdgen,$(PROGRAMS))
