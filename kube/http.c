@@ -445,7 +445,7 @@ deliver(struct kube_http *h)
 
 	for (struct kube_call *c = h->calls; c; c = next) {
 		next = c->next;
-		if (!c->streamed || c->in.len == 0 || c->paused || call_deliver(c, until))
+		if (!c->streamed || c->paused || call_deliver(c, until))
 			continue;
 		call_unlink(c);
 		call_link(c);

@@ -778,35 +778,52 @@ START_TEST(bad_plugins_are_told_of)
 }
 END_TEST
 
-START_TEST(a_plugin_that_is_not_there)
+/* valgrind's posix_spawn() starts a child before it finds that there is nothing to run. */
+static void
+must_not_run(const char *words)
 {
 	char *why;
+	int err = ask(&why);
 
-	must_open("{exec: {command: no-such-plugin, " EXEC1 ", installHint: get it there}}");
-	ck_assert_int_eq(ask(&why), -EACCES);
-	HAS(why,
-	    "exec plugin no-such-plugin: cannot be run: No such file or directory: get it "
-	    "there");
+	if (err == -EINPROGRESS) {
+		wait_ready(ready.nr + 1);
+		HAS(ready.error, "exit status 127: is it installed");
+		return;
+	}
+	ck_assert_int_eq(err, -EACCES);
+	HAS(why, words);
 	free(why);
+}
+
+START_TEST(a_plugin_that_is_not_there)
+{
+	must_open("{exec: {command: no-such-plugin, " EXEC1 ", installHint: get it there}}");
+	must_not_run("exec plugin no-such-plugin: cannot be run: No such file or directory: get it "
+		     "there");
 	write_file("plugin", "not executable");
 	must_open("{exec: {command: ./plugin, " EXEC1 "}}");
-	ck_assert_int_eq(ask(&why), -EACCES);
-	HAS(why, "Permission denied");
-	free(why);
+	must_not_run("Permission denied");
 }
 END_TEST
 
-/* The process whose number stands in @file; 0: it is not there any more. */
+/* The process whose number stands in @file; 0: it is not there any more, or waits for init only. */
 static pid_t
 alive(const char *file)
 {
 	FILE *f = fopen(path_of(file), "r");
+	char stat[64], state = 'Z';
 	int pid = 0;
 
 	ck_assert_ptr_nonnull(f);
 	ck_assert_int_eq(fscanf(f, "%d", &pid), 1);
 	fclose(f);
-	return kill(pid, 0) == 0 ? pid : 0;
+	snprintf(stat, sizeof(stat), "/proc/%d/stat", pid);
+	f = fopen(stat, "r");
+	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 'Z';
+	if (f)
+		fclose(f);
+	return state == 'Z' ? 0 : pid;
 }
 
 static void
