@@ -34,7 +34,8 @@ secret_cmp(const void *pa, const void *pb)
 static const char *
 copy(struct decoder *d, const struct node *n)
 {
-	const char *s = arena_strndup(d->arena, n->text, n->nr);
+	const char *s = memchr(n->text, '\0', n->nr) ? arena_strndup(d->arena, n->text, n->nr)
+						     : arena_text(d->arena, n->text, n->nr);
 
 	if (!s)
 		d->err = -ENOMEM;

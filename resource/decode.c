@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define MAX_PATH 1024u
+#define LIKELY_SIZE 4096u /* of one that is decoded to see how large it is */
 
 /* ---- faults ---- */
 
@@ -454,14 +455,15 @@ name_object(struct decoder *d)
 	    name && *name ? fault_quote(name, strlen(name), quoted, sizeof(quoted)) : "-");
 }
 
-int
-decode_object(const struct decode_in *in, struct res_faults *faults, struct res_object **out)
+/* Into an arena that has room for @room bytes. */
+static int
+decode_into(
+    const struct decode_in *in, size_t room, struct res_faults *faults, struct res_object **out)
 {
 	struct decoder d = { .in = in, .faults = faults };
 	struct res_object *o;
 
-	*out = NULL;
-	d.arena = arena_new();
+	d.arena = arena_new_sized(room);
 	if (!d.arena)
 		return -ENOMEM;
 	name_object(&d);
@@ -472,8 +474,8 @@ decode_object(const struct decode_in *in, struct res_faults *faults, struct res_
 			o->line = in->map->line;
 			o->column = in->map->column;
 		}
-		o->file = arena_strdup(d.arena, in->file);
-		o->api_kind = arena_strdup(d.arena, in->api_kind);
+		o->file = arena_text(d.arena, in->file, strlen(in->file));
+		o->api_kind = arena_text(d.arena, in->api_kind, strlen(in->api_kind));
 		if (!o->file || !o->api_kind)
 			d.err = -ENOMEM;
 		else
@@ -485,4 +487,24 @@ decode_object(const struct decode_in *in, struct res_faults *faults, struct res_
 	}
 	arena_free(d.arena);
 	return d.err ? d.err : -EINVAL;
+}
+
+int
+decode_object(const struct decode_in *in, struct res_faults *faults, struct res_object **out)
+{
+	struct res_faults again = { 0 };
+	size_t used;
+	int err;
+
+	*out = NULL;
+	err = decode_into(in, in->compact ? LIKELY_SIZE : 0, faults, out);
+	if (err || !in->compact)
+		return err;
+	/* Once more, now that it is known how large it is. */
+	used = arena_used((*out)->arena);
+	res_unref(*out);
+	*out = NULL;
+	err = decode_into(in, used, &again, out);
+	res_faults_fini(&again); /* the same notices */
+	return err;
 }

@@ -28,6 +28,7 @@ struct decode_in {
 	/* Where the document stands in a List; "" outside. */
 	const char *prefix;
 	enum decode_unknown unknown;
+	bool compact; /* there may be many thousands of it: no byte more than it needs */
 };
 
 /*

@@ -248,6 +248,7 @@ load_object(struct loader *l, const struct head *h)
 	if (!in.schema)
 		return refuse_kind(l, h, api ? api : h->root, kind ? kind : h->root);
 	in.unknown = unknown_of(l, in.schema);
+	in.compact = l->lenient;
 	err = decode_object(&in, l->faults, &o);
 	if (err == -EINVAL) {
 		l->refused = true;

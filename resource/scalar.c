@@ -83,7 +83,7 @@ parse_string(const struct in *in, void *at)
 {
 	const struct field *f = in->f;
 	size_t len = in->n->nr;
-	char *copy;
+	const char *copy;
 
 	if (!in->n->quoted && plain_is_other(in->n->text))
 		return no(in, "must be a string: put it in quotes");
@@ -95,7 +95,7 @@ parse_string(const struct in *in, void *at)
 			    in, "must be %" PRIu64 " to %" PRIu64 " bytes long", f->min, f->max);
 		return no(in, "must not be empty");
 	}
-	copy = arena_strndup(in->arena, in->n->text, len);
+	copy = arena_text(in->arena, in->n->text, len);
 	if (!copy)
 		return -ENOMEM;
 	*(const char **)at = copy;
