@@ -440,6 +440,8 @@ l2_free(struct l2 *l2)
 void
 l2_remove(struct l2 *l2)
 {
+	struct device *const *all;
+	size_t nr;
 	int err;
 
 	for (size_t i = 0; i < l2->nr; i++)
@@ -448,6 +450,9 @@ l2_remove(struct l2 *l2)
 	l2->was_set = l2->swept = false;
 	loop_fd_free(l2->ring);
 	l2->ring = NULL;
+	all = devices_all(l2->devices, &nr);
+	for (size_t i = 0; i < nr; i++)
+		all[i]->attached = all[i]->has_row = false;
 	err = answer_remove(&l2->answer);
 	if (err < 0)
 		log_error("l2-remove-failed", LOG_S("pin", l2->answer.pin), LOG_ERR(-err));

@@ -246,3 +246,30 @@ frame_hex(const struct frame *f)
 		snprintf(out + 3 * i, 4, "%02x%s", f->b[i], i % 16 == 15 ? "\n" : " ");
 	return out;
 }
+
+bool
+frame_is(const struct frame *f, const struct frame *want)
+{
+	return f->len == want->len && memcmp(f->b, want->b, f->len) == 0;
+}
+
+void
+garp(struct frame *f, const char *vip, uint16_t op, const uint8_t *mac)
+{
+	arp_build(f,
+	    &(struct arp){
+		.op = op, .sha = mac, .tha = op == 2 ? mac : NULL, .spa = vip, .tpa = vip });
+}
+
+void
+una(struct frame *f, const char *vip, const uint8_t *mac)
+{
+	nd_build(f,
+	    &(struct nd){ .smac = mac,
+		.type = 136,
+		.src = vip,
+		.dst = "ff02::1",
+		.target = vip,
+		.flags = 0x20,
+		.tlla = mac });
+}

@@ -64,5 +64,9 @@ void nd_build(struct frame *, const struct nd *);
 const char *group_of(const char *target);
 uint16_t sum16(uint32_t sum, const uint8_t *, size_t len);
 const char *frame_hex(const struct frame *);
+bool frame_is(const struct frame *, const struct frame *want);
+/* What announces @vip: gratuitous ARP of either form, an unsolicited advertisement. */
+void garp(struct frame *, const char *vip, uint16_t op, const uint8_t *mac);
+void una(struct frame *, const char *vip, const uint8_t *mac);
 
 #endif

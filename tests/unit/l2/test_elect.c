@@ -24,7 +24,7 @@ chance(uint32_t n)
 /* A whole input, which owns its parts. */
 struct world {
 	struct elect e;
-	char name[NODES][16];
+	char name[NODES][32];
 	struct elect_node nodes[NODES];
 	struct elect_address addrs[ADDRS];
 	struct elect_candidate cands[ADDRS][NODES];
