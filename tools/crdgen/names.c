@@ -91,7 +91,8 @@ static const char *const l2_cilium[] = { "l2announcement", NULL };
 
 static const struct naming namings[] = {
 	{ RES_HERALD_CONFIG, "heraldconfigs", config_shorts, none, config_columns,
-	  "How the daemon itself works. At most one, and every field has a default that works." },
+	  "How the daemon itself works. At most one, and every field has a default that works. "
+	  "It is read from files: in a cluster from the ConfigMap herald-config, not from the API." },
 	{ RES_LB_IP_POOL, "loadbalancerippools", pool_shorts, pool_cilium, pool_columns,
 	  "Addresses that Services of type LoadBalancer are given." },
 	{ RES_BGP_CLUSTER_CONFIG, "bgpclusterconfigs", cluster_shorts, cluster_cilium, age_columns,
