@@ -3,7 +3,9 @@
  */
 #include "daemon/app.h"
 
+#include "daemon/kube_apply.h"
 #include "daemon/notify.h"
+#include "daemon/service.h"
 #include "daemon/show.h"
 #include "daemon/state.h"
 #include "lib/buf.h"
@@ -111,25 +113,6 @@ choose_node(const struct app *app, const struct res_herald_config *config)
 	return xstrdup(host);
 }
 
-const char *
-app_config_notice(const struct res_herald_config *config, unsigned i)
-{
-	if (config->kubernetes.present && i-- == 0)
-		return "sources.kubernetes: this version reads files only; the API is not watched";
-	return NULL;
-}
-
-static void
-log_config_notices(const struct res_herald_config *config)
-{
-	const char *text;
-
-	for (unsigned i = 0; (text = app_config_notice(config, i)); i++)
-		log_warn("configuration-notice", LOG_S("kind", "HeraldConfig"),
-		    LOG_S("name", config->obj.meta.name),
-		    LOG_S("reason", reason_name(REASON_NOT_SUPPORTED)), LOG_S("message", text));
-}
-
 /* What can only be chosen at the start is named when it changes. */
 static void
 config_changed(struct app *app, const struct store_change *c)
@@ -139,7 +122,7 @@ config_changed(struct app *app, const struct store_change *c)
 
 	(void)c;
 	setup_log(app, config);
-	log_config_notices(config);
+	kube_apply_config(app);
 	if (strcmp(config->state_dir, app->state_dir) != 0)
 		log_warn("restart-needed", LOG_S("field", "spec.stateDir"));
 	if (strcmp(config->control_socket, app->socket_path) != 0)
@@ -182,8 +165,10 @@ look_at_adopted(void *arg)
 {
 	struct app *app = arg;
 
-	if (bgp_learned_complete(app->bgp) ||
-	    loop_now_ms(app->loop) - app->started_ms >= ADOPTION_MS)
+	/* While a source is silent nobody knows what is not wanted any more. */
+	if (store_is_synced(app->store) &&
+	    (bgp_learned_complete(app->bgp) ||
+		loop_now_ms(app->loop) - app->started_ms >= ADOPTION_MS))
 		drop_adopted(app);
 	else
 		timer_set(&app->adoption, ADOPTION_LOOK_MS);
@@ -195,20 +180,44 @@ peer_changed(void *arg, const char *instance, const char *peer, enum bgp_state s
 	struct app *app = arg;
 
 	(void)instance;
-	(void)peer;
-	(void)state;
-	if (!app->adopted_done && app->bgp && bgp_learned_complete(app->bgp))
+	kube_apply_peer(app, peer, state);
+	if (!app->adopted_done && app->bgp && store_is_synced(app->store) &&
+	    bgp_learned_complete(app->bgp))
 		drop_adopted(app);
 }
 
 /* ---- stateDir ---- */
 
+/* Of Services of the API the API itself keeps the addresses. */
+static bool
+is_kept_elsewhere(const struct app *app, const char *owner)
+{
+	const char *slash = strchr(owner, '/');
+	const struct res_service *svc;
+	char *ns;
+
+	if (!app->kube || !slash)
+		return false;
+	ns = xstrndup(owner, (size_t)(slash - owner));
+	svc = store_service(app->store, ns, slash + 1);
+	free(ns);
+	return !svc || service_is_remote(svc);
+}
+
+struct saving {
+	const struct app *app;
+	json_t *list;
+};
+
 static bool
 add_allocation(void *arg, const struct ipam_alloc *a)
 {
+	const struct saving *saving = arg;
 	char text[ADDR_STRLEN];
 
-	json_array_append_new(arg,
+	if (is_kept_elsewhere(saving->app, a->owner))
+		return true;
+	json_array_append_new(saving->list,
 	    json_pack("{s:s, s:s, s:s}", "owner", a->owner, "address",
 		addr_format(&a->addr, text, sizeof(text)), "pool", a->pool));
 	return true;
@@ -217,15 +226,15 @@ add_allocation(void *arg, const struct ipam_alloc *a)
 static int
 save_allocations(struct app *app)
 {
-	json_t *list;
+	struct saving saving = { .app = app };
 	int err;
 
 	if (!app->unsaved || !ipam_is_started(app->ipam))
 		return 0;
-	list = json_array();
-	ipam_each(app->ipam, add_allocation, list);
-	err = state_save_allocations(app->state_dir, list);
-	json_decref(list);
+	saving.list = json_array();
+	ipam_each(app->ipam, add_allocation, &saving);
+	err = state_save_allocations(app->state_dir, saving.list);
+	json_decref(saving.list);
 	app->unsaved = err < 0;
 	return err;
 }
@@ -246,12 +255,15 @@ save_state(void *arg)
 void
 app_owner_changed(struct app *app, const char *owner)
 {
-	json_t *list = json_array();
 	struct ipam_claim_info info;
 	char text[ADDR_STRLEN];
 	struct ipam_alloc a;
+	json_t *list;
 	int err;
 
+	if (is_kept_elsewhere(app, owner))
+		return;
+	list = json_array();
 	if (ipam_claim_get(app->ipam, owner, &info) < 0)
 		info.nr_wanted = 0;
 	for (size_t i = 0; i < info.nr_wanted; i++)
@@ -270,11 +282,25 @@ app_owner_changed(struct app *app, const char *owner)
 
 /* ---- life ---- */
 
+static bool
+is_of_files(const struct app *app, const char *owner)
+{
+	const char *slash = strchr(owner, '/');
+	char *ns = slash ? xstrndup(owner, (size_t)(slash - owner)) : NULL;
+	const bool found = ns && store_service(app->store, ns, slash + 1);
+
+	free(ns);
+	return found;
+}
+
 static void
 restore_allocation(void *arg, const char *owner, const struct addr *addr, const char *pool)
 {
 	struct app *app = arg;
 
+	/* Of a time when files were the only source, or of one that is gone: the API knows better. */
+	if (store_config(app->store)->kubernetes.present && !is_of_files(app, owner))
+		return;
 	if (ipam_restore(app->ipam, owner, addr, pool) < 0)
 		log_warn("allocation-not-restored", LOG_S("owner", owner),
 		    LOG_S("address", addr_str(addr)));
@@ -323,6 +349,19 @@ init_store(struct app *app)
 	fprintf(stderr, "%s\n", text);
 	free(text);
 	return EXIT_CONFIG;
+}
+
+/* The server may be away; what it is to be reached with may not be wrong. */
+static int
+init_kube(struct app *app)
+{
+	char *error = NULL;
+
+	if (kube_apply_init(app, &error) == 0)
+		return 0;
+	log_error("kubernetes-unusable", LOG_S("message", error ? error : "no reason"));
+	free(error);
+	return EXIT_START;
 }
 
 static int
@@ -432,8 +471,9 @@ app_init(struct app *app)
 		log_error("no-node-name", LOG_S("hint", "give -n NODE or spec.nodeName"));
 		return EXIT_START;
 	}
-	log_config_notices(config);
 	status = init_state(app, &restarted);
+	if (!status)
+		status = init_kube(app);
 	/* Before the sessions: a second herald on this node must not disturb the first. */
 	if (!status)
 		status = init_control(app);
@@ -462,6 +502,7 @@ app_stop(struct app *app, bool graceful)
 	notify_systemd("STOPPING=1");
 	timer_stop(&app->save);
 	save_state(app);
+	kube_apply_stop(app);
 	app->removing = !graceful; /* when the withdrawals are out */
 	if (!graceful) {
 		state_mark_gone(app->state_dir);
@@ -481,6 +522,7 @@ app_fini(struct app *app)
 	timer_stop(&app->adoption);
 	timer_stop(&app->stop_timer);
 	control_free(app->control);
+	kube_apply_fini(app);
 	datapath_apply_fini(app);
 	show_fini(app);
 	bgp_free(app->bgp);
@@ -494,6 +536,7 @@ app_fini(struct app *app)
 	metallb_free(app->metallb);
 	store_free(app->store);
 	ipam_free(app->ipam);
+	reconcile_fini(app);
 	loop_free(app->loop);
 	free(app->node);
 	free(app->state_dir);

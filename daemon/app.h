@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 struct frontend_id;
+struct kube_side;
 struct learned;
 struct observer;
 
@@ -61,6 +62,10 @@ struct app {
 	uint64_t nr_good;    /* readings of the files that were taken on */
 	struct frontend_id *frontends;
 	uint32_t next_frontend_id;
+	struct kube_side *kube; /* NULL: files are the only source */
+	char **yielding; /* Services whose address another one still has, as far as is known here */
+	size_t nr_yielding;
+	bool giving;   /* this node gives addresses to the Services of the API */
 	bool unsaved;  /* allocations changed since allocations.json was written */
 	bool running;  /* app_init() is through */
 	bool sweeping; /* every Service will be announced: no need to do it one by one before */
@@ -88,12 +93,6 @@ int app_reload(struct app *, size_t *changed, char **error);
 size_t app_service_addrs(
     struct app *, const struct res_service *, struct arena *, const struct addr **out);
 
-/*
- * The @i-th thing that the HeraldConfig asks for and this version does not do, or NULL: words for
- * people.
- */
-const char *app_config_notice(const struct res_herald_config *, unsigned i);
-
 /* What @owner has changed: into the log of stateDir at once, all of it saved soon, when the disk may
  * be waited for. */
 void app_owner_changed(struct app *, const char *owner);
@@ -102,6 +101,8 @@ void app_owner_changed(struct app *, const char *owner);
 void reconcile_all(struct app *);
 void reconcile_changes(void *app, const struct store_change *, size_t nr);
 void reconcile_ipam_changed(void *app, const char *owner, unsigned what);
+void reconcile_leader(struct app *); /* another node gives addresses now, or this one */
+void reconcile_fini(struct app *);
 
 /* daemon/fib_wanted.c: routes to other nodes, and what was learned. */
 void fib_wanted_nodes(struct app *);

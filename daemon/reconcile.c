@@ -6,6 +6,8 @@
 #include "daemon/app.h"
 
 #include "daemon/ipam_wanted.h"
+#include "daemon/kube_apply.h"
+#include "daemon/kube_wanted.h"
 #include "daemon/service.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -45,6 +47,67 @@ link_addr(void *arg, const char *link, enum addr_family family, struct addr *out
 
 /* ---- addresses of Services ---- */
 
+/* Its address is another one's as far as is known here; which may change by what comes next. */
+static void
+remember_yielding(struct app *app, const char *owner)
+{
+	for (size_t i = 0; i < app->nr_yielding; i++)
+		if (strcmp(app->yielding[i], owner) == 0)
+			return;
+	app->yielding = xrealloc(app->yielding, app->nr_yielding + 1, sizeof(*app->yielding));
+	app->yielding[app->nr_yielding++] = xstrdup(owner);
+}
+
+/* It has what its status says. */
+static void
+mirror_service(struct app *app, const struct res_service *svc, const char *owner)
+{
+	struct arena arena = { 0 };
+	const struct addr *held;
+	const size_t nr = kube_wanted_held(app->store, svc, &arena, &held);
+	const int err = ipam_mirror(app->ipam, owner, held, nr);
+
+	if (err == -EADDRINUSE)
+		remember_yielding(app, owner);
+	else if (err < 0)
+		log_error("status-not-followed", LOG_S("service", owner), LOG_ERR(err));
+	arena_fini(&arena);
+}
+
+/* Once more for those who came before the one that had their address gave it back. */
+static void
+mirror_yielding(struct app *app)
+{
+	char **list = app->yielding;
+	const size_t nr = app->nr_yielding;
+
+	app->yielding = NULL;
+	app->nr_yielding = 0;
+	for (size_t i = 0; i < nr; i++) {
+		char *slash = strchr(list[i], '/');
+		const struct res_service *svc;
+
+		*slash = '\0';
+		svc = store_service(app->store, list[i], slash + 1);
+		*slash = '/';
+		if (svc && service_is_remote(svc) && !app->giving &&
+		    service_is_managed(svc, &store_config(app->store)->kubernetes))
+			mirror_service(app, svc, list[i]);
+		free(list[i]);
+	}
+	free(list);
+}
+
+void
+reconcile_fini(struct app *app)
+{
+	for (size_t i = 0; i < app->nr_yielding; i++)
+		free(app->yielding[i]);
+	free(app->yielding);
+	app->yielding = NULL;
+	app->nr_yielding = 0;
+}
+
 static void
 claim_service(struct app *app, const char *ns, const char *name)
 {
@@ -55,8 +118,11 @@ claim_service(struct app *app, const char *ns, const char *name)
 	char *key;
 
 	if (svc && ipam_wanted_claim(app->store, svc, &arena, &claim, &bad)) {
+		claim.mirrored = service_is_remote(svc) && !app->giving;
 		if (ipam_claim_set(app->ipam, &claim) < 0)
 			log_error("claim-failed", LOG_S("service", claim.owner), LOG_ERR(ENOMEM));
+		else if (claim.mirrored)
+			mirror_service(app, svc, claim.owner);
 	} else {
 		key = service_key(ns, name);
 		ipam_claim_del(app->ipam, key);
@@ -66,6 +132,41 @@ claim_service(struct app *app, const char *ns, const char *name)
 		log_warn("requested-addresses-unreadable", LOG_S("namespace", ns),
 		    LOG_S("service", name), LOG_U("count", bad));
 	arena_fini(&arena);
+}
+
+static bool
+has_ingress(const struct res_service *svc, const struct addr *ip)
+{
+	for (size_t i = 0; svc && i < svc->ingress.nr; i++)
+		if (addr_eq(&svc->ingress.v[i].ip, ip))
+			return true;
+	return false;
+}
+
+/* Who leads sees an address in a status that it did not give: somebody wants it there. */
+static void
+adopt_by_hand(struct app *app, const struct store_change *c)
+{
+	const struct res_service *old = (const struct res_service *)c->old;
+	const struct res_service *new = (const struct res_service *)c->new;
+	const char *owner;
+	char *key;
+	int err;
+
+	if (!app->giving || !new || !service_is_remote(new))
+		return;
+	key = service_key(c->ns, c->name);
+	for (size_t i = 0; i < new->ingress.nr; i++) {
+		const struct addr *ip = &new->ingress.v[i].ip;
+
+		owner = addr_is_set(ip) ? ipam_owner_of(app->ipam, ip) : key;
+		if (has_ingress(old, ip) || (owner && strcmp(owner, key) == 0))
+			continue;
+		err = ipam_adopt(app->ipam, key, ip);
+		log_info(err == 0 ? "address-adopted" : "address-not-adopted",
+		    LOG_S("service", key), LOG_S("address", addr_str(ip)), LOG_ERR(err));
+	}
+	free(key);
 }
 
 static void
@@ -101,25 +202,71 @@ adopt_ingress(struct app *app, const struct res_service *svc)
 }
 
 static void
-reconcile_addresses(struct app *app)
+claim_all(struct app *app)
 {
 	const struct res_service *svc;
 	struct res_object *o;
 
-	set_pools(app);
 	ipam_claims_begin(app->ipam);
 	store_for_each(app->store, RES_SERVICE, o)
 	{
 		svc = (const struct res_service *)o;
-		if (!ipam_is_started(app->ipam) && svc->ingress.nr > 0)
+		if (!ipam_is_started(app->ipam) && svc->ingress.nr > 0 && !service_is_remote(svc))
 			adopt_ingress(app, svc);
 		claim_service(app, o->meta.ns, o->meta.name);
 	}
 	ipam_claims_end(app->ipam);
+	mirror_yielding(app);
+}
+
+/* Nothing is given before everything is known. */
+static bool
+may_give(const struct app *app)
+{
+	return kube_apply_leads(app) && store_is_synced(app->store);
+}
+
+static void
+reconcile_addresses(struct app *app)
+{
+	const bool give = may_give(app);
+
+	set_pools(app);
+	/* Who begins to give starts from what all statuses say. */
+	if (give && !app->giving)
+		claim_all(app);
+	app->giving = give;
+	claim_all(app);
 	if (!ipam_is_started(app->ipam) && store_is_synced(app->store))
 		ipam_start(app->ipam);
 	else
 		ipam_settle(app->ipam);
+}
+
+void
+reconcile_leader(struct app *app)
+{
+	if (app->bgp && !app->stopping && may_give(app) != app->giving)
+		reconcile_addresses(app);
+}
+
+/* Where the API is, all nodes serve what the status says and ipam agrees with; the one that leads
+ * waits for its own word to come back, so that all say the same. */
+static size_t
+remote_addrs(
+    const struct app *app, const struct res_service *svc, const char *key, struct addr *list)
+{
+	const char *owner;
+	size_t nr = 0;
+
+	for (size_t i = 0; i < svc->ingress.nr; i++) {
+		if (!addr_is_set(&svc->ingress.v[i].ip))
+			continue;
+		owner = ipam_owner_of(app->ipam, &svc->ingress.v[i].ip);
+		if (owner && strcmp(owner, key) == 0)
+			list[nr++] = svc->ingress.v[i].ip;
+	}
+	return nr;
 }
 
 size_t
@@ -139,7 +286,9 @@ app_service_addrs(
 		info.nr_wanted = 0;
 	list = arena_new_n(a, struct addr, info.nr_wanted + svc->ingress.nr);
 	*out = list;
-	for (size_t i = 0; i < info.nr_wanted; i++)
+	if (service_is_remote(svc))
+		nr = remote_addrs(app, svc, key, list);
+	for (size_t i = 0; i < info.nr_wanted && !service_is_remote(svc); i++)
 		if (ipam_claim_want(app->ipam, key, i, &want) == 0 && addr_is_set(&want.addr))
 			list[nr++] = want.addr;
 	/* Another allocator's work, where no pool of ours is concerned. */
@@ -257,6 +406,7 @@ reconcile_all(struct app *app)
 		bgp_routes_ready(app->bgp);
 	fib_wanted_resync(app);
 	datapath_apply_all(app);
+	kube_apply_all(app);
 }
 
 /* ---- changes ---- */
@@ -284,6 +434,8 @@ is_configuration(const struct app *app, const struct store_change *c)
 	case RES_METALLB_BFD_PROFILE:
 	case RES_METALLB_PEER:
 		return false;
+	case RES_LB_IP_POOL: /* its status is our own word */
+		return matters(c);
 	case RES_NODE:
 		return strcmp(c->name, app->node) == 0 && matters(c);
 	default:
@@ -328,6 +480,8 @@ reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 	app->nr_changes += nr;
 	if (app->stopping || !app->bgp)
 		return;
+	if (app->giving && !kube_apply_leads(app)) /* the timer is behind the clock */
+		reconcile_leader(app);
 	for (size_t i = 0; i < nr; i++) {
 		all = all || is_configuration(app, &changes[i]);
 		nodes = nodes || (changes[i].kind == RES_NODE && matters(&changes[i]));
@@ -338,12 +492,16 @@ reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 			announce_service(app, changes[i].ns, changes[i].name);
 		}
 		claim_service(app, changes[i].ns, changes[i].name);
+		adopt_by_hand(app, &changes[i]);
+		kube_apply_service(app, changes[i].ns, changes[i].name);
 		claims = true;
 	}
 	if (all) {
 		reconcile_all(app);
 		return;
 	}
+	if (claims && app->nr_yielding)
+		mirror_yielding(app);
 	if (claims)
 		ipam_settle(app->ipam);
 	for (size_t i = 0; i < nr; i++) {
@@ -369,6 +527,7 @@ reconcile_ipam_changed(void *arg, const char *owner, unsigned what)
 
 	if (what & (IPAM_CHANGED_ADDRS | IPAM_CHANGED_GONE))
 		app_owner_changed(app, owner);
+	kube_apply_owner(app, owner);
 	if (!(what & IPAM_CHANGED_ADDRS) || !slash || !app->plan || app->sweeping)
 		return;
 	ns = xstrndup(owner, (size_t)(slash - owner));

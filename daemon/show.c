@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "daemon/app.h"
+#include "daemon/kube_apply.h"
 #include "daemon/service.h"
 #include "daemon/show_lb.h"
 #include "lib/buf.h"
@@ -62,20 +63,26 @@ has_metallb(const struct store *s)
 }
 
 static json_t *
-status_sources(const struct app *app)
+status_sources(const struct app *app, const json_t *kube)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *o;
 	size_t objects = 0;
 
 	for (int k = 0; k < RES_NR_KINDS; k++)
 		objects += store_nr(app->store, (enum res_kind)k);
-	for (unsigned i = 0; i < store_nr_sources(app->store); i++)
-		if (!store_source_is_derived(app->store, (int)i) || has_metallb(app->store))
-			json_array_append_new(list,
-			    json_pack("{s:s, s:b, s:o}", "name",
-				store_source_name(app->store, (int)i), "synced",
-				store_source_is_synced(app->store, (int)i), "objects",
-				count(objects)));
+	for (unsigned i = 0; i < store_nr_sources(app->store); i++) {
+		const char *name = store_source_name(app->store, (int)i);
+
+		if (store_source_is_derived(app->store, (int)i) && !has_metallb(app->store))
+			continue;
+		o = json_pack("{s:s, s:b, s:o}", "name", name, "synced",
+		    store_source_is_synced(app->store, (int)i), "objects", count(objects));
+		if (kube && strncmp(name, "kubernetes", strlen("kubernetes")) == 0) {
+			json_object_set(o, "connected", json_object_get(kube, "connected"));
+			json_object_set(o, "error", json_object_get(kube, "error"));
+		}
+		json_array_append_new(list, o);
+	}
 	return list;
 }
 
@@ -195,15 +202,8 @@ status_metallb(const struct app *app, json_t *list)
 static json_t *
 status_notices(const struct app *app)
 {
-	const struct res_herald_config *config = store_config(app->store);
 	json_t *list = json_array();
-	const char *text;
 
-	for (unsigned i = 0; (text = app_config_notice(config, i)); i++)
-		json_array_append_new(list,
-		    json_pack("{s:s, s:s, s:s, s:s}", "kind", "HeraldConfig", "name",
-			config->obj.meta.name, "reason", reason_name(REASON_NOT_SUPPORTED),
-			"message", text));
 	for (const struct notice *n = app->plan ? app->plan->notices : NULL; n; n = n->next)
 		json_array_append_new(list,
 		    json_pack("{s:s, s:s, s:s, s:s}", "kind", n->kind, "name", n->name, "reason",
@@ -250,14 +250,16 @@ show_status(struct app *app)
 {
 	struct fib_stats fib = { 0 };
 	struct pool_sum pools = { 0 };
-	json_t *root;
+	json_t *root, *kube = kube_apply_show(app);
 
 	if (app->fib)
 		fib_stats(app->fib, &fib);
 	ipam_pools_each(app->ipam, sum_pool, &pools);
 	root = json_pack("{s:s, s:s, s:o, s:o, s:o}", "version", PACKAGE_VERSION, "node", app->node,
 	    "uptimeSeconds", count((loop_now_ms(app->loop) - app->started_ms) / 1000), "sources",
-	    status_sources(app), "lastReload", status_reload(app));
+	    status_sources(app, kube), "lastReload", status_reload(app));
+	if (kube)
+		json_object_set_new(root, "kubernetes", kube);
 	json_object_set_new(root, "reloads",
 	    json_pack("{s:o, s:o}", "ok", count(app->nr_good), "failed",
 		count(files_nr_refused(app->files))));

@@ -452,10 +452,29 @@ status_sources(const json_t *data, struct buf *out)
 		    answer_is(s, "synced") ? "in sync" : "not in sync");
 		if (json_object_get(s, "objects"))
 			buf_printf(out, ", %lld objects", (long long)answer_int(s, "objects"));
+		if (json_object_get(s, "connected"))
+			buf_puts(
+			    out, answer_is(s, "connected") ? ", connected" : ", not connected");
 		if (*answer_str(s, "error"))
 			buf_printf(out, ", %s", answer_str(s, "error"));
 		buf_puts(out, "\n");
 	}
+}
+
+/* Who gives addresses, and what waits to be written. */
+static void
+status_kubernetes(const json_t *kube, struct buf *out)
+{
+	const json_t *writes = json_object_get(kube, "writes");
+	const char *leader = answer_str(kube, "leader");
+
+	if (!kube)
+		return;
+	buf_printf(out, "%-10s %s%s; writes: %lld waiting, %lld under way, %lld sent\n",
+	    "Leader:", *leader ? leader : "none that is known",
+	    answer_is(kube, "leading") ? " (this node)" : "",
+	    (long long)answer_int(writes, "waiting"), (long long)answer_int(writes, "underWay"),
+	    (long long)answer_int(writes, "sent"));
 }
 
 static void
@@ -563,6 +582,7 @@ render_status(const json_t *data, struct buf *out)
 	buf_printf(out, "%-10s %s on %s, up %s\n", "Herald:", answer_str(data, "version"),
 	    answer_str(data, "node"), answer_age(data, "uptimeSeconds", age, sizeof(age)));
 	status_sources(data, out);
+	status_kubernetes(json_object_get(data, "kubernetes"), out);
 	status_reload(data, out);
 	status_bgp(json_object_get(data, "bgp"), out);
 	status_counts(out, "Pools:", json_object_get(data, "pools"), pools);

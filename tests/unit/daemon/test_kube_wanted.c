@@ -63,9 +63,9 @@ service(const char *meta, const char *spec, const char *status)
 
 	snprintf(text, sizeof(text),
 	    "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"web\","
-	    "\"namespace\":\"shop\"%s},\"spec\":{\"type\":\"LoadBalancer\",\"ports\":"
-	    "[{\"port\":80}]%s},\"status\":{%s}}",
-	    meta, spec, status);
+	    "\"namespace\":\"shop\"%s},\"spec\":{\"ports\":[{\"port\":80}]%s%s},"
+	    "\"status\":{%s}}",
+	    meta, strstr(spec, "\"type\"") ? "" : ",\"type\":\"LoadBalancer\"", spec, status);
 	put(text);
 	return store_service(f.store, "shop", "web");
 }
