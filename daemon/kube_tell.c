@@ -298,6 +298,7 @@ tell_status(struct row *r, const struct res_service *svc, const char *version)
 	json_decref(patch);
 }
 
+/* By way of its status, where the API server takes annotations too: we have no right to write Services. */
 static void
 tell_pool_name(struct row *r, const struct res_service *svc)
 {
@@ -305,7 +306,7 @@ tell_pool_name(struct row *r, const struct res_service *svc)
 	json_t *patch = kube_wanted_service_pool(app->store, app->ipam, svc);
 
 	if (patch && !is_under_way(r->pool, patch, "metadata") &&
-	    send_patch(r, "service-pool", "", MERGE, patch, KUBE_REPORT, pool_written)) {
+	    send_patch(r, "service-pool", "/status", MERGE, patch, KUBE_REPORT, pool_written)) {
 		json_decref(r->pool);
 		r->pool = json_incref(json_object_get(patch, "metadata"));
 	}
