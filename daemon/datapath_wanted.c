@@ -106,9 +106,14 @@ state_of(const struct res_service *svc, const struct res_endpoint *e)
 	return e->ready ? DP_ACTIVE : DP_NOT_READY;
 }
 
+/*
+ * One that is not ready takes nothing new and keeps the connections that it has: it may be ready
+ * again in a moment.  A UDP client would only go on speaking to it, so its flows move (as with
+ * kube-proxy).
+ */
 static void
 add_slice(const struct view *v, const struct res_endpoint_slice *slice, uint16_t port,
-    struct candidates *list)
+    enum res_protocol protocol, struct candidates *list)
 {
 	const uint16_t weight = slice_weight(slice);
 
@@ -118,7 +123,7 @@ add_slice(const struct view *v, const struct res_endpoint_slice *slice, uint16_t
 		struct candidate *c = &list->v[list->nr];
 
 		/* The API gives a meaning to the first address only. */
-		if (state == DP_NOT_READY || e->addresses.nr == 0)
+		if (e->addresses.nr == 0 || (state == DP_NOT_READY && protocol == RES_UDP))
 			continue;
 		*c = (struct candidate){ .e = e, .serving = e->serving };
 		c->b = (struct dp_backend){
@@ -204,7 +209,7 @@ collect(const struct view *v, const struct res_service_port *port, enum addr_fam
 		number =
 		    slices[i]->address_type == wanted ? service_slice_port(slices[i], port) : 0;
 		if (number)
-			add_slice(v, slices[i], number, &list);
+			add_slice(v, slices[i], number, port->protocol, &list);
 	}
 	drop_duplicates(&list);
 	settle_weights(&list);

@@ -304,7 +304,8 @@ def test_health_check_node_port(plant):
 
 # ---- endpoints come and go ----
 
-def test_a_terminating_endpoint_keeps_its_connections_and_gets_no_new_ones(plant):
+@pytest.mark.parametrize("state", ["terminating", "unready"])
+def test_one_that_leaves_or_is_not_ready_keeps_its_connections_and_gets_no_new(plant, state):
     vips = ("172.16.1.23", "fd16::23")
 
     def states(**kw):
@@ -318,10 +319,14 @@ def test_a_terminating_endpoint_keeps_its_connections_and_gets_no_new_ones(plant
             got = agent.http(vip, keep=f"t{i}.{n}")
             held.append((vip, f"t{i}.{n}", got["pod"]))
     assert {pod for _, _, pod in held} == {"n1p0", "n2p0"}
-    states(n1p0="terminating")
+    states(n1p0=state)
     for vip in vips:
         until(lambda v=vip: agent.many(v, n=12)["pods"] == {"n2p0": 12}, what="only n2p0 is asked")
     assert [agent.http(v, keep=k).get("pod") for v, k, _ in held] == [pod for _, _, pod in held]
+    for _, k, _ in held:
+        agent.drop(keep=k)
+    if state == "unready":
+        return
     states(n1p0="terminating", n2p0="terminating")
     for vip in vips:  # better somebody who leaves than nobody
         until(lambda v=vip: len(agent.many(v, n=12)["pods"]) == 2, what="both are asked again")

@@ -176,7 +176,8 @@ def backends(d, vip, port=80, proto="TCP"):
 
 def app(name, pods, ports=None, families=("IPv4", "IPv6"), states=None, **spec):
     """The documents of a service whose endpoints are these pods ("n1p0"...), on both families.
-    @ports: Kubernetes' own; @states: {pod: "terminating" or "gone"}; h.service() has the rest."""
+    @ports: Kubernetes' own; @states: {pod: "terminating", "gone" (that too, and does not serve) or
+    "unready"}; h.service() has the rest."""
     ports = ports or [{"name": "http", "port": 80, "targetPort": 80, "protocol": "TCP"}]
     docs = [h.service(name, ports=ports, families=list(families), **spec)]
     for fam in families:
@@ -185,8 +186,9 @@ def app(name, pods, ports=None, families=("IPv4", "IPv6"), states=None, **spec):
             state = (states or {}).get(pod, "ready")
             eps.append({"addresses": [pod_addr(pod[:2], int(pod[3:]), fam == "IPv6")],
                         "nodeName": pod[:2],
-                        "conditions": {"ready": state == "ready", "serving": state != "gone",
-                                       "terminating": state != "ready"}})
+                        "conditions": {"ready": state == "ready",
+                                       "serving": state in ("ready", "terminating"),
+                                       "terminating": state in ("terminating", "gone")}})
         docs.append({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
                      "metadata": {"name": f"{name}-{fam.lower()}", "namespace": "default",
                                   "labels": {"kubernetes.io/service-name": name}},

@@ -195,7 +195,7 @@ START_TEST(policies_choose_backends)
 		{ DP_NODE_PORT, "192.168.10.101", 30080 }, { DP_CLUSTER_IP, "10.96.0.10", 80 } };
 	const char here = policies[_i].here, there = policies[_i].there;
 	const bool local = strcmp(policies[_i].external, "Local") == 0;
-	const size_t listed = (strchr("-N", here) == NULL) + (size_t)(strchr("-N", there) == NULL);
+	const size_t listed = (here != '-') + (size_t)(there != '-');
 	const struct dp_frontend *fe;
 
 	add_policy_case(_i);
@@ -216,7 +216,10 @@ START_TEST(policies_choose_backends)
 	for (size_t i = 0; i < fe->nr_backends; i++) {
 		const char is = fe->backends[i].local ? here : there;
 
-		ck_assert_int_eq(fe->backends[i].state, is == 'A' ? DP_ACTIVE : DP_TERMINATING);
+		ck_assert_int_eq(fe->backends[i].state,
+		    is == 'A'	    ? DP_ACTIVE
+			: is == 'N' ? DP_NOT_READY
+				    : DP_TERMINATING);
 		ck_assert_uint_eq(fe->backends[i].port, 8080);
 	}
 }
@@ -392,6 +395,23 @@ START_TEST(a_backend_may_be_the_node_itself)
 	fe = frontend(DP_CLUSTER_IP, "10.96.0.10", 443);
 	ck_assert(fe->backends[0].host && fe->backends[0].local);
 	ck_assert(!fe->backends[1].host && !fe->backends[1].local);
+}
+END_TEST
+
+/* Connections may outlive a moment of not being ready; a UDP client would speak to it for ever. */
+START_TEST(not_ready_ones_keep_connections_only)
+{
+	fixture_add(&f,
+	    SVC
+	    "{clusterIP: 10.96.0.10, ports: [{name: t, port: 80}, {name: u, port: 53, protocol: "
+	    "UDP}]}\n" SLICE("web-a",
+		"IPv4") "ports: [{name: t, port: 8080}, {name: u, port: 5353, protocol: UDP}]\n"
+			"endpoints: [{addresses: [10.10.1.1], conditions: {ready: false}}, "
+			"{addresses: [10.10.1.2]}]\n");
+	want_on("w1", "");
+	ck_assert_uint_eq(frontend(DP_CLUSTER_IP, "10.96.0.10", 80)->nr_backends, 2);
+	ck_assert_str_eq(takers(frontend(DP_CLUSTER_IP, "10.96.0.10", 80), false), "2 ");
+	ck_assert_uint_eq(frontend(DP_CLUSTER_IP, "10.96.0.10", 53)->nr_backends, 1);
 }
 END_TEST
 
@@ -652,6 +672,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, families_do_not_mix);
 	tcase_add_test(tc, an_endpoint_in_two_slices_is_one);
 	tcase_add_test(tc, a_backend_may_be_the_node_itself);
+	tcase_add_test(tc, not_ready_ones_keep_connections_only);
 	tcase_add_test(tc, not_ready_ones_may_be_published);
 	tcase_add_loop_test(tc, hints_keep_traffic_near, 0, sizeof(hints) / sizeof(hints[0]));
 	tcase_add_test(tc, source_ranges_are_of_the_family);
