@@ -125,6 +125,10 @@ int services_need(const struct dp_services *, struct dp_sizes *)
 /* Maps to write to from now on; @adopted: they hold an earlier process's rows, which are read
  * first and kept where they are wanted still. */
 int services_maps_set(struct dp_services *, const struct dp_maps *, bool adopted);
+/* Many Services are written in slices: until services_on_written() tells of the end (@err: of no memory,
+ * and there are no maps any more), which it does not when services_maps_set() came to the end itself. */
+bool services_is_writing(const struct dp_services *);
+void services_on_written(struct dp_services *, void (*cb)(void *arg, int err), void *arg);
 int services_set(struct dp_services *, const char *service, const struct dp_frontend *, size_t nr);
 void services_del(struct dp_services *, const char *service);
 void services_sync_begin(struct dp_services *);

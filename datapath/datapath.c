@@ -320,7 +320,7 @@ exchange(struct datapath *dp)
 	const char *why = "";
 	int err;
 
-	if (!dp->loaded || !dp->synced || dp->exchanged)
+	if (!dp->loaded || !dp->synced || dp->exchanged || services_is_writing(dp->services))
 		return;
 	err = dp_kernel_exchange(dp->kernel, &why);
 	if (err == 0) {
@@ -338,6 +338,32 @@ failed(struct datapath *dp, const char *event, int err, const char *why)
 	if (words_set(&dp->error, why && *why ? why : strerror(-err)))
 		log_error(event, LOG_ERR(err), LOG_S("reason", dp->error));
 	retry_later(dp);
+}
+
+/* All Services are in the maps.  Where local backends are was asked before there were rows of them:
+ * what an earlier process left on their devices stays until that is known. */
+static void
+written(struct datapath *dp)
+{
+	if (!dp->exchanged) {
+		dp->settled = false;
+		links_locals_changed(dp->links);
+	}
+	exchange(dp);
+	ready_run(dp);
+}
+
+static void
+on_written(void *arg, int err)
+{
+	struct datapath *dp = arg;
+
+	if (err < 0) {
+		failed(dp, "datapath-maps-not-read", err, "");
+		dp->loaded = dp->exchanged; /* what carries packets already goes on */
+		return;
+	}
+	written(dp);
 }
 
 static void
@@ -361,19 +387,13 @@ on_loaded(void *arg, int err, const char *why)
 		if (first)
 			return;
 	}
-	/* Where local backends are was asked before there were rows of them: what an earlier process
-	 * left on their devices stays until that is known. */
-	if (first) {
-		dp->settled = false;
-		links_locals_changed(dp->links);
-	}
 	dp->loaded = true;
 	dp->nr_retries = 0;
 	words_set(&dp->error, NULL);
 	log_info("datapath-ready", LOG_B("adopted", dp_kernel_adopted(dp->kernel)),
 	    LOG_B("grown", !first), LOG_U("load_us", dp_kernel_load_us(dp->kernel)));
-	exchange(dp);
-	ready_run(dp);
+	if (!services_is_writing(dp->services))
+		written(dp);
 	if (dp->grow_again)
 		retry_later(dp);
 }
@@ -680,6 +700,7 @@ dp_new(struct loop *loop, const struct dp_conf *conf, int *err)
 	timer_init(&dp->audit, loop, audit_due, dp);
 	devices_show(dp);
 	dp->services = services_new(loop, on_grow, dp);
+	services_on_written(dp->services, on_written, dp);
 	dp->sweep = sweep_new(loop, dp->services);
 	dp->watches = watches_new(loop, dp->services);
 	dp->sockets = sockets_new(loop);

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- Services by name and number ---- */
 
@@ -105,6 +106,8 @@ service_new(struct dp_services *s, const char *name)
 static void
 service_free(struct dp_services *s, struct sv_service *svc)
 {
+	if (s->to_write == svc)
+		s->to_write = TAILQ_NEXT(svc, link);
 	s->by_number[svc->number - 1] = NULL;
 	sv_index_del(&s->names, svc);
 	TAILQ_REMOVE(&s->services, svc, link);
@@ -135,6 +138,31 @@ finish(struct dp_services *s)
 		s->on_local(s->local_arg);
 }
 
+/* One of those that maps were set for while they were there already. */
+static int
+write_one(struct dp_services *s, struct sv_service *svc)
+{
+	int err = sv_want_hold(s, svc->want);
+
+	if (err < 0)
+		return err;
+	svc->unwritten = false;
+	show_all(s, svc->want);
+	return 0;
+}
+
+/* Keys that @was had may go to Services whose turn to be written is yet to come: it comes now. */
+static void
+write_heirs(struct dp_services *s, const struct sv_want *was)
+{
+	for (uint32_t i = 0; s->writing && i < was->nr; i++) {
+		struct sv_wfe *heir = was->fe[i].fe->claims;
+
+		if (heir && heir->service->unwritten && write_one(s, heir->service) < 0)
+			break; /* it is hidden until its turn comes, when that will be told */
+	}
+}
+
 /* @next (taken over; NULL: nothing) in place of what the Service wants now. */
 static int
 replace(struct dp_services *s, struct sv_service *svc, struct sv_want *next)
@@ -154,6 +182,7 @@ replace(struct dp_services *s, struct sv_service *svc, struct sv_want *next)
 	}
 	/* Nothing fails from here on. */
 	svc->want = next;
+	svc->unwritten = false;
 	if (was)
 		sv_want_unlink(s, was);
 	if (next) {
@@ -161,6 +190,7 @@ replace(struct dp_services *s, struct sv_service *svc, struct sv_want *next)
 		show_all(s, next);
 	}
 	if (was) {
+		write_heirs(s, was);
 		show_all(s, was);
 		sv_want_release(s, was);
 		sv_want_put(s, was);
@@ -317,7 +347,7 @@ services_sync_end(struct dp_services *s)
 	}
 	s->in_sync = false;
 	sv_flush(s);
-	if (s->m && s->leftovers)
+	if (s->m && s->leftovers && !s->writing)
 		sv_leftovers(s);
 	s->synced = true;
 	finish(s);
@@ -375,8 +405,12 @@ mirror_drop(struct dp_services *s)
 	struct sv_vip *v, *next_vip;
 
 	s->nr_queue = 0;
+	s->to_write = NULL;
+	s->writing = false;
+	work_cancel(&s->write_work);
 	timer_stop(&s->timer);
 	TAILQ_FOREACH (svc, &s->services, link) {
+		svc->unwritten = false;
 		for (uint32_t i = 0; i < svc->want->nr_lists; i++) {
 			struct sv_list *l = &svc->want->list[i];
 
@@ -439,25 +473,75 @@ mirror_make(struct dp_services *s, const struct dp_maps *m)
 	return err;
 }
 
-static int
-write_all(struct dp_services *s)
+static uint64_t
+now_ns(void)
 {
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * One slice of writing all.  Each Service is complete, and then shown, before the next one begins, so a
+ * packet meets those that are written and none of the others.
+ */
+static int
+write_slice(struct dp_services *s)
+{
+	const uint64_t end = now_ns() + s->slice_ns;
 	struct sv_service *svc;
+	int err = 0;
 
-	TAILQ_FOREACH (svc, &s->services, link) {
-		int err = sv_want_hold(s, svc->want);
-
-		if (err < 0)
-			return err;
-		show_all(s, svc->want);
+	while (!err && (svc = s->to_write)) {
+		s->to_write = TAILQ_NEXT(svc, link);
+		err = svc->unwritten ? write_one(s, svc) : 0;
+		if (now_ns() >= end)
+			break;
 	}
+	if (err < 0) {
+		mirror_drop(s);
+		return err;
+	}
+	sv_flush(s);
+	s->writing = s->to_write != NULL;
+	if (s->writing)
+		work_post(&s->write_work);
+	else if (s->leftovers && s->synced && !s->in_sync)
+		sv_leftovers(s);
+	s->local_changed |= !s->writing;
+	finish(s);
 	return 0;
+}
+
+static void
+write_more(void *services)
+{
+	struct dp_services *s = services;
+	int err = write_slice(s);
+
+	if (s->on_written && !s->writing)
+		s->on_written(s->written_arg, err);
+}
+
+bool
+services_is_writing(const struct dp_services *s)
+{
+	return s->writing;
+}
+
+void
+services_on_written(struct dp_services *s, void (*cb)(void *arg, int err), void *arg)
+{
+	s->on_written = cb;
+	s->written_arg = arg;
 }
 
 int
 services_maps_set(struct dp_services *s, const struct dp_maps *m, bool adopted)
 {
 	bool again = s->m != NULL; /* larger ones, which hold what the others held */
+	struct sv_service *svc;
 	int err;
 
 	mirror_drop(s);
@@ -470,20 +554,15 @@ services_maps_set(struct dp_services *s, const struct dp_maps *m, bool adopted)
 		s->m = m;
 		err = adopted || again ? sv_adopt(s) : 0;
 	}
-	if (!err) {
-		sv_cluster_write(s, NULL, 0);
-		err = write_all(s);
-	}
 	if (err < 0) {
 		mirror_drop(s);
 		return err;
 	}
-	sv_flush(s);
-	if (s->leftovers && s->synced && !s->in_sync)
-		sv_leftovers(s);
-	s->local_changed = true;
-	finish(s);
-	return 0;
+	sv_cluster_write(s, NULL, 0);
+	TAILQ_FOREACH (svc, &s->services, link)
+		svc->unwritten = true;
+	s->to_write = TAILQ_FIRST(&s->services);
+	return write_slice(s);
 }
 
 /*
@@ -542,8 +621,8 @@ services_audit(struct dp_services *s)
 {
 	uint64_t words;
 
-	if (!s->m)
-		return 0;
+	if (!s->m || s->writing)
+		return 0; /* the mirror is not yet what is wanted */
 	sv_flush(s);
 	words = sv_audit_maps(s);
 	s->repaired += words;
@@ -609,8 +688,10 @@ services_new(struct loop *loop, void (*grow)(void *arg, const struct dp_sizes *)
 	s->grow = grow;
 	s->grow_arg = arg;
 	s->table_size = 16381;
+	s->slice_ns = SV_SLICE_NS;
 	work_init(&s->grow_work, loop, ask_grow, s);
 	work_init(&s->flush_work, loop, flush_later, s);
+	work_init(&s->write_work, loop, write_more, s);
 	timer_init(&s->timer, loop, sv_blocks_tick, s);
 	TAILQ_INIT(&s->services);
 	TAILQ_INIT(&s->fe_list);
@@ -639,6 +720,7 @@ services_free(struct dp_services *s)
 	}
 	work_cancel(&s->grow_work);
 	work_cancel(&s->flush_work);
+	work_cancel(&s->write_work);
 	sv_index_fini(&s->names);
 	sv_index_fini(&s->fes);
 	sv_index_fini(&s->vips);

@@ -29,6 +29,7 @@
 #define SV_PREV_MS 60000	/* so long the table before the last change is of use */
 #define SV_REST_MS 1000		/* so long a program may hold a word that it read */
 #define SV_WORDS_MAX (1U << 28) /* of all tables */
+#define SV_SLICE_NS 3000000	/* of writing all, before others have their turn */
 #define SV_QUEUE 512		/* keys written by one system call */
 
 /* ---- a hash table of things that begin with their hash ---- */
@@ -167,7 +168,8 @@ struct sv_want {
 struct sv_service {
 	uint32_t hash;
 	uint32_t number;
-	bool seen; /* in this sync */
+	bool seen;	/* in this sync */
+	bool unwritten; /* its turn in the writing of all is to come */
 	struct sv_want *want;
 	TAILQ_ENTRY(sv_service) link;
 	char name[];
@@ -185,7 +187,9 @@ struct dp_services {
 	void (*on_local)(void *);
 	void (*on_gone)(void *, const struct lb_be_row *, uint32_t);
 	void *grow_arg, *local_arg, *gone_arg;
-	struct loop_work grow_work, flush_work;
+	void (*on_written)(void *, int err);
+	void *written_arg;
+	struct loop_work grow_work, flush_work, write_work;
 	struct loop_timer timer; /* of old words and resting blocks */
 	uint32_t table_size;
 	struct prefix *cluster;
@@ -193,6 +197,8 @@ struct dp_services {
 
 	struct sv_index names, fes, bes, vips, blocks;
 	struct sv_service_list services;
+	struct sv_service *to_write; /* the next one; NULL: that was the last */
+	uint64_t slice_ns;	     /* SV_SLICE_NS; tests have others */
 	struct sv_fe_list fe_list;
 	struct sv_vip_list vip_list;
 	struct sv_service **by_number; /* number - 1 */
@@ -203,6 +209,7 @@ struct dp_services {
 	bool in_sync, synced, local_changed;
 	bool leftovers; /* adopted rows may be there that nobody wants */
 	bool affinity;	/* some frontend has or had it */
+	bool writing;	/* not all is written since the maps were set */
 	bool no_batch, grow_asked;
 	/* what found no room since it was asked */
 	uint64_t short_fe, short_be, short_words, short_clients;

@@ -386,6 +386,12 @@ sv_show(struct dp_services *s, struct sv_fe *fe)
 			sv_hide(s, fe);
 		return;
 	}
+	/* Its turn to be written is to come: what an earlier process showed may stay until then. */
+	if (!w->list->held) {
+		if (fe->live && fe->shown)
+			sv_hide(s, fe);
+		return;
+	}
 	if (!row_get(s, fe)) {
 		w->list->hungry = true;
 		return;

@@ -65,6 +65,7 @@ writer_new(void)
 	ck_assert_ptr_nonnull(s);
 	services_on_local(s, on_local, NULL);
 	services_on_gone(s, on_gone, NULL);
+	s->slice_ns = UINT64_MAX / 2; /* all at once, however slow the machine is */
 	services_conf(s, &conf);
 }
 

@@ -71,7 +71,7 @@ scribble(void)
 		((uint32_t *)&kit.m.fe[fe])[rand() % 16] ^= value;
 		break;
 	case 1:
-		((uint32_t *)&kit.m.be[be])[rand() % 12] ^= value;
+		((uint32_t *)&kit.m.be[be])[rand() % 10] ^= value;
 		break;
 	case 2:
 		kit.m.tables[rand() % 2000] ^= value;
@@ -127,6 +127,9 @@ START_TEST(random_restarts)
 		}
 		restart();
 		if (rand() % 2)
+			s->slice_ns =
+			    0; /* one Service at a time, with all of the below in between */
+		if (rand() % 2)
 			ck_assert_int_eq(services_maps_set(s, &kit.m, true), 0);
 		services_sync_begin(s);
 		for (unsigned k = 0; k < MODEL_SERVICES; k++) {
@@ -138,6 +141,17 @@ START_TEST(random_restarts)
 		if (!s->m)
 			ck_assert_int_eq(services_maps_set(s, &kit.m, true), 0);
 		services_sync_end(s);
+		for (int k = rand() % 6; k > 0 && services_is_writing(s); k--) {
+			unsigned which = (unsigned)rand() % MODEL_SERVICES;
+
+			loop_turn(loop, 0);
+			if (md.service[which].there && rand() % 2)
+				take(which);
+			else if (md.service[which].there)
+				put(which);
+		}
+		while (services_is_writing(s))
+			loop_turn(loop, 0);
 		IS_SO();
 		/* An adopted table whose list is as wanted was compared slot by slot. */
 		ck_assert_uint_eq(services_audit(s), 0);

@@ -1,0 +1,165 @@
+/*
+ * tests/unit/datapath/test_services_slices.c: many Services that are there before the maps are: the
+ * writer has to let others have their turn, and may show no half of a Service meanwhile.
+ */
+#include "tests/unit/datapath/servbed.h"
+
+/* Service @i: one frontend at VIP @vip with backends 1 to @nr. */
+static struct dp_frontend *
+plain(unsigned i, unsigned vip, size_t nr)
+{
+	struct model_service *svc = &md.service[i];
+
+	svc->nr = 1;
+	svc->fe[0] = (struct dp_frontend){ .ip = model_vip(vip),
+		.port = 80,
+		.proto = IPPROTO_TCP,
+		.type = DP_LOAD_BALANCER,
+		.port_name = "",
+		.backends = svc->b[0],
+		.nr_backends = nr };
+	for (size_t k = 0; k < nr; k++)
+		svc->b[0][k] =
+		    (struct dp_backend){ .ip = model_backend((unsigned)k + 1, vip % 4 == 3),
+			    .port = 8080,
+			    .external = true,
+			    .internal = true,
+			    .node = "" };
+	return &svc->fe[0];
+}
+
+static unsigned writtens;
+static int written_err;
+
+static void
+on_written(void *arg, int err)
+{
+	(void)arg;
+	writtens++;
+	written_err = err;
+}
+
+/* So many of the Services, from the first on, are in the maps, and nothing of the others. */
+static void
+so_many(unsigned nr, unsigned of)
+{
+	for (unsigned i = 0; i < of; i++)
+		md.service[i].there = i < nr;
+	IS_SO();
+	for (unsigned i = 0; i < of; i++)
+		md.service[i].there = true;
+}
+
+static void
+begin_to_write(unsigned nr)
+{
+	services_on_written(s, on_written, NULL);
+	writtens = 0;
+	ck_assert_int_eq(services_maps_set(s, NULL, false), 0);
+	for (unsigned i = 0; i < nr; i++)
+		put(i);
+	mapkit_fini(&kit);
+	ck_assert_int_eq(mapkit_init(&kit, FE, BE, WORDS), 0);
+	s->slice_ns = 0;
+	ck_assert_int_eq(services_maps_set(s, &kit.m, false), 0);
+}
+
+/* Others have their turn in between, and no packet meets a half of a Service. */
+START_TEST(writes_in_slices)
+{
+	for (unsigned i = 0; i < 8; i++)
+		plain(i, i, 1 + i % 5);
+	begin_to_write(8);
+	for (unsigned nr = 1; nr < 8; nr++) {
+		so_many(nr, 8);
+		ck_assert(services_is_writing(s));
+		ck_assert_uint_eq(services_audit(s), 0);
+		ck_assert_uint_eq(writtens, 0);
+		loop_turn(loop, 0);
+	}
+	IS_SO();
+	ck_assert(!services_is_writing(s));
+	ck_assert_uint_eq(writtens, 1);
+	ck_assert_int_eq(written_err, 0);
+	ck_assert_uint_eq(services_audit(s), 0);
+	/* All in one goes without being told of. */
+	s->slice_ns = UINT64_MAX / 2;
+	ck_assert_int_eq(services_maps_set(s, &kit.m, false), 0);
+	ck_assert(!services_is_writing(s));
+	loop_advance(loop, 5000);
+	ck_assert_uint_eq(writtens, 1);
+}
+END_TEST
+
+/* What is set, taken or inherited meanwhile is written at once and not once more. */
+START_TEST(changes_while_writing)
+{
+	for (unsigned i = 0; i < 6; i++)
+		plain(i, i, 3);
+	md.service[4].fe[0].ip = md.service[0].fe[0].ip; /* waits for what the first one has */
+	begin_to_write(6);
+	plain(5, 5, 2);
+	put(5);
+	take(1); /* the next one */
+	take(0); /* its heir has not had its turn */
+	md.service[2].there = md.service[3].there = false;
+	IS_SO();
+	md.service[2].there = md.service[3].there = true;
+	while (services_is_writing(s))
+		loop_turn(loop, 0);
+	IS_SO();
+	ck_assert_uint_eq(writtens, 1);
+	ck_assert_uint_eq(services_audit(s), 0);
+}
+END_TEST
+
+/* Two want one key, and the one that gets it has its turn last: nothing is shown before that. */
+START_TEST(a_key_whose_owner_comes_later)
+{
+	struct dp_frontend *f = plain(0, 0, 3);
+
+	plain(1, 0, 2);
+	ck_assert_int_eq(services_maps_set(s, NULL, false), 0);
+	put(1);
+	put(0);
+	s->slice_ns = 0;
+	ck_assert_int_eq(services_maps_set(s, &kit.m, false), 0);
+	ck_assert(services_is_writing(s));
+	ck_assert_uint_eq(model_fe_row(&kit.m, f), UINT32_MAX);
+	loop_turn(loop, 0);
+	ck_assert(!services_is_writing(s));
+	IS_SO();
+}
+END_TEST
+
+START_TEST(no_memory_while_writing)
+{
+	for (unsigned i = 0; i < 3; i++)
+		plain(i, i, 3 + i);
+	begin_to_write(3);
+	mem_fail_at(1);
+	loop_turn(loop, 0);
+	mem_fail_at(0);
+	ck_assert_uint_eq(writtens, 1);
+	ck_assert_int_eq(written_err, -ENOMEM);
+	ck_assert(!services_is_writing(s) && !s->m);
+	ck_assert_int_eq(services_maps_set(s, &kit.m, true), 0);
+	while (services_is_writing(s))
+		loop_turn(loop, 0);
+	IS_SO();
+}
+END_TEST
+
+static void
+add_tests(Suite *suite)
+{
+	TCase *tc = bed_case("services_slices");
+
+	tcase_add_test(tc, writes_in_slices);
+	tcase_add_test(tc, changes_while_writing);
+	tcase_add_test(tc, a_key_whose_owner_comes_later);
+	tcase_add_test(tc, no_memory_while_writing);
+	suite_add_tcase(suite, tc);
+}
+
+UNIT_MAIN("services_slices", add_tests)
