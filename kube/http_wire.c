@@ -11,7 +11,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define IDLE_MAX 4L /* connections that are kept for later */
+#define IDLE_MAX 4L  /* connections that are kept for later */
+#define NUDGE_MAX 64 /* descriptors, in a turn */
+
+/* A descriptor of libcurl's. */
+struct wire_fd {
+	struct wire_fd *next, **prev;
+	int fd;
+	struct loop_fd *watch;
+};
 
 struct wire {
 	struct loop *loop;
@@ -20,6 +28,8 @@ struct wire {
 	wire_done_cb *done;
 	unsigned nr;
 	uint64_t heard_ms;
+	struct wire_fd *fds;
+	struct loop_work nudge;
 };
 
 /* Ends are looked for after each step: libcurl must not be left with any. */
@@ -51,6 +61,24 @@ wire_step(struct wire *w, curl_socket_t fd, int what)
 	wire_reap(w);
 }
 
+/*
+ * libcurl 7.88 may leave what it has read for one stream of an HTTP/2 connection lying, when another
+ * stream that stood in its way ends or goes on: nothing comes from the descriptor any more, so nobody
+ * would look.  After each sign of life we have it look once more, until there was nothing.
+ */
+static void
+wire_nudge(void *arg)
+{
+	struct wire *w = arg;
+	int fds[NUDGE_MAX];
+	size_t nr = 0;
+
+	for (struct wire_fd *f = w->fds; f && nr < NUDGE_MAX; f = f->next)
+		fds[nr++] = f->fd;
+	for (size_t i = 0; i < nr; i++) /* libcurl ignores those that are gone by now */
+		wire_step(w, fds[i], CURL_CSELECT_IN);
+}
+
 static void
 wire_ready(void *arg, int fd, unsigned what)
 {
@@ -63,33 +91,62 @@ wire_due(void *arg)
 	wire_step(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
+static void
+wire_fd_free(struct wire_fd *f)
+{
+	*f->prev = f->next;
+	if (f->next)
+		f->next->prev = f->prev;
+	loop_fd_free(f->watch);
+	mem_free(f);
+}
+
+static struct wire_fd *
+wire_fd_new(struct wire *w, int fd, unsigned wanted)
+{
+	struct wire_fd *f = mem_calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	*f = (struct wire_fd){ .next = w->fds, .prev = &w->fds, .fd = fd };
+	if (f->next)
+		f->next->prev = &f->next;
+	w->fds = f;
+	f->watch = loop_fd_new(w->loop, fd, wanted, wire_ready, w);
+	if (f->watch)
+		return f;
+	wire_fd_free(f);
+	return NULL;
+}
+
 /* CURLMOPT_SOCKETFUNCTION: @mine is what was assigned to the descriptor, NULL the first time. */
 static int
 on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *mine)
 {
 	struct wire *w = arg;
-	struct loop_fd *watch = mine;
+	struct wire_fd *f = mine;
 	unsigned wanted = 0;
 
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
-		loop_fd_free(watch);
+		if (f)
+			wire_fd_free(f);
 		curl_multi_assign(w->multi, fd, NULL);
 		return 0;
 	}
 	wanted |= what & CURL_POLL_IN ? LOOP_READ : 0u;
 	wanted |= what & CURL_POLL_OUT ? LOOP_WRITE : 0u;
-	if (watch) {
-		loop_fd_set(watch, wanted);
+	if (f) {
+		loop_fd_set(f->watch, wanted);
 		return 0;
 	}
-	watch = loop_fd_new(w->loop, fd, wanted, wire_ready, w);
-	if (!watch) {
+	f = wire_fd_new(w, fd, wanted);
+	if (!f) {
 		/* The transfers over it get no answer, and their time limits end them. */
 		log_error("kube-http-failed", LOG_ERR(ENOMEM));
 		return 0;
 	}
-	curl_multi_assign(w->multi, fd, watch);
+	curl_multi_assign(w->multi, fd, f);
 	return 0;
 }
 
@@ -121,6 +178,7 @@ wire_new(struct loop *loop, wire_done_cb *done)
 	*w = (struct wire){ .loop = loop, .multi = multi, .done = done };
 	w->heard_ms = loop_now_ms(loop);
 	timer_init(&w->timer, loop, wire_due, w);
+	work_init(&w->nudge, loop, wire_nudge, w);
 	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, w);
 	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
@@ -136,7 +194,10 @@ wire_free(struct wire *w)
 	if (!w)
 		return;
 	curl_multi_cleanup(w->multi);
+	while (w->fds)
+		wire_fd_free(w->fds);
 	timer_stop(&w->timer);
+	work_cancel(&w->nudge);
 	mem_free(w);
 }
 
@@ -154,6 +215,8 @@ wire_remove(struct wire *w, CURL *easy)
 {
 	if (curl_multi_remove_handle(w->multi, easy) == CURLM_OK)
 		w->nr--;
+	if (w->nr > 0)
+		work_post(&w->nudge);
 }
 
 unsigned
@@ -166,6 +229,7 @@ void
 wire_heard(struct wire *w)
 {
 	w->heard_ms = loop_now_ms(w->loop);
+	work_post(&w->nudge);
 }
 
 uint64_t

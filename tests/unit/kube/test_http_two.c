@@ -15,13 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BIG 6000000u
 #define NR 20
 
 static struct loop *loop;
 static struct kube_access *access_;
 static struct kube_http *http;
 static unsigned port;
+static size_t big; /* bytes of the large file */
 
 struct one {
 	bool done, slow;
@@ -39,10 +39,11 @@ start_servers(void)
 
 	server_start();
 	port = server_start_h2();
+	big = unit_rounds(6000000) / 8 * 8;
 	f = fopen(server_path("big"), "w");
 	ck_assert_ptr_nonnull(f);
-	for (unsigned i = 0; i < BIG / 8; i++)
-		fprintf(f, "%07u\n", i);
+	for (size_t i = 0; i < big / 8; i++)
+		fprintf(f, "%07zu\n", i);
 	fclose(f);
 	server_write("small", "{\"kind\":\"Small\"}\n");
 }
@@ -183,7 +184,7 @@ START_TEST(many_large_ones_at_once_lose_nothing)
 		wait_for(&o[i]);
 		if (i % 4 == 3)
 			continue;
-		ck_assert_uint_eq(o[i].len, BIG);
+		ck_assert_uint_eq(o[i].len, big);
 		ck_assert(o[i].sum == sum);
 	}
 	ck_assert_uint_eq(nr_connections(), 1);
@@ -207,7 +208,7 @@ START_TEST(a_slow_receiver_gets_all)
 	}
 	wait_for(&slow);
 	wait_for(&other);
-	ck_assert_uint_eq(slow.len, BIG);
+	ck_assert_uint_eq(slow.len, big);
 	ck_assert(slow.sum == sum && other.sum == sum);
 }
 END_TEST
@@ -230,7 +231,7 @@ START_TEST(a_paused_stream_holds_up_no_call)
 	slow.slow = false;
 	kube_call_pause(slow.call, false);
 	wait_for(&slow);
-	ck_assert_uint_eq(slow.len, BIG);
+	ck_assert_uint_eq(slow.len, big);
 	ck_assert(slow.sum == sum_of_big());
 }
 END_TEST
