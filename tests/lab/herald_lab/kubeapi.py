@@ -140,17 +140,14 @@ class Api:
 
     def ensure(self, document):
         """Create it, or put it in place of what is there."""
-        at = path_of_document(document)
-        try:
-            return self.ask("POST", at, document)
-        except ApiError as e:
-            if e.status != 409:
-                raise
-        at += f"/{document['metadata']['name']}"
-        found = self.ask("GET", at)
-        meta = {**document["metadata"],
-                "resourceVersion": found["metadata"]["resourceVersion"]}
-        return self.ask("PUT", at, {**document, "metadata": meta})
+        meta = document["metadata"]
+        found = self.find(document["kind"], meta["name"], meta.get("namespace", "default"),
+                          document["apiVersion"])
+        if not found:
+            return self.create(document)
+        meta = {**meta, "resourceVersion": found["metadata"]["resourceVersion"]}
+        return self.ask("PUT", f"{path_of_document(document)}/{meta['name']}",
+                        {**document, "metadata": meta})
 
     def merge(self, kind, name, patch, ns="default", api=None, sub=""):
         return self.ask("PATCH", path_of(kind, name, ns, api, sub), patch, MERGE)
