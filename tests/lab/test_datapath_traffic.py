@@ -308,26 +308,26 @@ def test_health_check_node_port(plant):
 def test_one_that_leaves_or_is_not_ready_keeps_its_connections_and_gets_no_new(plant, state):
     vips = ("172.16.1.23", "fd16::23")
 
-    def states(**kw):
-        plant.serve(documents("leaving", vips, pods=PODS["both"], states=kw))
+    def states(**kw):  # of pods that no other Service knows
+        plant.serve(documents("leaving", vips, pods=["n1p1", "n2p1"], states=kw))
     states()
     for i, vip in enumerate(vips):
-        plant.wait_backends(vip, [pod_addr(n, 0, i) for n in ("n1", "n2")])
+        plant.wait_backends(vip, [pod_addr(n, 1, i) for n in ("n1", "n2")])
     agent, held = plant.agent("outside"), []
     for i, vip in enumerate(vips):
         for n in range(12):
             got = agent.http(vip, keep=f"t{i}.{n}")
             held.append((vip, f"t{i}.{n}", got["pod"]))
-    assert {pod for _, _, pod in held} == {"n1p0", "n2p0"}
-    states(n1p0=state)
+    assert {pod for _, _, pod in held} == {"n1p1", "n2p1"}
+    states(n1p1=state)
     for vip in vips:
-        until(lambda v=vip: agent.many(v, n=12)["pods"] == {"n2p0": 12}, what="only n2p0 is asked")
+        until(lambda v=vip: agent.many(v, n=12)["pods"] == {"n2p1": 12}, what="only n2p1 is asked")
     assert [agent.http(v, keep=k).get("pod") for v, k, _ in held] == [pod for _, _, pod in held]
     for _, k, _ in held:
         agent.drop(keep=k)
     if state == "unready":
         return
-    states(n1p0="terminating", n2p0="terminating")
+    states(n1p1="terminating", n2p1="terminating")
     for vip in vips:  # better somebody who leaves than nobody
         until(lambda v=vip: len(agent.many(v, n=12)["pods"]) == 2, what="both are asked again")
 
