@@ -31,6 +31,7 @@ ETCD_PEER = "http://127.0.0.1:2380"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 SERVICE_CIDR = "10.96.0.0/16,fd00:10:96::/112"
 NAMESPACE = "herald-system"
+DIALECTS = "herald-dialects"  # the role that is for the kinds of other projects
 MANIFESTS = os.path.join(root_dir(), "etc/kubernetes")
 GATES = ("IPv6DualStack=true,ServiceLBNodePortControl=true,MixedProtocolLBService=true,"
          "EfficientWatchResumption=true")
@@ -352,5 +353,5 @@ class Kube:
         for kind in ("Namespace", "ServiceAccount", "Role", "ClusterRole", "RoleBinding",
                      "ClusterRoleBinding"):
             for d in docs:
-                if d["kind"] == kind:
+                if d["kind"] == kind and (dialects or d["metadata"]["name"] != DIALECTS):
                     self.api().ensure(d)

@@ -30,20 +30,6 @@ def source(kubeconfig, dialects=("heraldlb.io",), **more):
                            "leaderElection": ELECTION, **more}}
 
 
-def allow(kube, *groups):
-    """The right to read the kinds of other projects and to write their status, which the manifest
-    does not give unasked."""
-    for group in groups:
-        name = f"herald-{group}"
-        kube.api().ensure(h.doc("ClusterRole", name, api="rbac.authorization.k8s.io/v1", rules=[
-            {"apiGroups": [group], "resources": ["*"], "verbs": ["list", "watch"]},
-            {"apiGroups": [group], "resources": ["*/status"], "verbs": ["patch"]}]))
-        kube.api().ensure(h.doc(
-            "ClusterRoleBinding", name, api="rbac.authorization.k8s.io/v1",
-            roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-            subjects=[{"kind": "ServiceAccount", "name": "herald", "namespace": NAMESPACE}]))
-
-
 def account(kube, name="herald", **cluster):
     """A kubeconfig for the ServiceAccount, whose token is a file as in a pod."""
     folder = kube.in_cluster()
@@ -88,7 +74,6 @@ class KubeScenario(Scenario):
 
     def start_kube(self):
         self.kube.start("cilium.io")
-        allow(self.kube, "cilium.io")
         self.kubeconfig = account(self.kube)
         return self
 
@@ -129,7 +114,6 @@ class KubePair(Pair):
 
     def start_kube(self, *dialects):
         self.kube.start(*dialects)
-        allow(self.kube, *dialects)
         return self
 
     def settings(self, kubeconfig=None, dialects=("heraldlb.io",), **spec):
