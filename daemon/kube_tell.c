@@ -33,10 +33,10 @@ struct row {
 	UT_hash_handle hh;
 	struct kube_tell *tell;
 	bool due;
-	uint64_t not_before;   /* ms; due, but later */
-	json_t *status, *pool; /* on their way, or NULL; without the resourceVersion */
-	time_t since;	       /* the "now" of what is on its way */
-	char *name;	       /* in key[], behind the slash */
+	uint64_t not_before; /* ms; due, but later */
+	json_t *patch;	     /* on its way, or NULL */
+	time_t since;	     /* the "now" that it was made with */
+	char *name;	     /* in key[], behind the slash */
 	char key[];
 };
 
@@ -88,31 +88,22 @@ row_get(struct kube_tell *t, const char *ns, const char *name)
 }
 
 static void
-row_forget(struct row *r, const char *what)
-{
-	char *key = xasprintf("%s/%s", what, r->key);
-
-	kube_write_forget(r->tell->writer, key);
-	free(key);
-}
-
-static void
 row_free(struct row *r)
 {
-	if (r->status)
-		row_forget(r, "service-status");
-	if (r->pool)
-		row_forget(r, "service-pool");
+	char *key = xasprintf("service-status/%s", r->key);
+
+	if (r->patch)
+		kube_write_forget(r->tell->writer, key);
+	free(key);
 	HASH_DEL(r->tell->rows, r);
-	json_decref(r->status);
-	json_decref(r->pool);
+	json_decref(r->patch);
 	free(r);
 }
 
 static void
 row_rest(struct row *r)
 {
-	if (!r->due && !r->status && !r->pool)
+	if (!r->due && !r->patch)
 		row_free(r);
 }
 
@@ -202,67 +193,54 @@ is_good(const struct kube_answer *a)
 	return a->status >= 200 && a->status < 300;
 }
 
-/* What came of a write for a Service: nothing more to do, or to be looked at again. */
 static void
-row_answered(struct row *r, const struct kube_answer *a)
+tell_address(struct kube_tell *t, const struct res_service *svc)
 {
-	if (a->status == 409)
+	struct arena arena = { 0 };
+	bool missing;
+	const char *note = kube_wanted_service_note(t->app->ipam, svc, &arena, &missing);
+
+	if (*note)
+		tell_event(t, &svc->obj, missing, missing ? "NoAddress" : "AddressAssigned", note);
+	arena_fini(&arena);
+}
+
+static void
+service_written(void *arg, const struct kube_answer *a)
+{
+	struct row *r = arg;
+	char *ns = xstrndup(r->key, (size_t)(r->name - r->key - 1));
+	const struct res_service *svc = store_service(r->tell->app->store, ns, r->name);
+	const bool status = json_object_get(r->patch, "status") != NULL;
+
+	free(ns);
+	json_decref(r->patch);
+	r->patch = NULL;
+	if (is_good(a)) {
+		if (svc && status)
+			tell_address(r->tell, svc);
+	} else if (a->status == 409) {
 		row_later(r, CONFLICT_MS);
-	else if (!is_good(a) && a->status != 404) { /* 404: it is gone, and the watch will say so */
+	} else if (a->status != 404) { /* it is gone, and the watch will say so */
 		say_refused(r->tell, r->key, a);
 		row_later(r, REFUSED_MS);
 	}
 	row_rest(r);
 }
 
-static void
-status_written(void *arg, const struct kube_answer *a)
-{
-	struct row *r = arg;
-	struct kube_tell *t = r->tell;
-	char *ns = xstrndup(r->key, (size_t)(r->name - r->key - 1));
-	const struct res_service *svc = store_service(t->app->store, ns, r->name);
-	struct arena arena = { 0 };
-	bool missing;
-	const char *note;
-
-	free(ns);
-	json_decref(r->status);
-	r->status = NULL;
-	if (is_good(a) && svc) {
-		note = kube_wanted_service_note(t->app->ipam, svc, &arena, &missing);
-		if (*note)
-			tell_event(
-			    t, &svc->obj, missing, missing ? "NoAddress" : "AddressAssigned", note);
-	}
-	arena_fini(&arena);
-	row_answered(r, a);
-}
-
-static void
-pool_written(void *arg, const struct kube_answer *a)
-{
-	struct row *r = arg;
-
-	json_decref(r->pool);
-	r->pool = NULL;
-	row_answered(r, a);
-}
-
 static bool
-send_patch(struct row *r, const char *what, const char *sub, const char *type, json_t *patch,
-    enum kube_urgency urgency, void (*done)(void *, const struct kube_answer *))
+send_patch(struct row *r, json_t *patch)
 {
-	char *key = xasprintf("%s/%s", what, r->key);
-	char *path = xasprintf("/api/v1/namespaces/%.*s/services/%s%s?fieldManager=herald",
-	    (int)(r->name - r->key - 1), r->key, r->name, sub);
-	const struct kube_write w = { .urgency = urgency,
+	char *key = xasprintf("service-status/%s", r->key);
+	char *path = xasprintf("/api/v1/namespaces/%.*s/services/%s/status?fieldManager=herald",
+	    (int)(r->name - r->key - 1), r->key, r->name);
+	const struct kube_write w = { .urgency = KUBE_STATUS,
 		.key = key,
 		.method = "PATCH",
 		.path = path,
-		.content_type = type,
+		.content_type = STRATEGIC,
 		.body = patch,
-		.done = done,
+		.done = service_written,
 		.arg = r };
 	const int err = kube_write(r->tell->writer, &w);
 
@@ -273,42 +251,19 @@ send_patch(struct row *r, const char *what, const char *sub, const char *type, j
 	return err == 0;
 }
 
-/* The same is on its way already? */
-static bool
-is_under_way(const json_t *under_way, const json_t *patch, const char *part)
-{
-	return under_way && json_equal(under_way, json_object_get(patch, part));
-}
-
+/* What differs from what the store has goes out, unless it is on its way as it is. */
 static void
-tell_status(struct row *r, const struct res_service *svc, const char *version)
+tell_service(struct row *r, const struct res_service *svc, const char *version)
 {
 	struct app *app = r->tell->app;
 	json_t *patch;
 
-	if (!r->status)
+	if (!r->patch)
 		r->since = loop_wall(app->loop);
-	patch = kube_wanted_service_status(app->store, app->ipam, svc, version, r->since);
-	if (patch && !is_under_way(r->status, patch, "status") &&
-	    send_patch(
-		r, "service-status", "/status", STRATEGIC, patch, KUBE_STATUS, status_written)) {
-		json_decref(r->status);
-		r->status = json_incref(json_object_get(patch, "status"));
-	}
-	json_decref(patch);
-}
-
-/* By way of its status, where the API server takes annotations too: we have no right to write Services. */
-static void
-tell_pool_name(struct row *r, const struct res_service *svc)
-{
-	struct app *app = r->tell->app;
-	json_t *patch = kube_wanted_service_pool(app->store, app->ipam, svc);
-
-	if (patch && !is_under_way(r->pool, patch, "metadata") &&
-	    send_patch(r, "service-pool", "/status", MERGE, patch, KUBE_REPORT, pool_written)) {
-		json_decref(r->pool);
-		r->pool = json_incref(json_object_get(patch, "metadata"));
+	patch = kube_wanted_service(app->store, app->ipam, svc, version, r->since);
+	if (patch && !(r->patch && json_equal(r->patch, patch)) && send_patch(r, patch)) {
+		json_decref(r->patch);
+		r->patch = json_incref(patch);
 	}
 	json_decref(patch);
 }
@@ -328,8 +283,7 @@ look_at(struct row *r)
 		row_free(r);
 		return;
 	}
-	tell_status(r, svc, version);
-	tell_pool_name(r, svc);
+	tell_service(r, svc, version);
 	row_rest(r);
 }
 

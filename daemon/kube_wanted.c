@@ -322,6 +322,22 @@ kube_wanted_service_pool(
 	return patch;
 }
 
+json_t *
+kube_wanted_service(const struct store *store, const struct ipam *ipam,
+    const struct res_service *svc, const char *version, time_t now)
+{
+	json_t *patch = kube_wanted_service_status(store, ipam, svc, version, now);
+	json_t *pool = kube_wanted_service_pool(store, ipam, svc);
+
+	if (pool && !patch)
+		patch = json_pack("{s:o}", "metadata", version_json(version));
+	if (pool)
+		json_object_update(
+		    json_object_get(patch, "metadata"), json_object_get(pool, "metadata"));
+	json_decref(pool);
+	return patch;
+}
+
 /* ---- pools ---- */
 
 static const char *

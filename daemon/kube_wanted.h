@@ -4,7 +4,7 @@
  * when what the API has is so already.
  *
  * Patches carry the resourceVersion that they were made from, so that nobody's writing is undone by
- * who has not seen it; but for annotations, of which each is ours alone.
+ * who has not seen it.
  */
 #ifndef HERALD_DAEMON_KUBE_WANTED_H
 #define HERALD_DAEMON_KUBE_WANTED_H
@@ -38,9 +38,13 @@ size_t kube_wanted_held(
  */
 json_t *kube_wanted_service_status(const struct store *, const struct ipam *,
     const struct res_service *, const char *version, time_t now);
-/* A merge patch of its annotations. */
+/* A patch of its annotations. */
 json_t *kube_wanted_service_pool(
     const struct store *, const struct ipam *, const struct res_service *);
+/* Both as one patch of the status: the server takes annotations along with it, so that the right to
+ * write the status is all that is needed. */
+json_t *kube_wanted_service(const struct store *, const struct ipam *, const struct res_service *,
+    const char *version, time_t now);
 /* What people are told of it: "192.0.2.1 from pool blue", or why there is none.  In @arena; *missing:
  * it lacks something. */
 const char *kube_wanted_service_note(

@@ -309,6 +309,31 @@ START_TEST(the_pool_is_an_annotation)
 }
 END_TEST
 
+START_TEST(status_and_annotation_are_one_patch)
+{
+	const struct res_service *svc = service("", "", "");
+	json_t *patch, *meta;
+
+	pool("blue", "192.0.2.0/30", "");
+	give();
+	patch = kube_wanted_service(f.store, ipam, svc, "17", NOW);
+	meta = json_object_get(patch, "metadata");
+	ck_assert_str_eq(json_string_value(json_object_get(meta, "resourceVersion")), "17");
+	ck_assert_str_eq(json_string_value(json_object_get(
+			     json_object_get(meta, "annotations"), KUBE_POOL_ANNOTATION)),
+	    "blue");
+	ck_assert_ptr_nonnull(json_object_get(patch, "status"));
+	json_decref(patch);
+	svc = service("", "",
+	    "\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.0\"}]},"
+	    "\"conditions\":[{\"type\":\"heraldlb.io/IPAMRequestSatisfied\",\"status\":\"True\","
+	    "\"reason\":\"satisfied\",\"message\":\"192.0.2.0 from pool blue\"}]");
+	expect(kube_wanted_service(f.store, ipam, svc, "17", NOW),
+	    "{\"metadata\":{\"resourceVersion\":\"17\",\"annotations\":"
+	    "{\"heraldlb.io/ip-allocated-from-pool\":\"blue\"}}}");
+}
+END_TEST
+
 START_TEST(what_counts_as_given)
 {
 	const struct addr *list;
@@ -480,6 +505,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, what_we_wrote_is_taken_out_when_it_is_not_ours_any_more);
 	tcase_add_test(tc, services_of_files_are_not_told_of);
 	tcase_add_test(tc, the_pool_is_an_annotation);
+	tcase_add_test(tc, status_and_annotation_are_one_patch);
 	tcase_add_test(tc, what_counts_as_given);
 	tcase_add_test(tc, a_pool_is_counted);
 	tcase_add_test(tc, a_pool_that_says_so_is_left);
