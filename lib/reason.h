@@ -62,7 +62,9 @@
 	X(NO_MEMORY,             "no-memory",             "Memory is short.")                     \
 	X(NOT_SUPPORTED,         "not-supported",         "This version cannot do it yet.")       \
 	X(SOURCE_ADDRESS_MISSING, "source-address-missing", "The interface to speak from has no usable address.") \
-	X(WAITS_FOR_LEADER,      "waits-for-leader",      "The node that leads has not given an address yet.")
+	X(WAITS_FOR_LEADER,      "waits-for-leader",      "The node that leads has not given an address yet.") \
+	X(NODE_NOT_READY,        "node-not-ready",        "The node is not ready, or not thought to be alive.") \
+	X(NODE_EXCLUDED,         "node-excluded",         "A label excludes the node from external load balancers.")
 /* clang-format on */
 
 enum reason {
