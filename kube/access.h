@@ -32,10 +32,11 @@ void kube_access_free(struct kube_access *); /* NULL is fine; ends an exec plugi
 /* "https://[fd00::1]:6443", "https://rancher.example/k8s/clusters/c-1"; no slash at the end. */
 const char *kube_access_server(const struct kube_access *);
 const char *kube_access_namespace(const struct kube_access *); /* of the context or the pod */
-const char *kube_access_proxy(const struct kube_access *);     /* may hold a password */
-const char *kube_access_tls_name(const struct kube_access *);  /* tls-server-name */
-bool kube_access_insecure(const struct kube_access *);	       /* warned of once, by http.c */
-const char *kube_access_ca(const struct kube_access *);	       /* PEM; NULL: the system's */
+/* May hold a password; "": as the environment says (HTTPS_PROXY, NO_PROXY). */
+const char *kube_access_proxy(const struct kube_access *);
+const char *kube_access_tls_name(const struct kube_access *); /* tls-server-name */
+bool kube_access_insecure(const struct kube_access *);	      /* warned of once, by http.c */
+const char *kube_access_ca(const struct kube_access *);	      /* PEM; NULL: the system's */
 /* PEM; NULL: none.  An exec plugin may give others: ask after kube_access_header() gave 0. */
 const char *kube_access_client_cert(const struct kube_access *);
 const char *kube_access_client_key(const struct kube_access *);

@@ -74,7 +74,7 @@ open_file(const char *path, size_t max, struct stat *st, const char **why)
 int
 access_read_file(const char *path, size_t max, char **text, const char **why)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	int fd = open_file(path, max, &st, why), err;
 
 	if (fd < 0)
@@ -137,7 +137,7 @@ is_same_file(const struct token_file *f, const struct stat *st)
 static int
 token_read(struct token_file *f, uint64_t now_ms, const char **why)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	char *text = NULL;
 	int fd = open_file(f->path, ACCESS_TOKEN_MAX, &st, why), err;
 

@@ -88,7 +88,7 @@ call_fail(struct kube_call *c, const char *fmt, ...)
 	timer_stop(&c->timeout);
 	timer_stop(&c->idle);
 	snprintf(c->error, sizeof(c->error), "%s %.120s%.*s: %s", c->method,
-	    kube_access_server(c->http->access), (int)strnlen(path, strcspn(path, "?")), path, why);
+	    kube_access_server(c->http->access), (int)strcspn(path, "?"), path, why);
 	work_post(&c->http->work);
 }
 
@@ -323,7 +323,7 @@ call_tell(struct kube_call *c)
 		a.body = "";
 		a.len = 0;
 	}
-	timer_stop(&c->timeout);
+	call_take_off(c);
 	call_unlink(c);
 	c->done(c->arg, &a);
 	call_free(c);
