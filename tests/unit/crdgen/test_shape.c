@@ -146,39 +146,60 @@ END_TEST
 
 /* ---- YAML ---- */
 
-/* The same, types included: a string is quoted or certainly none of anything else. */
+static bool same(const struct node *, const json_t *);
+
 static bool
-same(const struct node *n, const json_t *j)
+same_object(const struct node *n, const json_t *j)
 {
 	const char *key;
 	json_t *value;
 
-	switch (json_typeof(j)) {
-	case JSON_OBJECT:
-		if (!json_object_size(j))
-			return n->type == NODE_MAP && n->nr == 0;
-		json_object_foreach((json_t *)(uintptr_t)j, key, value)
-		{
-			if (!tree_get(n, key) || !same(tree_get(n, key), value))
-				return false;
-		}
-		return n->nr == json_object_size(j);
-	case JSON_ARRAY:
-		for (size_t i = 0; i < json_array_size(j); i++)
-			if (n->type != NODE_LIST || i >= n->nr ||
-			    !same(n->items[i], json_array_get(j, i)))
-				return false;
-		return n->type == NODE_LIST && n->nr == json_array_size(j);
-	case JSON_STRING:
-		return n->type == NODE_SCALAR && strcmp(n->text, json_string_value(j)) == 0 &&
-		    (n->quoted || strchr("0123456789.-+~", n->text[0]) == NULL);
-	case JSON_INTEGER:
-		return n->type == NODE_SCALAR && !n->quoted &&
-		    strtoll(n->text, NULL, 10) == json_integer_value(j);
-	default:
-		return n->type == NODE_SCALAR && !n->quoted &&
-		    strcmp(n->text, json_is_true(j) ? "true" : "false") == 0;
+	if (n->type != NODE_MAP || n->nr != json_object_size(j))
+		return false;
+	json_object_foreach((json_t *)(uintptr_t)j, key, value)
+	{
+		if (!tree_get(n, key) || !same(tree_get(n, key), value))
+			return false;
 	}
+	return true;
+}
+
+static bool
+same_array(const struct node *n, const json_t *j)
+{
+	if (n->type != NODE_LIST || n->nr != json_array_size(j))
+		return false;
+	for (size_t i = 0; i < n->nr; i++)
+		if (!same(n->items[i], json_array_get(j, i)))
+			return false;
+	return true;
+}
+
+/* A string is quoted, or certainly nothing else. */
+static bool
+same_string(const struct node *n, const char *text)
+{
+	return strcmp(n->text, text) == 0 &&
+	    (n->quoted || strchr("0123456789.-+~", n->text[0]) == NULL);
+}
+
+/* The same, types included. */
+static bool
+same(const struct node *n, const json_t *j)
+{
+	if (json_is_object(j))
+		return same_object(n, j);
+	if (json_is_array(j))
+		return same_array(n, j);
+	if (n->type != NODE_SCALAR)
+		return false;
+	if (json_is_string(j))
+		return same_string(n, json_string_value(j));
+	if (n->quoted)
+		return false;
+	if (json_is_integer(j))
+		return strtoll(n->text, NULL, 10) == json_integer_value(j);
+	return strcmp(n->text, json_is_true(j) ? "true" : "false") == 0;
 }
 
 static int
