@@ -212,3 +212,9 @@ server_start_h2(void)
 	ck_assert_msg(answers(port), "nghttpd does not listen");
 	return port;
 }
+
+void
+server_freeze_h2(bool frozen)
+{
+	ck_assert_int_eq(kill(the.h2, frozen ? SIGSTOP : SIGCONT), 0);
+}

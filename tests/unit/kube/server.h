@@ -27,5 +27,7 @@ const char *server_kubeconfig(const char *cluster, const char *user);
 
 /* nghttpd, serving the folder over HTTP/2; 0: it is not installed. */
 unsigned server_start_h2(void);
+/* It is there and says nothing, until it is thawed. */
+void server_freeze_h2(bool frozen);
 
 #endif

@@ -121,9 +121,9 @@ wait_for(const struct one *o)
 	ck_assert_msg(o->status == 200, "%s", o->error);
 }
 
-/* Our own connections to the server. */
+/* Our own connections to the server; *local: the port of the last one. */
 static unsigned
-nr_connections(void)
+connections(unsigned *local)
 {
 	unsigned n = 0;
 
@@ -131,11 +131,22 @@ nr_connections(void)
 		struct sockaddr_in sin = { 0 };
 		socklen_t len = sizeof(sin);
 
-		if (getpeername(fd, (struct sockaddr *)&sin, &len) == 0 &&
-		    sin.sin_family == AF_INET && ntohs(sin.sin_port) == port)
-			n++;
+		if (getpeername(fd, (struct sockaddr *)&sin, &len) < 0 ||
+		    sin.sin_family != AF_INET || ntohs(sin.sin_port) != port)
+			continue;
+		n++;
+		ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+		*local = ntohs(sin.sin_port);
 	}
 	return n;
+}
+
+static unsigned
+nr_connections(void)
+{
+	unsigned local;
+
+	return connections(&local);
 }
 
 static uint64_t
@@ -257,6 +268,33 @@ START_TEST(cancelling_some_leaves_the_others)
 }
 END_TEST
 
+/* The server's kernel still acknowledges what comes, so that nothing but its silence tells. */
+START_TEST(a_connection_that_fell_silent_is_left)
+{
+	struct one o = { 0 };
+	struct kube_request q = {
+		.method = "GET", .path = "/small", .timeout_ms = 300, .done = on_done, .arg = &o
+	};
+	unsigned before = 0, after = 0;
+	time_t until = time(NULL) + 60;
+
+	start(&o, "/small", false);
+	wait_for(&o);
+	ck_assert_uint_eq(connections(&before), 1);
+	o = (struct one){ 0 };
+	server_freeze_h2(true);
+	ck_assert_ptr_nonnull(kube_call(http, &q));
+	while (!o.done && time(NULL) < until)
+		loop_turn(loop, 100);
+	server_freeze_h2(false);
+	ck_assert_int_eq(o.status, 0);
+	start(&o, "/small", false);
+	wait_for(&o);
+	ck_assert_uint_eq(connections(&after), 1);
+	ck_assert_uint_ne(before, after);
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -272,6 +310,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, a_slow_receiver_gets_all);
 	tcase_add_test(tc, a_paused_stream_holds_up_no_call);
 	tcase_add_test(tc, cancelling_some_leaves_the_others);
+	tcase_add_test(tc, a_connection_that_fell_silent_is_left);
 	suite_add_tcase(s, tc);
 }
 
