@@ -114,6 +114,10 @@ version_schema(const struct subject *s, const struct form *form)
 	set(all, "kind", json_pack("{s:s}", "type", "string"));
 	set(all, "metadata", json_pack("{s:s}", "type", "object"));
 	set(all, "spec", spec ? shape_field(spec, form) : json_pack("{s:s}", "type", "object"));
+	if (!json_object_get(json_object_get(all, "spec"), "description"))
+		set(json_object_get(all, "spec"), "description",
+		    json_string(
+			spec ? "what is wanted" : "nothing: only the status says something"));
 	if (s->status)
 		set(all, "status",
 		    status_schema(status->sub ? status->sub : &conditions_table, form));
