@@ -169,12 +169,15 @@ strip_old(json_t *j, const struct table *t)
 	for (const struct field *f = t->fields; f->name; f++) {
 		json_t *value = json_object_get(j, f->name);
 
-		if (value && f->flags & F_ALPHA)
+		if (!value)
+			continue;
+		if (f->flags & F_ALPHA) {
 			json_object_del(j, f->name);
-		else if (value && f->type == T_STRUCT && json_is_array(value))
-			for (size_t i = 0; i < json_array_size(value); i++)
-				strip_old(json_array_get(value, i), f->sub);
-		else if (value && f->type == T_STRUCT)
+			continue;
+		}
+		for (size_t i = 0; f->type == T_STRUCT && i < json_array_size(value); i++)
+			strip_old(json_array_get(value, i), f->sub);
+		if (f->type == T_STRUCT && json_is_object(value))
 			strip_old(value, f->sub);
 	}
 }

@@ -14,7 +14,7 @@
 struct loop;
 struct store;
 
-#define STORE_MAX_SOURCES 4
+#define STORE_MAX_SOURCES 5 /* files, three of an API server, and MetalLB's translated */
 
 struct store *store_new(struct loop *);
 /* Drops all objects; subscribers are not told. */

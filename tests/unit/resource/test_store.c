@@ -200,11 +200,33 @@ START_TEST(sync_is_told)
 	hears("");
 	ck_assert_int_ge(store_source_add(store, "b"), 0);
 	ck_assert(!store_is_synced(store));
-	ck_assert_int_ge(store_source_add(store, "c"), 0);
-	ck_assert_int_ge(store_source_add(store, "d"), 0);
+	while (store_nr_sources(store) < STORE_MAX_SOURCES)
+		ck_assert_int_ge(store_source_add(store, "c"), 0);
 	ck_assert_int_eq(store_source_add(store, "e"), -ENOSPC);
 	ck_assert_uint_eq(store_nr_sources(store), STORE_MAX_SOURCES);
 	hears(";");
+}
+END_TEST
+
+/* A derived source has a key only where nobody else does, whenever it was added. */
+START_TEST(a_derived_source_is_the_last)
+{
+	int derived = store_source_add_derived(store, "derived");
+	int late = store_source_add(store, "late");
+	struct res_object *of_derived = namespace("a", "made"), *of_late = namespace("a", "said");
+
+	ck_assert(store_source_is_derived(store, derived) && !store_source_is_derived(store, late));
+	ck_assert_int_eq(store_source_add_derived(store, "another"), -ENOSPC);
+	ck_assert_int_eq(store_put(store, derived, of_derived), 0);
+	ck_assert_ptr_eq(store_get(store, RES_NAMESPACE, "", "a"), of_derived);
+	ck_assert_int_eq(store_put(store, late, of_late), 0);
+	ck_assert_ptr_eq(store_get(store, RES_NAMESPACE, "", "a"), of_late);
+	store_delete(store, late, RES_NAMESPACE, "", "a");
+	ck_assert_ptr_eq(store_get(store, RES_NAMESPACE, "", "a"), of_derived);
+	store_delete(store, derived, RES_NAMESPACE, "", "a");
+	ck_assert_ptr_null(store_get(store, RES_NAMESPACE, "", "a"));
+	res_unref(of_derived);
+	res_unref(of_late);
 }
 END_TEST
 
@@ -444,6 +466,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, equal_content_wakes_nobody);
 	tcase_add_test(tc, sources_stand_in_for_each_other);
 	tcase_add_test(tc, sync_is_told);
+	tcase_add_test(tc, a_derived_source_is_the_last);
 	tcase_add_test(tc, whole_set_is_a_difference);
 	tcase_add_test(tc, slices_of_a_service);
 	tcase_add_test(tc, callbacks_may_change_the_store);
