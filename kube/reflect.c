@@ -585,37 +585,62 @@ after_bad_line(struct kube_reflect *r)
 	watch_failed(r, ++r->bad_lines >= BAD_LINES ? NEXT_LIST : NEXT_WATCH, 0);
 }
 
+/* It ended, as watches do: when its time was up. */
+static void
+watch_over(struct kube_reflect *r, uint64_t lived_ms, bool heard)
+{
+	set_watching(r, false);
+	if (!heard && lived_ms >= SILENT_MS)
+		wait_for(r, NEXT_PROBE, FIRST_MS);
+	else if (r->fruitful || lived_ms >= LIVED_MS)
+		begin_watch(r);
+	else
+		watch_failed(r, NEXT_WATCH, 0);
+}
+
+/* The server ended it, with @code, or there was no answer: 0. */
+static void
+watch_refused(struct kube_reflect *r, int code)
+{
+	told_no(r);
+	switch (code) {
+	case 410: /* what is asked for is gone */
+	case 400:
+	case 404:
+	case 422:
+		watch_failed(r, NEXT_LIST, 0);
+		break;
+	case 401:
+	case 403:
+		watch_failed(r, NEXT_WATCH, SLOW_MS / 2);
+		break;
+	default:
+		watch_failed(r, NEXT_WATCH, 0);
+		break;
+	}
+}
+
 static void
 after_watch(struct kube_reflect *r, int err)
 {
 	bool ok = r->ended && r->status >= 200 && r->status <= 299, heard = r->heard;
 	uint64_t lived = loop_now_ms(r->loop) - r->watch_began_ms;
-	int code = r->event_code ? r->event_code : ok ? 0 : r->code;
 
 	if (!r->event_code && !err && ok)
 		err = kube_stream_finish(r->stream);
-	if (err == -EBADMSG || err == -EMSGSIZE || (err && !r->event_code)) {
+	if (err && !r->event_code) {
 		after_bad_line(r);
 		return;
 	}
 	end_call(r);
 	if (lived >= LIVED_MS)
 		r->watch_fails = 0;
-	if (!code && (ok || r->status == 0) && !heard && lived >= SILENT_MS) {
-		wait_for(r, NEXT_PROBE, FIRST_MS);
-		set_watching(r, false);
-		return;
-	}
-	if (!code && ok && (r->fruitful || lived >= LIVED_MS)) {
-		begin_watch(r); /* its time was up */
-		return;
-	}
-	if (code || !ok)
-		told_no(r);
-	if (code == 410 || code == 404 || code == 400 || code == 422)
-		watch_failed(r, NEXT_LIST, 0);
+	if (r->event_code)
+		watch_refused(r, r->event_code);
+	else if (ok || (!r->status && !heard && lived >= SILENT_MS))
+		watch_over(r, lived, heard);
 	else
-		watch_failed(r, NEXT_WATCH, code == 403 || code == 401 ? SLOW_MS / 2 : 0);
+		watch_refused(r, r->code);
 }
 
 /* ---- working off what came ---- */

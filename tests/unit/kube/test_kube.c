@@ -2,7 +2,7 @@
  * tests/unit/kube/test_kube.c: the source against an API server in memory: what is in the store is what
  * the server has, whatever happened on the way, and nothing was taken out for a disconnect.
  */
-#include "tests/unit/kube/fake_api.h"
+#include "tests/unit/kube/fake_api_server.h"
 
 #include "kube/kube.h"
 #include "kube/kinds.h"
@@ -79,7 +79,7 @@ setup_with(bool started)
 	int fd;
 
 	memset(&bed, 0, sizeof(bed));
-	strcpy(bed.kubeconfig, "/tmp/herald-test-kube-XXXXXX");
+	snprintf(bed.kubeconfig, sizeof(bed.kubeconfig), "/tmp/herald-test-kube-XXXXXX");
 	fd = mkstemp(bed.kubeconfig);
 	ck_assert_int_ge(fd, 0);
 	f = fdopen(fd, "w");
@@ -152,7 +152,7 @@ pool_there(size_t i)
 {
 	const char *json = bed.pools->now[i];
 
-	return json ? atoi(strstr(json, "\"10.") + 4) : -1;
+	return json ? (int)strtol(strstr(json, "\"10.") + 4, NULL, 10) : -1;
 }
 
 static void

@@ -196,21 +196,21 @@ START_TEST(too_much_is_no_object)
 	g = decode("v1", "Service", text, RES_MAX_JSON);
 	ck_assert_int_eq(g.err, 0);
 	got_fini(&g);
-	strcpy(text, "{" META ",\"x\":");
-	memset(text + strlen(text), '[', 200);
-	memset(text + strlen("{" META ",\"x\":") + 200, ']', 200);
-	strcpy(text + strlen("{" META ",\"x\":") + 400, "}");
-	g = decode("v1", "Service", text, strlen("{" META ",\"x\":") + 401);
+	len = (size_t)snprintf(text, len, "{" META ",\"x\":");
+	memset(text + len, '[', 200);
+	memset(text + len + 200, ']', 200);
+	text[len + 400] = '}';
+	g = decode("v1", "Service", text, len + 401);
 	ck_assert_int_eq(g.err, -EBADMSG);
 	got_fini(&g);
-	strcpy(text, "{" META ",\"x\":[1");
-	len = strlen(text);
+	len = (size_t)snprintf(text, RES_MAX_JSON, "{" META ",\"x\":[1");
 	for (size_t i = 0; i < 2000000; i++) {
 		text[len++] = ',';
 		text[len++] = '1';
 	}
-	strcpy(text + len, "]}");
-	g = decode("v1", "Service", text, len + 2);
+	text[len++] = ']';
+	text[len++] = '}';
+	g = decode("v1", "Service", text, len);
 	ck_assert_int_eq(g.err, -EBADMSG);
 	got_fini(&g);
 	free(text);
