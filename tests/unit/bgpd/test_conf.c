@@ -39,6 +39,7 @@ CHANGE(nothing, (void)c)
 CHANGE(ifindex, c->ifindex = 3)
 CHANGE(other_port, c->port = 1179)
 CHANGE(peer_as, c->peer_as = 65000)
+CHANGE(other_as, c->other_as = true)
 CHANGE(hold, c->hold_s = 9)
 CHANGE(keepalive, c->keepalive_s = 3)
 CHANGE(ttl, c->ttl = 2)
@@ -69,6 +70,7 @@ static const struct {
 	{ "ifindex", ifindex, CONF_RESET },
 	{ "port", other_port, CONF_RESET },
 	{ "peer_as", peer_as, CONF_RESET },
+	{ "other_as", other_as, CONF_RESET },
 	{ "hold_s", hold, CONF_RESET },
 	{ "keepalive_s", keepalive, CONF_RESET },
 	{ "ttl", ttl, CONF_RESET },

@@ -39,6 +39,26 @@ end(void)
 	kit_fini(&k);
 }
 
+/* Any AS but ours: 6.2 lets the configuration say which are wrong. */
+START_TEST(rfc4271_6_2_any_other_as_is_another_than_ours)
+{
+	struct raw_open o = plain;
+	struct bgp_peer_conf *c = begin();
+
+	c->peer_as = 0;
+	c->other_as = true;
+	o.as = _i ? 65001 : 4200000007;
+	dialled();
+	raw_expect(&r, 1, NULL);
+	raw_send_open(&r, &o);
+	if (_i)
+		raw_expect_note(&r, 2, 2);
+	else
+		raw_expect(&r, 4, NULL);
+	end();
+}
+END_TEST
+
 /* 90 is ours: less and more than that. */
 START_TEST(rfc4271_4_2_the_smaller_hold_time_counts)
 {
@@ -167,6 +187,7 @@ add_tests(Suite *s)
 	TCase *tc = tcase_create("rfc");
 
 	tcase_add_loop_test(tc, rfc4271_4_2_the_smaller_hold_time_counts, 0, 2);
+	tcase_add_loop_test(tc, rfc4271_6_2_any_other_as_is_another_than_ours, 0, 2);
 	tcase_add_test(tc, rfc5492_5_unsupported_capability_lists_what_is_missing);
 	tcase_add_test(tc, rfc4486_4_too_many_prefixes_end_the_session_with_6_1);
 	tcase_add_test(tc, rfc7606_3_j_an_update_that_cannot_be_read_ends_the_session);
