@@ -387,6 +387,7 @@ init_engines(struct app *app, bool restarted)
 		log_error("tunnel-off", LOG_ERR(err));
 	fib_wanted_resync(app);
 	datapath_apply_init(app);
+	l2_apply_init(app);
 	return 0;
 }
 
@@ -523,6 +524,7 @@ app_fini(struct app *app)
 	timer_stop(&app->stop_timer);
 	control_free(app->control);
 	kube_apply_fini(app);
+	l2_apply_fini(app);
 	datapath_apply_fini(app);
 	show_fini(app);
 	bgp_free(app->bgp);

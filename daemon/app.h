@@ -13,6 +13,7 @@
 #include "datapath/datapath.h"
 #include "fib/fib.h"
 #include "ipam/ipam.h"
+#include "l2/l2.h"
 #include "lib/loop.h"
 #include "resource/resource.h"
 
@@ -45,6 +46,8 @@ struct app {
 	struct fib *fib;	   /* NULL: netlink could not be opened */
 	struct tunnel *tunnel;	   /* NULL likewise */
 	struct datapath *datapath; /* NULL: mode none, or not yet */
+	struct l2 *l2;		   /* NULL: netlink could not be opened */
+	struct loop_timer l2_soon; /* what is wanted of it may be another */
 	struct health_checks *health;
 	struct observer *observers; /* those who run `heraldctl observe` */
 	struct control *control;
@@ -117,6 +120,12 @@ void datapath_apply_init(struct app *);
 void datapath_apply_fini(struct app *);
 void datapath_apply_all(struct app *); /* after Nodes, peers or the HeraldConfig changed */
 void datapath_apply_service(struct app *, const char *ns, const char *name);
+
+/* daemon/l2_apply.c: layer 2 announcements; soon after Services, endpoints, Nodes, policies, addresses or
+ * our devices changed. */
+void l2_apply_init(struct app *);
+void l2_apply_fini(struct app *);
+void l2_apply_soon(struct app *);
 
 /* daemon/observe.c: `observe`; the second ends all of them, before the datapath goes. */
 int observe_begin(void *app, const struct control_req *, struct control_stream *, char **error);

@@ -382,6 +382,7 @@ cmd_shutdown(void *arg, const struct control_req *req, json_t **data, char **err
 SHOW(status)
 SHOW(pools)
 SHOW(ipam)
+SHOW(l2)
 SHOW(routes)
 #undef SHOW
 
@@ -396,6 +397,7 @@ const struct control_cmd app_commands[] = {
 	{ { "bgp", "enable" },          cmd_bgp_enable, NULL },
 	{ { "ippools" },                cmd_pools, NULL },
 	{ { "ipam" },                   cmd_ipam, NULL },
+	{ { "l2" },                     cmd_l2, NULL },
 	{ { "service", "list" },        cmd_services, NULL },
 	{ { "lb", "list" },             cmd_lb_list, NULL },
 	{ { "lb", "conntrack" },        cmd_lb_conntrack, NULL },

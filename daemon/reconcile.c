@@ -478,6 +478,7 @@ reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 	bool all = nr == 0, nodes = false, claims = false;
 
 	app->nr_changes += nr;
+	l2_apply_soon(app);
 	if (app->stopping || !app->bgp)
 		return;
 	if (app->giving && !kube_apply_leads(app)) /* the timer is behind the clock */
@@ -528,6 +529,7 @@ reconcile_ipam_changed(void *arg, const char *owner, unsigned what)
 	if (what & (IPAM_CHANGED_ADDRS | IPAM_CHANGED_GONE))
 		app_owner_changed(app, owner);
 	kube_apply_owner(app, owner);
+	l2_apply_soon(app);
 	if (!(what & IPAM_CHANGED_ADDRS) || !slash || !app->plan || app->sweeping)
 		return;
 	ns = xstrndup(owner, (size_t)(slash - owner));

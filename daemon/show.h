@@ -13,6 +13,7 @@ struct buf;
 
 json_t *show_status(struct app *);
 json_t *show_pools(struct app *);
+json_t *show_l2(struct app *); /* in l2_apply.c */
 json_t *show_ipam(struct app *);
 /* Gives ids to frontends that have none yet.  As text, as there may be very many. */
 void show_services(struct app *, bool stats, struct buf *out);

@@ -1,0 +1,70 @@
+/*
+ * tools/heraldctl/render_l2.c: the answer of `l2` as a table: who answers for which address, and whom
+ * else was seen to.
+ */
+#include "tools/heraldctl/render.h"
+
+#include "lib/buf.h"
+#include "lib/text.h"
+#include "tools/heraldctl/answer.h"
+
+/* What is not as it should be, below the table. */
+static void
+put_notes(const json_t *list, struct buf *out)
+{
+	const json_t *o, *c;
+	size_t i;
+	char age[24];
+
+	json_array_foreach(list, i, o)
+	{
+		c = json_object_get(o, "conflict");
+		if (*answer_str(o, "message"))
+			buf_printf(out, "\n%s %s: %s\n", answer_str(o, "ip"),
+			    answer_str(o, "interface"), answer_str(o, "message"));
+		if (c)
+			buf_printf(out,
+			    "\n%s %s: %s claimed the address, %s ago (%lld times, and %lld "
+			    "probes)\n",
+			    answer_str(o, "ip"), answer_str(o, "interface"), answer_str(c, "mac"),
+			    answer_age(c, "seenSeconds", age, sizeof(age)),
+			    (long long)answer_int(c, "claims"), (long long)answer_int(c, "probes"));
+	}
+}
+
+void
+render_l2(const json_t *data, struct buf *out)
+{
+	static const char *const head[] = { "IP", "INTERFACE", "HOLDER", "SINCE", "ANNOUNCED",
+		"ANSWERED", "SERVICE", NULL };
+	const json_t *list = json_object_get(data, "announcements"), *o, *s;
+	struct text_table *t = text_table_new(head);
+	struct buf names;
+	char age[24];
+	size_t i, k;
+
+	json_array_foreach(list, i, o)
+	{
+		const json_t *services = json_object_get(o, "services");
+
+		buf_init(&names, 1 << 16);
+		json_array_foreach(services, k, s) buf_printf(
+		    &names, "%s%s", k ? ", " : "", json_is_string(s) ? json_string_value(s) : "");
+		text_cell(t, answer_str(o, "ip"));
+		text_cell(t, answer_str(o, "interface"));
+		text_cell(t, answer_str(o, "holder"));
+		text_cell(t, answer_age(o, "sinceSeconds", age, sizeof(age)));
+		text_cell(t, answer_age(o, "announcedSeconds", age, sizeof(age)));
+		if (json_object_get(o, "answered"))
+			text_cellf(t, "%lld", (long long)answer_int(o, "answered"));
+		else
+			text_cell(t, "");
+		text_cell(t, buf_text(&names));
+		buf_fini(&names);
+	}
+	text_table_print(t, out);
+	text_table_free(t);
+	put_notes(list, out);
+	if (*answer_str(data, "error"))
+		buf_printf(out, "\n%s\n", answer_str(data, "error"));
+}
