@@ -514,13 +514,14 @@ goes_on(const struct lb_conf *c, const struct pkt *p, const struct entry *e,
 	    pair_follow(e->key, e->value, client, v6);
 }
 
-/* Toward a VIP.  @make: also the first packet of a flow, else LB_PUNT. */
+/* Toward a VIP.  @make: also the first packet of a flow, else LB_PUNT; who asks for that has both packet
+ * and way in scratch. */
 INLINE __u32
 decide_forward(const struct lb_conf *c, const struct pkt *p, __u32 now, const int hook,
     const bool make, const bool v6, struct way *w)
 {
 	struct end client = { p->saddr, p->sport, 0 };
-	__u32 hash = end_hash(&client, c->seed, v6), why;
+	__u32 hash = end_hash(&client, c->seed, v6);
 	struct scratch *tmp;
 	struct entry e;
 
@@ -551,9 +552,6 @@ decide_forward(const struct lb_conf *c, const struct pkt *p, __u32 now, const in
 	tmp = the_scratch();
 	if (!tmp)
 		return LB_HELPER;
-	tmp->p = *p;
-	__builtin_memset(&tmp->w, 0, sizeof(tmp->w));
-	tmp->w.now = now;
 	tmp->w.saddr = p->saddr;
 	tmp->w.sport = p->sport;
 	tmp->now = now;
@@ -562,9 +560,7 @@ decide_forward(const struct lb_conf *c, const struct pkt *p, __u32 now, const in
 	tmp->value = e.slot ? e.value : 0;
 	tmp->room = e.room;
 	tmp->kin = e.kin;
-	why = v6 ? (__u32)lb_new_flow6((__u32)hook) : (__u32)lb_new_flow4((__u32)hook);
-	*w = tmp->w;
-	return why;
+	return v6 ? (__u32)lb_new_flow6((__u32)hook) : (__u32)lb_new_flow4((__u32)hook);
 }
 
 /* From a backend: a reply of a flow that we know, or nothing of ours.  @look: only tell. */
