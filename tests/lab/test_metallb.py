@@ -227,6 +227,21 @@ def test_config_show_says_where_a_document_came_from(world):
     assert "s3cret" not in str(docs)
 
 
+@pytest.mark.parametrize("argv, status, said", [
+    ([], 2, "which files?"),
+    (["-f"], 2, "-f wants a path"),
+    (["-f", "/nowhere.yaml"], 2, "cannot read /nowhere.yaml"),
+    (["more"], 2, "only -f PATH may follow"),
+    (["-f", "-"], 1, "standard-input:4:58: BGPPeer/p: spec.vrf: red: left out"),
+])
+def test_exit_status_of_convert(argv, status, said):
+    text = ("apiVersion: metallb.io/v1beta2\nkind: BGPPeer\nmetadata: {name: p}\n"
+            "spec: {myASN: 1, peerASN: 2, peerAddress: 10.0.0.1, vrf: red}\n")
+    done = subprocess.run([program("heraldctl"), "convert", *argv], input=text, text=True,
+                          capture_output=True, timeout=20, check=False)
+    assert done.returncode == status and said in done.stderr, done
+
+
 def test_changing_over_to_native_documents_moves_nothing(world):
     """First the converted documents beside the old ones, then the old ones go."""
     before = world.uptimes()

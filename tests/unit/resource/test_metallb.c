@@ -114,6 +114,27 @@ START_TEST(the_password_stays_hidden)
 }
 END_TEST
 
+/* From an API server what is unknown is told, and the rest is taken. */
+START_TEST(unknown_fields_of_an_api_server_are_told)
+{
+	static const char text[] =
+	    "{\"metadata\": {\"name\": \"a\", \"namespace\": \"m\"}, \"spec\": {\"addresses\": "
+	    "[\"10.0.0.0/24\"], \"fromTheFuture\": 1}}";
+	struct res_faults notices = { 0 };
+	struct res_json_head head;
+	struct res_set set = { 0 };
+
+	ck_assert_int_eq(res_decode_json("metallb.io/v1beta1", "IPAddressPool", text,
+			     sizeof(text) - 1, &set, &notices, &head),
+	    0);
+	ck_assert_uint_eq(set.nr, 1);
+	ck_assert_uint_eq(notices.nr, 1);
+	ck_assert_str_eq(notices.v[0].field, "spec.fromTheFuture");
+	res_set_fini(&set);
+	res_faults_fini(&notices);
+}
+END_TEST
+
 START_TEST(durations)
 {
 	static const struct {
@@ -461,6 +482,7 @@ add_tests(Suite *s)
 
 	tcase_add_loop_test(t, fault, 0, sizeof(faults) / sizeof(faults[0]));
 	tcase_add_test(t, the_password_stays_hidden);
+	tcase_add_test(t, unknown_fields_of_an_api_server_are_told);
 	tcase_add_test(t, durations);
 	suite_add_tcase(s, t);
 	t = tcase_create("translate");
