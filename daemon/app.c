@@ -353,11 +353,11 @@ init_store(struct app *app)
 
 /* The server may be away; what it is to be reached with may not be wrong. */
 static int
-init_kube(struct app *app)
+init_kube(struct app *app, bool restarted)
 {
 	char *error = NULL;
 
-	if (kube_apply_init(app, &error) == 0)
+	if (kube_apply_init(app, restarted, &error) == 0)
 		return 0;
 	log_error("kubernetes-unusable", LOG_S("message", error ? error : "no reason"));
 	free(error);
@@ -474,7 +474,7 @@ app_init(struct app *app)
 	}
 	status = init_state(app, &restarted);
 	if (!status)
-		status = init_kube(app);
+		status = init_kube(app, restarted);
 	/* Before the sessions: a second herald on this node must not disturb the first. */
 	if (!status)
 		status = init_control(app);

@@ -117,6 +117,7 @@ void fib_wanted_fini(struct app *);
 /* daemon/datapath_apply.c: the load balancer and the health checks.  The first work is done once the
  * loop runs, so that sessions do not wait for it. */
 void datapath_apply_init(struct app *);
+void datapath_apply_start(struct app *); /* once more, when it had to wait */
 void datapath_apply_fini(struct app *);
 void datapath_apply_all(struct app *); /* after Nodes, peers or the HeraldConfig changed */
 void datapath_apply_service(struct app *, const char *ns, const char *name);

@@ -6,6 +6,7 @@
 #include "daemon/app.h"
 
 #include "daemon/datapath_wanted.h"
+#include "daemon/kube_apply.h"
 #include "daemon/service.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -170,8 +171,18 @@ start(void *arg)
 {
 	struct app *app = arg;
 
+	/* What an earlier process left goes on as it is until somebody says what is wanted. */
+	if (kube_apply_awaited(app))
+		return;
 	app->carrying = true;
 	datapath_apply_all(app);
+}
+
+void
+datapath_apply_start(struct app *app)
+{
+	if (!app->carrying && app->health)
+		work_post(&app->carry);
 }
 
 /* Mode none: whoever forwards speaks for himself. */

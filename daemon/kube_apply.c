@@ -5,6 +5,7 @@
 #include "daemon/kube_apply.h"
 
 #include "daemon/app.h"
+#include "daemon/kube_cache.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -18,12 +19,20 @@
 #define ALIVE_RENEW_S 30
 #define ALIVE_RETRY_S 10
 #define GIVE_BACK_MS 150 /* the process ends soon after */
+/* A server that answers tells everything within seconds; one that does not is not waited for, as the
+ * neighbours' restart timers run. */
+#define ANSWER_MS 2000
+#define ANSWERS_MAX 10
 
 struct kube_side {
 	struct app *app;
 	struct kube *kube;
 	struct kube_lease *leader, *alive;
 	struct kube_tell *tell;
+	struct kube_cache *cache; /* NULL: there is no room for its source */
+	bool awaited, cached;
+	unsigned looks;
+	struct loop_timer no_answer;
 	char *namespace;
 	char *kubeconfig, *context; /* as started with */
 	bool in_cluster;
@@ -123,8 +132,88 @@ namespace_for(const struct kube *kube, const struct res_kubernetes_source *conf)
 	return ns && *ns ? ns : "kube-system"; /* the one that is always there */
 }
 
+/* ---- a restart while the server is away ---- */
+
+static void
+await_over(struct kube_side *k)
+{
+	timer_stop(&k->no_answer);
+	if (!k->awaited)
+		return;
+	k->awaited = false;
+	datapath_apply_start(k->app);
+}
+
+static void
+cache_read(void *arg, size_t nr)
+{
+	struct kube_side *k = arg;
+
+	log_warn("kubernetes-away", LOG_U("cached_objects", nr),
+	    LOG_S("meaning",
+		nr ? "going on with what there was" : "nothing is known of what there was"));
+	k->cached = nr > 0;
+	await_over(k);
+}
+
+static void
+no_answer(void *arg)
+{
+	struct kube_side *k = arg;
+
+	if (kube_connected(k->kube) && ++k->looks < ANSWERS_MAX)
+		timer_set(&k->no_answer, ANSWER_MS); /* it is telling */
+	else
+		kube_cache_load(k->cache, cache_read, k);
+}
+
+static void
+add_cache(struct kube_side *k, const struct res_kubernetes_source *conf, bool restarted)
+{
+	char *origin = conf->in_cluster ? xstrdup("in-cluster")
+					: xasprintf("%s#%s", conf->kubeconfig, conf->context);
+
+	k->cache = kube_cache_new(k->app->loop, k->app->store, k->app->state_dir, origin);
+	free(origin);
+	timer_init(&k->no_answer, k->app->loop, no_answer, k);
+	if (!k->cache || !restarted)
+		return;
+	k->awaited = true;
+	timer_set(&k->no_answer, ANSWER_MS);
+}
+
+bool
+kube_apply_awaited(const struct app *app)
+{
+	return app->kube && app->kube->awaited;
+}
+
+bool
+kube_apply_is_cached(const struct app *app)
+{
+	return app->kube && app->kube->cached;
+}
+
+void
+kube_apply_changed(struct app *app)
+{
+	if (app->kube && app->kube->cache)
+		kube_cache_changed(app->kube->cache);
+}
+
+/* Everything is known: the file has done its duty. */
+static void
+synced(struct kube_side *k)
+{
+	if (k->cache && (k->awaited || k->cached))
+		kube_cache_drop(k->cache);
+	k->cached = false;
+	await_over(k);
+	kube_apply_changed(k->app);
+}
+
 int
-kube_apply_init(struct app *app, char **error)
+kube_apply_init(struct app *app, bool restarted, char **error)
 {
 	static const struct kube_ops ops = { on_faults };
 	const struct res_kubernetes_source *conf = &store_config(app->store)->kubernetes;
@@ -149,6 +238,7 @@ kube_apply_init(struct app *app, char **error)
 	k->in_cluster = conf->in_cluster;
 	k->tell = kube_tell_new(app, k->kube, app->node);
 	add_leases(k, conf);
+	add_cache(k, conf, restarted);
 	app->kube = k;
 	kube_apply_config(app);
 	return 0;
@@ -164,6 +254,8 @@ kube_apply_stop(struct app *app)
 	kube_tell_lead(k->tell, false);
 	kube_lease_release(k->leader, GIVE_BACK_MS, NULL, NULL);
 	kube_lease_release(k->alive, GIVE_BACK_MS, NULL, NULL);
+	if (k->cache && kube_cache_save(k->cache) < 0)
+		log_warn("cache-not-saved", LOG_S("stateDir", app->state_dir));
 }
 
 void
@@ -174,6 +266,8 @@ kube_apply_fini(struct app *app)
 	if (!k)
 		return;
 	app->kube = NULL;
+	timer_stop(&k->no_answer);
+	kube_cache_free(k->cache);
 	kube_tell_free(k->tell);
 	kube_lease_free(k->leader);
 	kube_lease_free(k->alive);
@@ -275,6 +369,8 @@ kube_apply_all(struct app *app)
 {
 	if (!app->kube)
 		return;
+	if (store_is_synced(app->store))
+		synced(app->kube);
 	want_secrets(app->kube);
 	want_namespaces(app->kube);
 	kube_tell_all(app->kube->tell);

@@ -17,9 +17,9 @@ struct app;
 struct kube_side;
 struct kube_tell;
 
-/* Starts it when the HeraldConfig says so.  0, or -EINVAL with words (for free()) when what it says
- * cannot be used. */
-int kube_apply_init(struct app *, char **error);
+/* Starts it when the HeraldConfig says so; @restarted: a herald ran here before, and what it left is
+ * to be gone on with.  0, or -EINVAL with words (for free()) when what it says cannot be used. */
+int kube_apply_init(struct app *, bool restarted, char **error);
 void kube_apply_fini(struct app *);
 /* The process ends: give the Leases back, so that another node leads at once. */
 void kube_apply_stop(struct app *);
@@ -28,7 +28,12 @@ void kube_apply_stop(struct app *);
 bool kube_apply_leads(const struct app *);
 /* After the configuration changed: pace, Secrets, Namespaces; faults that a restart would have. */
 void kube_apply_config(struct app *);
-void kube_apply_all(struct app *); /* all statuses are looked at again */
+/* After a restart: is it still to be seen what there is, so that nothing that runs may be touched? */
+bool kube_apply_awaited(const struct app *);
+bool kube_apply_is_cached(
+    const struct app *);	       /* the objects are those of a file, the API is away */
+void kube_apply_changed(struct app *); /* some object is another */
+void kube_apply_all(struct app *);     /* all statuses are looked at again */
 void kube_apply_service(struct app *, const char *ns, const char *name);
 void kube_apply_owner(struct app *, const char *owner); /* of addresses: "ns/name" */
 void kube_apply_peer(struct app *, const char *peer, enum bgp_state);

@@ -481,6 +481,8 @@ reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 	l2_apply_soon(app);
 	if (app->stopping || !app->bgp)
 		return;
+	if (nr > 0)
+		kube_apply_changed(app);
 	if (app->giving && !kube_apply_leads(app)) /* the timer is behind the clock */
 		reconcile_leader(app);
 	for (size_t i = 0; i < nr; i++) {

@@ -75,6 +75,8 @@ status_sources(const struct app *app, const json_t *kube)
 
 		if (store_source_is_derived(app->store, (int)i) && !has_metallb(app->store))
 			continue;
+		if (strcmp(name, "cache") == 0 && !kube_apply_is_cached(app))
+			continue;
 		o = json_pack("{s:s, s:b, s:o}", "name", name, "synced",
 		    store_source_is_synced(app->store, (int)i), "objects", count(objects));
 		if (kube && strncmp(name, "kubernetes", strlen("kubernetes")) == 0) {

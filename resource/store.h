@@ -14,7 +14,7 @@
 struct loop;
 struct store;
 
-#define STORE_MAX_SOURCES 5 /* files, three of an API server, and MetalLB's translated */
+#define STORE_MAX_SOURCES 6 /* files, three of an API server and its cache, MetalLB's translated */
 
 struct store *store_new(struct loop *);
 /* Drops all objects; subscribers are not told. */

@@ -1,5 +1,6 @@
 """Who gives addresses: one node at a time, whichever; a new one renumbers nobody, and all show the
 same."""
+import os
 import signal
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from herald_lab import herald as h
 from herald_lab import until
 from herald_lab.kube import NAMESPACE
-from herald_lab.kubescene import KubePair, account, leader, source, wait_synced
+from herald_lab.kubescene import KubePair, account, leader, source, wait_synced, withdrawn
 from herald_lab.wait import stays
 
 
@@ -28,6 +29,11 @@ def three(lab):
     for one in p.all.values():
         wait_synced(one)
     return p
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
 
 
 def shown(one):
@@ -146,3 +152,39 @@ def test_a_kubeconfig_that_cannot_be_used(lab):
     assert p.herald.daemon.popen.returncode == 3
     assert "kubernetes-unusable" in p.herald.daemon.text()
     assert "nothing-here" in p.herald.daemon.text()
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_restart_while_the_api_is_away(lab, end):
+    """What was announced and allocated is gone on with, from what was there last."""
+    p = KubePair(lab).start_kube()
+    p.put(*p.documents())
+    p.peer = p.speaker().serve()
+    p.settings().herald.start()
+    wait_synced(p.herald)
+    p.web()
+    addr = p.wait_address()
+    p.herald.wait_established()
+    p.peer.last.wait_prefix(f"{addr}/32")
+    saved = f"{p.herald.state}/kubernetes.json"
+    if end == "kill":
+        until(lambda: os.path.exists(saved) and f'"ip":"{addr}"' in read(saved), 90,
+              "the file with the address")
+    getattr(p.herald, end)()
+    p.kube.kill()
+    p.herald.start()
+    p.herald.wait_established()
+    p.peer.last.wait_prefix(f"{addr}/32")
+    assert [a["address"] for a in p.herald.ctl("ipam")["allocations"]] == [addr]
+    status = p.herald.ctl("status")
+    sources = {s["name"]: s for s in status["sources"]}
+    assert "cache" in sources and not sources["kubernetes"]["synced"]
+    assert not status["kubernetes"]["leading"]
+    p.kube.start_server()
+    wait_synced(p.herald, 40)
+    assert "cache" not in {s["name"] for s in p.herald.ctl("status")["sources"]}
+    p.web("second")
+    p.peer.last.wait_prefix(f"{p.wait_address('second')}/32")
+    assert p.wait_address() == addr
+    assert not withdrawn(p.peer.last)
+    assert "password" not in read(saved)
