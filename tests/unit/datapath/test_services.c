@@ -4,30 +4,6 @@
  */
 #include "tests/unit/datapath/servbed.h"
 
-/* Service @i: one frontend at VIP @vip with backends 1 to @nr. */
-static struct dp_frontend *
-plain(unsigned i, unsigned vip, size_t nr)
-{
-	struct model_service *svc = &md.service[i];
-
-	svc->nr = 1;
-	svc->fe[0] = (struct dp_frontend){ .ip = model_vip(vip),
-		.port = 80,
-		.proto = IPPROTO_TCP,
-		.type = DP_LOAD_BALANCER,
-		.port_name = "",
-		.backends = svc->b[0],
-		.nr_backends = nr };
-	for (size_t k = 0; k < nr; k++)
-		svc->b[0][k] =
-		    (struct dp_backend){ .ip = model_backend((unsigned)k + 1, vip % 4 == 3),
-			    .port = 8080,
-			    .external = true,
-			    .internal = true,
-			    .node = "" };
-	return &svc->fe[0];
-}
-
 /* ---- one by one ---- */
 
 START_TEST(one_service)
