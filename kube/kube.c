@@ -53,7 +53,7 @@ struct kube {
 	const struct kube_ops *ops;
 	void *arg;
 	struct watch *watches;
-	bool synced;
+	bool synced, lost; /* lost: the server does not answer, which has been told */
 };
 
 /* ---- one watch ---- */
@@ -97,6 +97,25 @@ nudge_others(const struct kube *k, const struct watch *w)
 			kube_reflect_nudge(o->reflect);
 }
 
+/* The server went away, or came back: once for all that is watched. */
+static void
+tell_lost(struct kube *k, const struct watch *w)
+{
+	bool lost = !kube_http_reachable(k->http);
+	struct kube_reflect_info info;
+
+	if (lost == k->lost)
+		return;
+	kube_reflect_info(w->reflect, &info);
+	if (lost && !info.unreached)
+		return;
+	k->lost = lost;
+	if (lost)
+		log_warn("kube-server-lost", LOG_S("error", info.error));
+	else
+		log_info("kube-server-back");
+}
+
 static void
 on_state(void *arg)
 {
@@ -104,6 +123,7 @@ on_state(void *arg)
 
 	if (!w->reflect)
 		return;
+	tell_lost(w->kube, w);
 	nudge_others(w->kube, w);
 	if (!w->kube->synced)
 		work_post(&w->kube->look);

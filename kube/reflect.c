@@ -89,10 +89,13 @@ static void begin_probe(struct kube_reflect *);
 
 /* ---- what is told ---- */
 
+/* "": all is well.  That the server is away is told once, for all watches (kube.c). */
 static void
 set_error(struct kube_reflect *r, const char *text)
 {
-	if (*text && strcmp(text, r->error) != 0)
+	if (strcmp(text, r->error) == 0)
+		return;
+	if (*text && !r->info.unreached)
 		log_warn(
 		    "kube-watch-failed", LOG_S("resource", r->conf.resource), LOG_S("error", text));
 	snprintf(r->error, sizeof(r->error), "%s", text);
@@ -383,7 +386,7 @@ list_taken(struct kube_reflect *r)
 	r->info.lists++;
 	r->info.served = r->info.synced = true;
 	r->list_fails = r->bad_lines = 0;
-	*r->error = '\0';
+	set_error(r, "");
 	r->to->state(r->arg);
 	begin_watch(r);
 }
@@ -504,6 +507,7 @@ on_event(void *arg, const char *type, const char *json, size_t len)
 		r->info.events += types[i].said != KUBE_BOOKMARK;
 		r->fruitful = true;
 		r->watch_fails = r->bad_lines = 0;
+		set_error(r, "");
 		return 0;
 	}
 	return -EBADMSG;
