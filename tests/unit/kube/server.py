@@ -226,6 +226,14 @@ def do_status(sock, r):
     answer_json(sock, int(q["code"]), value, **more)
 
 
+def do_api(sock, r):
+    """Forbidden, and no word about what."""
+    answer_json(sock, 403, status_of(403, "Forbidden", ""))
+
+
+do_apis = do_api
+
+
 def do_text(sock, r):
     answer(sock, int(r.query["code"]), r.query.get("body", "").encode(), "text/plain; charset=utf-8")
 

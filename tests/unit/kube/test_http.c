@@ -361,6 +361,84 @@ START_TEST(an_error_is_put_into_words)
 }
 END_TEST
 
+#define CANNOT(what) "forbidden: User \"u\" cannot " what
+
+/* As the API server says it, and which rule that is. */
+static const struct {
+	const char *message, *rule;
+} forbidden[] = {
+	{ CANNOT("list resource \"services\" in API group \"\" at the cluster scope"),
+	    "(ClusterRole): apiGroups: [\"\"], resources: [\"services\"], verbs: [\"list\"]" },
+	{ CANNOT("patch resource \"services/status\" in API group \"\" in the namespace \"prod\""),
+	    "(ClusterRole, or Role in the namespace prod): apiGroups: [\"\"], resources: "
+	    "[\"services/status\"], verbs: [\"patch\"]" },
+	{ CANNOT("get resource \"leases\" in API group \"coordination.k8s.io\" in the namespace "
+		 "\"x\": RBAC: role.rbac \"y\" not found"),
+	    "apiGroups: [\"coordination.k8s.io\"], resources: [\"leases\"], verbs: [\"get\"]" },
+	{ CANNOT("get path \"/metrics\""), "nonResourceURLs: [\"/metrics\"], verbs: [\"get\"]" },
+	{ CANNOT("get resource \"leas"), "403 Forbidden: forbidden" },
+	{ CANNOT("sing"), "403 Forbidden: forbidden" },
+	{ "admission webhook said no", "403 Forbidden: admission webhook said no" },
+	{ "", "403 Forbidden" },
+};
+
+START_TEST(a_403_names_the_rule)
+{
+	json_t *v = json_pack(
+	    "{s:s,s:s,s:i}", "kind", "Status", "message", forbidden[_i].message, "code", 403);
+	char *body = json_dumps(v, 0), text[1024], few[16];
+
+	kube_status_text(body, strlen(body), 403, text, sizeof(text));
+	HAS(text, forbidden[_i].rule);
+	HAS(text, forbidden[_i].message);
+	kube_status_text(body, strlen(body), 403, few, sizeof(few));
+	ck_assert_uint_eq(strlen(few), _i == 7 ? 13 : 15);
+	/* Half of it, and things that are no Status. */
+	for (size_t n = 0; n < strlen(body); n++)
+		kube_status_text(body, n, 403, text, sizeof(text));
+	free(body);
+	json_decref(v);
+}
+END_TEST
+
+/* When the server does not say what it was about, the request does. */
+static const struct {
+	const char *method, *path, *rule;
+} asked[] = {
+	{ "GET", "/api/v1/services?limit=5",
+	    "apiGroups: [\"\"], resources: [\"services\"], verbs: [\"list\"]" },
+	{ "GET", "/api/v1/services?watch=1", "resources: [\"services\"], verbs: [\"watch\"]" },
+	{ "GET", "/api/v1/namespaces", "resources: [\"namespaces\"], verbs: [\"list\"]" },
+	{ "GET", "/api/v1/namespaces/a", "resources: [\"namespaces\"], verbs: [\"get\"]" },
+	{ "PATCH", "/api/v1/namespaces/a/services/b/status",
+	    "namespace a): apiGroups: [\"\"], resources: [\"services/status\"], verbs: "
+	    "[\"patch\"]" },
+	{ "POST", "/apis/coordination.k8s.io/v1/namespaces/a/leases",
+	    "apiGroups: [\"coordination.k8s.io\"], resources: [\"leases\"], verbs: [\"create\"]" },
+	{ "PUT", "/apis/heraldlb.io/v1/ippools/x",
+	    "resources: [\"ippools\"], verbs: [\"update\"]" },
+	{ "DELETE", "/api/v1/nodes/x", "verbs: [\"delete\"]" },
+	{ "DELETE", "/api/v1/nodes", "verbs: [\"deletecollection\"]" },
+	{ "GET", "/apis", "403 Forbidden" },
+	{ "GET", "/api/v1", "403 Forbidden" },
+};
+
+START_TEST(a_403_without_words_is_about_what_was_asked)
+{
+	struct result r = { 0 };
+	struct kube_request q = {
+		.method = asked[_i].method, .path = asked[_i].path, .done = on_done, .arg = &r
+	};
+
+	buf_init(&r.body, 1 << 20);
+	ck_assert_ptr_nonnull(kube_call(http, &q));
+	wait_for(&r.done);
+	ck_assert_int_eq(r.status, 403);
+	HAS(r.error, asked[_i].rule);
+	result_fini(&r);
+}
+END_TEST
+
 /* An error's body is no part of the stream. */
 START_TEST(a_stream_that_is_refused_gets_no_data)
 {
@@ -508,6 +586,9 @@ add_tests(Suite *s)
 	tcase_add_test(tc, many_calls_to_nobody_all_end);
 	tcase_add_loop_test(
 	    tc, an_error_is_put_into_words, 0, sizeof(refusals) / sizeof(refusals[0]));
+	tcase_add_loop_test(tc, a_403_names_the_rule, 0, sizeof(forbidden) / sizeof(forbidden[0]));
+	tcase_add_loop_test(
+	    tc, a_403_without_words_is_about_what_was_asked, 0, sizeof(asked) / sizeof(asked[0]));
 	tcase_add_test(tc, a_stream_that_is_refused_gets_no_data);
 	tcase_add_loop_test(tc, redirects_are_not_followed, 0, 8);
 	tcase_add_test(tc, a_token_that_was_replaced_is_tried);
