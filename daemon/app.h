@@ -48,6 +48,7 @@ struct app {
 	struct datapath *datapath; /* NULL: mode none, or not yet */
 	struct l2 *l2;		   /* NULL: netlink could not be opened */
 	struct loop_timer l2_soon; /* what is wanted of it may be another */
+	uint64_t l2_done_ms, l2_rest_ms; /* when that was worked out last, and how long it then rests */
 	struct health_checks *health;
 	struct observer *observers; /* those who run `heraldctl observe` */
 	struct control *control;
@@ -127,6 +128,7 @@ void datapath_apply_service(struct app *, const char *ns, const char *name);
 void l2_apply_init(struct app *);
 void l2_apply_fini(struct app *);
 void l2_apply_soon(struct app *);
+void l2_apply_changes(struct app *, const struct store_change *, size_t nr);
 
 /* daemon/observe.c: `observe`; the second ends all of them, before the datapath goes. */
 int observe_begin(void *app, const struct control_req *, struct control_stream *, char **error);

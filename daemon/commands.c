@@ -370,6 +370,17 @@ cmd_shutdown(void *arg, const struct control_req *req, json_t **data, char **err
 	return 0;
 }
 
+static int
+cmd_l2(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	struct addr about;
+
+	if (req->argc > 1 || (req->argc == 1 && addr_parse(req->argv[0], &about) < 0))
+		return usage_error(error, "usage: l2 [ADDRESS]");
+	*data = show_l2(arg, req->argc ? &about : NULL);
+	return 0;
+}
+
 #define SHOW(name)                                                                                 \
 	static int cmd_##name(                                                                     \
 	    void *arg, const struct control_req *req, json_t **data, char **error)                 \
@@ -382,7 +393,6 @@ cmd_shutdown(void *arg, const struct control_req *req, json_t **data, char **err
 SHOW(status)
 SHOW(pools)
 SHOW(ipam)
-SHOW(l2)
 SHOW(routes)
 #undef SHOW
 

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define SOON_MS 20 /* changes of a burst come in several turns */
+#define SHARE 10
 
 /* ---- what is wanted ---- */
 
@@ -58,7 +59,7 @@ lb_addrs(void *arg, const struct res_service *svc, struct arena *arena, const st
 
 /* False: the devices are not known yet. */
 static bool
-work_out(struct app *app, bool explain, struct arena *arena, struct l2_wanted *out)
+work_out(struct app *app, const struct addr *explain, struct arena *arena, struct l2_wanted *out)
 {
 	struct device_list devices = { .arena = arena };
 	struct l2_wanted_in in = { .store = app->store,
@@ -84,24 +85,81 @@ apply_due(void *arg)
 	struct app *app = arg;
 	struct arena arena = { 0 };
 	struct l2_wanted want;
+	uint64_t begin = loop_now_us(app->loop);
 	int err = 0;
 
 	/* Before a source is in sync nothing is known to be gone: what an earlier process answers
 	 * for goes on. */
 	if (!app->l2 || app->stopping || !store_is_synced(app->store))
 		return;
-	if (work_out(app, false, &arena, &want))
+	if (work_out(app, NULL, &arena, &want))
 		err = l2_set(app->l2, want.ours, want.nr_ours);
 	if (err < 0)
 		log_error("l2-not-set", LOG_ERR(-err));
 	arena_fini(&arena);
+	/* However often things change, a tenth of the time is enough for this. */
+	app->l2_rest_ms = (loop_now_us(app->loop) - begin) * (SHARE - 1) / 1000;
+	app->l2_done_ms = loop_now_ms(app->loop);
 }
 
 void
 l2_apply_soon(struct app *app)
 {
-	if (app->l2 && !timer_is_running(&app->l2_soon))
-		timer_set(&app->l2_soon, SOON_MS);
+	uint64_t since, wait = SOON_MS;
+
+	if (!app->l2 || timer_is_running(&app->l2_soon))
+		return;
+	since = loop_now_ms(app->loop) - app->l2_done_ms;
+	if (since < app->l2_rest_ms && app->l2_rest_ms - since > wait)
+		wait = app->l2_rest_ms - since;
+	timer_set(&app->l2_soon, wait);
+}
+
+/* Endpoints count only where the policy is Local. */
+static bool
+is_of_local(const struct app *app, const struct store_change *c)
+{
+	const struct res_object *const both[] = { c->old, c->new };
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct res_endpoint_slice *s = (const struct res_endpoint_slice *)both[i];
+		const struct res_service *svc =
+		    s ? store_service(app->store, c->ns, s->service_name) : NULL;
+
+		if (svc && svc->external_policy == RES_POLICY_LOCAL)
+			return true;
+	}
+	return false;
+}
+
+void
+l2_apply_changes(struct app *app, const struct store_change *changes, size_t nr)
+{
+	bool any = nr == 0; /* a source is in sync, or is not */
+
+	for (size_t i = 0; i < nr && !any; i++) {
+		const struct store_change *c = &changes[i];
+
+		switch (c->kind) {
+		case RES_SERVICE:
+		case RES_L2_POLICY:
+		case RES_LB_IP_POOL:
+		case RES_HERALD_CONFIG:
+			any = true;
+			break;
+		case RES_NODE: /* heartbeats change nothing */
+			any =
+			    !c->old || !c->new || res_change_cost(c->old, c->new) != RES_COST_NONE;
+			break;
+		case RES_ENDPOINT_SLICE:
+			any = is_of_local(app, c);
+			break;
+		default:
+			break;
+		}
+	}
+	if (any)
+		l2_apply_soon(app);
 }
 
 static void
@@ -220,7 +278,7 @@ show_nodes(const struct l2_wanted_address *w)
 }
 
 json_t *
-show_l2(struct app *app)
+show_l2(struct app *app, const struct addr *about)
 {
 	struct showing s = { .app = app, .list = json_array() };
 	json_t *addresses = json_array(), *counters = json_object();
@@ -231,12 +289,14 @@ show_l2(struct app *app)
 
 	if (app->l2) {
 		l2_info(app->l2, &info);
-		(void)work_out(app, true, &arena, &want);
+		(void)work_out(app, about, &arena, &want);
 	}
 	for (size_t i = 0; i < want.nr_all; i++) {
 		const size_t had = json_array_size(s.list);
 
 		s.w = &want.all[i];
+		if (about && !addr_eq(about, &s.w->addr))
+			continue;
 		if (s.w->ours)
 			l2_each(app->l2, show_seen, &s);
 		if (json_array_size(s.list) == had) {
@@ -249,9 +309,11 @@ show_l2(struct app *app)
 					"No interface of this node is one of the policy's."));
 			json_array_append_new(s.list, o);
 		}
-		json_array_append_new(addresses,
-		    json_pack("{s:s, s:s, s:o}", "ip", addr_format(&s.w->addr, text, sizeof(text)),
-			"holder", s.w->owner, "nodes", show_nodes(s.w)));
+		if (about)
+			json_array_append_new(addresses,
+			    json_pack("{s:s, s:s, s:o}", "ip",
+				addr_format(about, text, sizeof(text)), "holder", s.w->owner,
+				"nodes", show_nodes(s.w)));
 	}
 	for (unsigned i = 0; app->l2 && info.loaded && i < L2_NR_COUNTS; i++)
 		json_object_set_new(

@@ -366,7 +366,8 @@ choose(struct making *m, struct l2_wanted_address *all, size_t nr)
 	err = elect(&e, owners, NULL);
 	for (size_t i = 0; err == 0 && i < nr; i++) {
 		struct l2_wanted_node *nodes = (struct l2_wanted_node *)all[i].nodes;
-		long found = m->in->explain ? elect_explain(&e, owners, i, ranks) : 0;
+		bool explain = m->in->explain && addr_eq(m->in->explain, &all[i].addr);
+		long found = explain ? elect_explain(&e, owners, i, ranks) : 0;
 
 		err = found < 0 ? (int)found : 0;
 		for (long k = 0; k < found; k++)

@@ -27,7 +27,7 @@ struct l2_wanted_in {
 	void *arg;
 	const struct l2_seen_device *devices; /* ours */
 	size_t nr_devices;
-	bool explain; /* say what became of each candidate; costs a round for each address */
+	const struct addr *explain; /* say what became of the candidates of this address; or NULL */
 };
 
 /* A node and an address. */
@@ -35,7 +35,7 @@ struct l2_wanted_node {
 	const char *name;
 	enum reason reason; /* SATISFIED: it is a candidate */
 	int32_t preference;
-	enum elect_why why; /* of a candidate, if explained: what became of it */
+	enum elect_why why; /* of a candidate of the address to be explained: what became of it */
 };
 
 struct l2_wanted_address {

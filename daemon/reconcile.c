@@ -471,6 +471,25 @@ follow_slice(struct app *app, const struct store_change *c)
 		follow_service(app, c->ns, new->service_name);
 }
 
+/* What concerns its addresses; the rest when those are settled. */
+static void
+service_changed(struct app *app, const struct store_change *c)
+{
+	if (!c->new) /* what is gone is in nobody's list any more */
+		announce_service(app, c->ns, c->name);
+	claim_service(app, c->ns, c->name);
+	adopt_by_hand(app, c);
+	kube_apply_service(app, c->ns, c->name);
+}
+
+static void
+settle_addresses(struct app *app)
+{
+	if (app->nr_yielding)
+		mirror_yielding(app);
+	ipam_settle(app->ipam);
+}
+
 void
 reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 {
@@ -478,7 +497,7 @@ reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 	bool all = nr == 0, nodes = false, claims = false;
 
 	app->nr_changes += nr;
-	l2_apply_soon(app);
+	l2_apply_changes(app, changes, nr);
 	if (app->stopping || !app->bgp)
 		return;
 	if (nr > 0)
@@ -490,23 +509,15 @@ reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 		nodes = nodes || (changes[i].kind == RES_NODE && matters(&changes[i]));
 		if (changes[i].kind != RES_SERVICE)
 			continue;
-		if (!changes[i].new) {
-			/* What is gone is in nobody's list any more. */
-			announce_service(app, changes[i].ns, changes[i].name);
-		}
-		claim_service(app, changes[i].ns, changes[i].name);
-		adopt_by_hand(app, &changes[i]);
-		kube_apply_service(app, changes[i].ns, changes[i].name);
+		service_changed(app, &changes[i]);
 		claims = true;
 	}
 	if (all) {
 		reconcile_all(app);
 		return;
 	}
-	if (claims && app->nr_yielding)
-		mirror_yielding(app);
 	if (claims)
-		ipam_settle(app->ipam);
+		settle_addresses(app);
 	for (size_t i = 0; i < nr; i++) {
 		if (changes[i].kind == RES_SERVICE)
 			follow_service(app, changes[i].ns, changes[i].name);

@@ -8,12 +8,14 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+struct addr;
 struct app;
 struct buf;
 
 json_t *show_status(struct app *);
 json_t *show_pools(struct app *);
-json_t *show_l2(struct app *); /* in l2_apply.c */
+/* All addresses, or @about (NULL: all) with its candidates; in l2_apply.c. */
+json_t *show_l2(struct app *, const struct addr *about);
 json_t *show_ipam(struct app *);
 /* Gives ids to frontends that have none yet.  As text, as there may be very many. */
 void show_services(struct app *, bool stats, struct buf *out);

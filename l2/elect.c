@@ -16,6 +16,7 @@
 
 /* What is found out about a node on the way. */
 struct seat {
+	uint64_t key; /* of its name */
 	uint32_t weight, load, room;
 	bool wanted; /* some address has it among those it prefers */
 };
@@ -73,25 +74,20 @@ elect_why_sentence(enum elect_why why)
 /* The place of a node in the order of an address.  The highest of as many as its weight: of two
  * nodes one with twice the weight is the first for twice as many addresses. */
 static uint64_t
-score(const struct elect_node *node, uint32_t weight, const struct addr *a)
+score_of(const struct work *w, uint32_t node, const struct elect_address *a)
 {
-	uint64_t name = hash_keyed(ELECT_KEY, 0, node->name, strlen(node->name)), best = 0;
-	uint8_t bytes[sizeof(a->b) + 1];
+	const struct seat *s = &w->seats[node];
+	uint8_t bytes[sizeof(a->addr.b) + 1];
+	uint64_t best = 0;
 
-	memcpy(bytes, a->b, sizeof(a->b));
-	bytes[sizeof(a->b)] = a->family;
-	for (uint32_t i = 1; i <= weight; i++) {
-		uint64_t h = hash_keyed(name, i, bytes, sizeof(bytes));
+	memcpy(bytes, a->addr.b, sizeof(a->addr.b));
+	bytes[sizeof(a->addr.b)] = a->addr.family;
+	for (uint32_t i = 1; i <= s->weight; i++) {
+		uint64_t h = hash_keyed(s->key, i, bytes, sizeof(bytes));
 
 		best = h > best ? h : best;
 	}
 	return best;
-}
-
-static uint64_t
-score_of(const struct work *w, uint32_t node, const struct elect_address *a)
-{
-	return score(&w->e->nodes[node], w->seats[node].weight, &a->addr);
 }
 
 static bool
@@ -200,8 +196,10 @@ work_init(struct work *w, const struct elect *e, struct elect_owner *owners)
 		return -ENOMEM;
 	}
 	for (size_t n = 0; n < e->nr_nodes; n++) {
+		const char *name = e->nodes[n].name;
 		uint32_t weight = e->nodes[n].weight;
 
+		w->seats[n].key = hash_keyed(ELECT_KEY, 0, name, strlen(name));
 		w->seats[n].weight = !weight	? 1
 		    : weight > ELECT_WEIGHT_MAX ? ELECT_WEIGHT_MAX
 						: weight;

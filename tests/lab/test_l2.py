@@ -126,11 +126,12 @@ def test_one_node_of_the_segment_answers_for_the_address(world):
 
 def test_each_node_says_why_it_does_or_does_not(world):
     for node in NODES:
-        told = next(a for a in world.heralds[node].ctl("l2")["addresses"] if a["ip"] == VIP)
+        told = next(a for a in world.heralds[node].ctl("l2", VIP)["addresses"] if a["ip"] == VIP)
         why = {n["node"]: n for n in told["nodes"]}
         assert not why["k8s-w0"]["candidate"]
         assert why["k8s-w0"]["reason"] == "node-not-selected"
         assert all(why[n]["candidate"] for n in SEGMENT)
+        assert "The node selector does not match" in world.heralds[node].table("l2", VIP)
 
 
 def test_a_solicitation_is_answered(world):

@@ -32,6 +32,31 @@ put_notes(const json_t *list, struct buf *out)
 	}
 }
 
+/* Of the address that was asked for. */
+static void
+put_nodes(const json_t *list, struct buf *out)
+{
+	static const char *const head[] = { "NODE", "CANDIDATE", "PREFERENCE", "WHY", NULL };
+	const json_t *a, *n;
+	size_t i, k;
+
+	json_array_foreach(list, i, a)
+	{
+		struct text_table *t = text_table_new(head);
+
+		json_array_foreach(json_object_get(a, "nodes"), k, n)
+		{
+			text_cell(t, answer_str(n, "node"));
+			text_cell(t, answer_is(n, "candidate") ? "yes" : "no");
+			text_cellf(t, "%lld", (long long)answer_int(n, "preference"));
+			text_cell(t, answer_str(n, "message"));
+		}
+		buf_puts(out, "\n");
+		text_table_print(t, out);
+		text_table_free(t);
+	}
+}
+
 void
 render_l2(const json_t *data, struct buf *out)
 {
@@ -64,6 +89,7 @@ render_l2(const json_t *data, struct buf *out)
 	}
 	text_table_print(t, out);
 	text_table_free(t);
+	put_nodes(json_object_get(data, "addresses"), out);
 	put_notes(list, out);
 	if (*answer_str(data, "error"))
 		buf_printf(out, "\n%s\n", answer_str(data, "error"));

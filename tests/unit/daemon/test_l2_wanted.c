@@ -12,6 +12,7 @@ static struct arena arena;
 static struct l2_wanted want;
 static const char *dead;   /* a node */
 static const char *holder; /* of everything, at present */
+static const struct addr *explain;
 static struct prefix prefixes[3];
 static const struct l2_seen_device devices[] = {
 	{ .name = "eth0", .usable = true, .prefixes = &prefixes[0], .nr_prefixes = 1 },
@@ -25,6 +26,7 @@ setup(void)
 {
 	fixture_init(&f);
 	dead = holder = NULL;
+	explain = NULL;
 	ck_assert_int_eq(prefix_parse("10.0.0.0/24", &prefixes[0], NULL), 0);
 	ck_assert_int_eq(prefix_parse("192.168.10.0/24", &prefixes[1], NULL), 0);
 	ck_assert_int_eq(prefix_parse("2001:db8::/64", &prefixes[2], NULL), 0);
@@ -75,7 +77,7 @@ look(const char *node)
 		.owner = owner,
 		.devices = devices,
 		.nr_devices = 4,
-		.explain = true };
+		.explain = explain };
 
 	ck_assert_int_eq(l2_wanted(&in, &arena, &want), 0);
 }
@@ -396,6 +398,33 @@ START_TEST(sticky)
 }
 END_TEST
 
+START_TEST(explained)
+{
+	struct addr a;
+	unsigned first = 0;
+
+	put_nodes();
+	put_policy("p",
+	    "loadBalancerIPs: true, nodeSelector: {matchExpressions: [{key: "
+	    "kubernetes.io/hostname, operator: NotIn, values: [n3]}]}");
+	put_service("a", "", VIP);
+	ck_assert_int_eq(addr_parse(VIP, &a), 0);
+	explain = &a;
+	look("n1");
+	for (size_t i = 0; i < at(VIP)->nr_nodes; i++) {
+		const struct l2_wanted_node *n = &at(VIP)->nodes[i];
+
+		if (strcmp(n->name, "n3") == 0)
+			ck_assert_int_eq(n->reason, REASON_NODE_NOT_SELECTED);
+		else if (strcmp(n->name, at(VIP)->owner) == 0)
+			first += n->why == ELECT_FIRST;
+		else
+			ck_assert_int_eq(n->why, ELECT_BEHIND);
+	}
+	ck_assert_uint_eq(first, 1);
+}
+END_TEST
+
 /* Many addresses are spread. */
 START_TEST(spread)
 {
@@ -435,6 +464,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, unfit_nodes);
 	tcase_add_test(tc, pools);
 	tcase_add_test(tc, sticky);
+	tcase_add_test(tc, explained);
 	tcase_add_test(tc, spread);
 	suite_add_tcase(s, tc);
 }
