@@ -59,16 +59,16 @@ static json_t *json_of(const struct node *n);
 static json_t *
 json_of_scalar(const struct node *n)
 {
-	char *end;
+	char again[32];
 	long long v;
 
 	if (n->quoted)
 		return json_stringn(n->text, n->nr);
 	if (strcmp(n->text, "true") == 0 || strcmp(n->text, "false") == 0)
 		return json_boolean(n->text[0] == 't');
-	errno = 0;
-	v = strtoll(n->text, &end, 10);
-	if (n->nr && !*end && errno == 0 && n->text[0] != '+' && n->text[0] != ' ')
+	v = strtoll(n->text, NULL, 10);
+	snprintf(again, sizeof(again), "%lld", v);
+	if (strcmp(again, n->text) == 0)
 		return json_integer(v);
 	return json_stringn(n->text, n->nr);
 }

@@ -21,6 +21,7 @@ struct reader {
 	struct res_arena *arena;
 	const char *ns;
 	unsigned line, column; /* to be added */
+	struct node nowhere;   /* stands for one that there is no memory for */
 	int err;
 };
 
@@ -30,11 +31,10 @@ static struct node *
 node_new(struct reader *r, enum node_type type, const struct node *at)
 {
 	struct node *n = arena_alloc(r->arena, sizeof(*n));
-	static struct node nowhere;
 
 	if (!n) {
 		r->err = -ENOMEM;
-		return &nowhere;
+		return &r->nowhere;
 	}
 	*n = (struct node){
 		.type = (uint8_t)type, .line = at->line, .column = at->column, .weight = 1
@@ -124,6 +124,23 @@ camel(const char *from, char *to, size_t size)
 	to[n] = '\0';
 }
 
+/* A key at its place in the file, called @name.  Keys have a text whatever they are. */
+static const struct node *
+copy_key(struct reader *r, const struct node *from, const char *name)
+{
+	struct node *n = node_new(r, NODE_SCALAR, from);
+
+	n->line += r->line;
+	n->column += r->column;
+	n->quoted = true;
+	n->duplicate = from->duplicate;
+	n->text = arena_strdup(r->arena, name);
+	n->nr = strlen(name);
+	if (!n->text)
+		r->err = -ENOMEM;
+	return n;
+}
+
 /* A copy at its place in the file, with names as they are now; but those of labels stay. */
 static const struct node *
 copy(struct reader *r, const struct node *from, bool rename)
@@ -155,13 +172,9 @@ copy(struct reader *r, const struct node *from, bool rename)
 			const struct node *key = from->entries[i].key;
 
 			camel(key->text, name, sizeof(name));
-			e[i].key = copy(r, key, false);
-			if (rename && strcmp(name, key->text) != 0)
-				((struct node *)(uintptr_t)e[i].key)->text =
-				    arena_strdup(r->arena, name);
+			e[i].key = copy_key(r, key, rename ? name : key->text);
 			e[i].value = copy(
 			    r, from->entries[i].value, rename && strcmp(name, "matchLabels") != 0);
-			((struct node *)(uintptr_t)e[i].key)->nr = strlen(e[i].key->text);
 		}
 	}
 	return n;
@@ -346,7 +359,7 @@ on_config(void *arg, const struct node *root, unsigned number)
 		else if (strcmp(key->text, "bfd-profiles") == 0)
 			each(r, value, do_bfd_profile);
 		else
-			r->err = unknown(r, copy(r, key, false));
+			r->err = unknown(r, copy_key(r, key, key->text));
 	}
 	return r->err;
 }

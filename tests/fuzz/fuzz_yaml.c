@@ -26,8 +26,8 @@ show_and_decode_again(const struct res_object *o)
 	/* Written out, what aliases name may be more than a file may hold. */
 	if (strlen(text) > RES_MAX_FILE)
 		goto out;
-	/* Values of Secrets are hidden, and do not come back. */
-	if (o->kind != RES_SECRET) {
+	/* Values of Secrets, and passwords of MetalLB's peers, are hidden, and do not come back. */
+	if (o->kind != RES_SECRET && o->kind != RES_METALLB_PEER) {
 		must(res_decode_yaml("again", text, strlen(text), &again, &faults) == 0);
 		must(again.nr == 1 && res_equal(o, again.v[0]));
 		must(res_change_cost(o, again.v[0]) == RES_COST_NONE);

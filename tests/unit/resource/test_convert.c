@@ -291,7 +291,7 @@ START_TEST(odd_configmaps)
 		"    peers: [3, [], null, {}]\n",
 		"    address-pools: [{}, {name: [], protocol: {}}]\n", "    bgp-communities: [x]\n",
 		"    bgp-communities: {a: [b], c: null}\n", "    ? [a]\n    : b\n",
-		"    peers: [&a {my-asn: 1}, *a, *a]\n",
+		"    peers: [{~: 1, null: 2, : 3}]\n", "    peers: [&a {my-asn: 1}, *a, *a]\n",
 		"    bfd-profiles: [{name: x, name: y}]\n" };
 	char text[512];
 
