@@ -77,6 +77,7 @@ struct kube_reflect {
 	bool fruitful;	/* an event or a bookmark in this watch */
 	int event_code; /* of an ERROR event */
 	unsigned list_fails, watch_fails, bad_lines;
+	unsigned gone; /* 410s in a row */
 
 	struct kube_reflect_info info;
 	char answer[320]; /* what was said of the call that ended */
@@ -215,19 +216,11 @@ call(struct kube_reflect *r, struct buf *query, unsigned timeout_ms, unsigned id
 static void
 on_timer(void *arg)
 {
+	static void (*const begin[])(
+	    struct kube_reflect *) = { begin_list, begin_watch, begin_probe }; /* enum next */
 	struct kube_reflect *r = arg;
 
-	switch (r->next) {
-	case NEXT_LIST:
-		begin_list(r);
-		break;
-	case NEXT_WATCH:
-		begin_watch(r);
-		break;
-	case NEXT_PROBE:
-		begin_probe(r);
-		break;
-	}
+	begin[r->next](r);
 }
 
 /* ---- trying again ---- */
@@ -506,7 +499,7 @@ on_event(void *arg, const char *type, const char *json, size_t len)
 		memcpy(r->version, version, sizeof(version));
 		r->info.events += types[i].said != KUBE_BOOKMARK;
 		r->fruitful = true;
-		r->watch_fails = r->bad_lines = 0;
+		r->watch_fails = r->bad_lines = r->gone = 0;
 		set_error(r, "");
 		return 0;
 	}
@@ -606,9 +599,15 @@ watch_over(struct kube_reflect *r, uint64_t lived_ms, bool heard)
 static void
 watch_refused(struct kube_reflect *r, int code)
 {
+	if (code == 410) { /* a server that was away says so at once, and then the wait is over */
+		log_info("kube-list-again", LOG_S("resource", r->conf.resource),
+		    LOG_S("reason", r->answer));
+		r->watch_fails = r->gone++;
+		watch_failed(r, NEXT_LIST, 0);
+		return;
+	}
 	told_no(r);
 	switch (code) {
-	case 410: /* what is asked for is gone */
 	case 400:
 	case 404:
 	case 422:
@@ -638,7 +637,7 @@ after_watch(struct kube_reflect *r, int err)
 	}
 	end_call(r);
 	if (lived >= LIVED_MS)
-		r->watch_fails = 0;
+		r->watch_fails = r->gone = 0;
 	if (r->event_code)
 		watch_refused(r, r->event_code);
 	else if (ok || (!r->status && !heard && lived >= SILENT_MS))
