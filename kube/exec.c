@@ -85,12 +85,14 @@ pipe_fini(struct pipe_end *p)
 	buf_fini(&p->text);
 }
 
-/* With all that it started and that stayed in its group. */
+/* With all that it started and that stayed in its group; itself also when it left that. */
 static void
 run_kill(struct exec_run *r)
 {
-	if (r->pid > 0)
-		kill(-r->pid, SIGKILL);
+	if (r->pid <= 0)
+		return;
+	kill(-r->pid, SIGKILL);
+	kill(r->pid, SIGKILL);
 }
 
 static void
