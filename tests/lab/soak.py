@@ -13,7 +13,6 @@ More services change beside them.  Exit status 0: no request failed that is not 
 daemons hold what they should, and none ended by itself; 1: else; 130: interrupted."""
 import argparse
 import collections
-import json
 import random
 import signal
 import sys
@@ -21,7 +20,6 @@ import time
 
 from herald_lab import Lab, until
 from herald_lab.load import Load
-from herald_lab.netns import ip
 from herald_lab.plant import NODE4, Plant, app, backends, pod_addr, pod_name
 
 EACH = 3  # pods a node
@@ -185,7 +183,7 @@ class Soak:
         self.seconds = args.seconds
         self.plant = Plant(lab, pods=EACH, attach=args.attach, forwarding=args.forwarding)
         if args.attach == "xdp":
-            self.whole_sums()
+            self.plant.whole_sums()
         self.daemons = Daemons(self.plant, self.rng)
         self.endpoints = Endpoints(self.plant, self.daemons, self.rng, args.services)
         names = ["web", "hard", *range(args.services)]
@@ -198,14 +196,6 @@ class Soak:
                   "pod": self.plant.pods["n2p0"]}
         self.loads = {where: Load(lab, ns, *streams(where != "outside"), pause=args.pause)
                       for where, ns in spaces.items()}
-
-    def whole_sums(self):
-        """As a wire does and a veth does not: a frame that XDP redirects loses its partial one."""
-        p = self.plant
-        for ns in (p.outside, p.router, *p.ns.values(), *p.pods.values()):
-            for dev in json.loads(ip("-n", ns.name, "-j", "link", "show")):
-                if dev["ifname"] != "lo":
-                    ns.run("ethtool", "-K", dev["ifname"], "tx", "off", "gro", "on")
 
     def settled(self):
         """Wait until the maps hold what they should."""

@@ -147,6 +147,8 @@ def test_an_upgrade_exchanges_the_programs_and_no_request_fails(plant, stream):
 
 def test_a_change_of_the_configuration_under_load(plant, stream):
     """Each way of standing on the device in its turn."""
+    plant.whole_sums()
+    stream.more()
     for attach in ("xdp", "tc", "auto"):
         plant.settings(attach=attach)
         want = {"xdp": "xdp", "tc": "tc", "auto": ""}[attach]

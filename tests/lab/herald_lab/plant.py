@@ -6,11 +6,12 @@ test says by which node a request comes in.
                               pods .1.x   pods .2.x   (172.20.N.10 and up, fd20:N::10 and up)
 """
 import contextlib
+import json
 import os
 
 from . import herald as h
 from .inside import Agent
-from .netns import link
+from .netns import ip, link
 from .proc import Daemon
 from .wait import until
 
@@ -99,6 +100,14 @@ class Plant:
         if node not in self.heralds:
             self.heralds[node] = h.Herald(self.lab, self.ns[node], node, datapath=self.datapath)
         return self.heralds[node]
+
+    def whole_sums(self):
+        """Frames with whole checksums, as on a wire.  A veth leaves them half made for the other end to
+        finish, and XDP, which redirects bytes alone, would send on what is half made."""
+        for ns in (self.outside, self.router, *self.ns.values(), *self.pods.values()):
+            for dev in json.loads(ip("-n", ns.name, "-j", "link", "show")):
+                if dev["ifname"] != "lo":
+                    ns.run("ethtool", "-K", dev["ifname"], "tx", "off", "gro", "on")
 
     def settings(self, **datapath):
         """Write every node's HeraldConfig; @datapath: beyond what it began with."""
