@@ -295,6 +295,10 @@ wants_gather(const struct l2_address *a, size_t nr, struct want **out)
 	for (size_t i = 0; i < nr; i++) {
 		if (!addr_is_unicast(&a[i].addr))
 			return -EINVAL;
+		for (size_t d = 0; d < a[i].nr_devices; d++) {
+			if (strlen(a[i].devices[d]) >= sizeof(((struct item *)0)->device))
+				return -EINVAL;
+		}
 		all += a[i].nr_devices;
 		if (all > ITEMS_MAX)
 			return -E2BIG;

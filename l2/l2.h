@@ -70,8 +70,8 @@ int l2_remove_pinned(const char *pin_path);
 /*
  * All that this node answers for; copied.  What is not wanted any more is not answered from this call
  * on, and nothing more is said of it; what is new is answered at once, or as soon as its device is
- * there, and then announced.  The same again costs a comparison.  -EINVAL: not a unicast address;
- * -ENOMEM; nothing changed then.
+ * there, and then announced.  The same again costs a comparison.  -EINVAL: not a unicast address, or a name that no
+ * device can have; -E2BIG: more than 65536 pairs; -ENOMEM; nothing changed then.
  */
 int l2_set(struct l2 *, const struct l2_address *, size_t nr) __attribute__((warn_unused_result));
 

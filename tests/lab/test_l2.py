@@ -142,6 +142,10 @@ def test_a_solicitation_is_answered(world):
         sock.sendto(b"x", (VIP6, 9))
     until(lambda: f"{VIP6} dev eth0 lladdr {world.macs[holder]}"
           in world.client.run("ip", "-6", "neigh"), what="the client's neighbour entry")
+    # Is it still there?  That is asked of the address itself, past the load balancer.
+    world.client.ip(f"neigh change {VIP6} lladdr {world.macs[holder]} dev eth0 nud probe")
+    until(lambda: "REACHABLE" in world.client.run("ip", "-6", "neigh", "show", VIP6),
+          what="the poll answered")
 
 
 def test_the_node_of_the_other_segment_never_answers(world):

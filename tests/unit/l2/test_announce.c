@@ -251,6 +251,11 @@ START_TEST(memory)
 	list[1].addr = list[0].addr;
 	ck_assert_int_eq(l2_set(l2, list, 2), 0);
 	ck_assert_uint_eq(items(l2), 2);
+	list[0].devices = (const char *const[]){ "fifteen-is-most", "sixteen-too-many" };
+	ck_assert_int_eq(l2_set(l2, list, 1), -EINVAL);
+	list[0].nr_devices = 1;
+	ck_assert_int_eq(l2_set(l2, list, 1), 0);
+	ck_assert_uint_eq(items(l2), 1);
 	l2_free(l2);
 	loop_free(real);
 }
