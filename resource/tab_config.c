@@ -150,8 +150,8 @@ static const struct table leader_table = { leader_fields, 0, leader_check };
 
 static const struct field writes_fields[] = {
 	{ "perSecond", T_UINT, 0, FIELD_AT(KUBE, writes.per_second), .min = 1, .max = 10000,
-	  .def = "100", .cost = RES_COST_SOFT, .help = "requests that write, Leases not counted" },
-	{ "burst", T_UINT, 0, FIELD_AT(KUBE, writes.burst), .min = 1, .max = 10000, .def = "200",
+	  .def = "400", .cost = RES_COST_SOFT, .help = "requests that write, Leases not counted" },
+	{ "burst", T_UINT, 0, FIELD_AT(KUBE, writes.burst), .min = 1, .max = 10000, .def = "800",
 	  .cost = RES_COST_SOFT, .help = "so many more after a rest" },
 	{ "atOnce", T_UINT, 0, FIELD_AT(KUBE, writes.at_once), .min = 1, .max = 256, .def = "8",
 	  .cost = RES_COST_SOFT, .help = "under way at a time" },
