@@ -48,8 +48,8 @@ struct app {
 	struct datapath *datapath; /* NULL: mode none, or not yet */
 	struct l2 *l2;		   /* NULL: netlink could not be opened */
 	struct loop_timer l2_soon; /* what is wanted of it may be another */
-	uint64_t l2_done_ms; /* when that was worked out last */
-	uint64_t l2_rest_ms; /* and how long it then rests */
+	uint64_t l2_done_ms;	   /* when that was worked out last */
+	uint64_t l2_rest_ms;	   /* and how long it then rests */
 	struct health_checks *health;
 	struct observer *observers; /* those who run `heraldctl observe` */
 	struct control *control;
