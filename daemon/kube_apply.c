@@ -30,6 +30,7 @@ struct kube_side {
 	struct kube_lease *leader, *alive;
 	struct kube_tell *tell;
 	struct kube_cache *cache; /* NULL: there is no room for its source */
+	bool restarted;		  /* a herald ran here before */
 	bool awaited, cached;
 	unsigned looks;
 	struct loop_timer no_answer;
@@ -144,16 +145,18 @@ await_over(struct kube_side *k)
 	datapath_apply_start(k->app);
 }
 
+/* Nobody answers: sessions and the rest go on with what is known. */
 static void
 cache_read(void *arg, size_t nr)
 {
 	struct kube_side *k = arg;
 
 	log_warn("kubernetes-away", LOG_U("cached_objects", nr),
-	    LOG_S("meaning",
-		nr ? "going on with what there was" : "nothing is known of what there was"));
+	    LOG_S("meaning", nr ? "going on with what there was" : "going on with what files say"));
 	k->cached = nr > 0;
 	await_over(k);
+	store_flush(k->app->store);
+	reconcile_all(k->app);
 }
 
 static void
@@ -163,8 +166,10 @@ no_answer(void *arg)
 
 	if (kube_connected(k->kube) && ++k->looks < ANSWERS_MAX)
 		timer_set(&k->no_answer, ANSWER_MS); /* it is telling */
-	else
+	else if (k->cache && k->restarted)
 		kube_cache_load(k->cache, cache_read, k);
+	else
+		cache_read(k, 0);
 }
 
 static void
@@ -176,8 +181,7 @@ add_cache(struct kube_side *k, const struct res_kubernetes_source *conf, bool re
 	k->cache = kube_cache_new(k->app->loop, k->app->store, k->app->state_dir, origin);
 	free(origin);
 	timer_init(&k->no_answer, k->app->loop, no_answer, k);
-	if (!k->cache || !restarted)
-		return;
+	k->restarted = restarted;
 	k->awaited = true;
 	timer_set(&k->no_answer, ANSWER_MS);
 }
@@ -199,6 +203,17 @@ kube_apply_changed(struct app *app)
 {
 	if (app->kube && app->kube->cache)
 		kube_cache_changed(app->kube->cache);
+}
+
+bool
+kube_apply_await(struct app *app)
+{
+	if (!kube_apply_awaited(app))
+		return false;
+	if (!store_is_synced(app->store))
+		return true;
+	await_over(app->kube);
+	return false;
 }
 
 /* Everything is known: the file has done its duty. */

@@ -28,8 +28,10 @@ void kube_apply_stop(struct app *);
 bool kube_apply_leads(const struct app *);
 /* After the configuration changed: pace, Secrets, Namespaces; faults that a restart would have. */
 void kube_apply_config(struct app *);
-/* After a restart: is it still to be seen what there is, so that nothing that runs may be touched? */
+/* After the start: is it still to be seen what there is?  Until then nothing is decided: half of a
+ * configuration would make sessions that the other half resets.  The second looks whether that is over. */
 bool kube_apply_awaited(const struct app *);
+bool kube_apply_await(struct app *);
 bool kube_apply_is_cached(
     const struct app *);	       /* the objects are those of a file, the API is away */
 void kube_apply_changed(struct app *); /* some object is another */

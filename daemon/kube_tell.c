@@ -62,6 +62,7 @@ struct kube_tell {
 	json_t *node_told, *node_under_way; /* of the BGPNodeStatus */
 	bool node_missing;
 	uint64_t node_not_before; /* ms */
+	json_t *peers_up;	  /* names of those that are established */
 	struct log_limit refusals;
 };
 
@@ -149,11 +150,19 @@ kube_tell_peer(struct kube_tell *t, const char *peer, enum bgp_state state)
 {
 	const struct res_node *node = store_node(t->app->store, t->node);
 	const bool up = state == BGP_ESTABLISHED;
+	const bool was_up = json_object_get(t->peers_up, peer) != NULL;
 	char *note;
 
 	if (!timer_is_running(&t->every) || timer_left_ms(&t->every) > 1000)
 		timer_set(&t->every, 1000);
-	if (!node || (!up && state != BGP_IDLE))
+	/* Attempts to connect are no news; that a session came or went is. */
+	if (up == was_up)
+		return;
+	if (up)
+		json_object_set_new(t->peers_up, peer, json_true());
+	else
+		json_object_del(t->peers_up, peer);
+	if (!node)
 		return;
 	note = xasprintf("BGP session with %s %s", peer, up ? "established" : "is down");
 	tell_event(t, &node->obj, !up, up ? "BGPPeerEstablished" : "BGPPeerDown", note);
@@ -573,6 +582,7 @@ kube_tell_new(struct app *app, struct kube *kube, const char *node)
 	t->writer = kube_writer(kube);
 	t->events = kube_events_new(app->loop, t->writer, "herald", node);
 	t->node = xstrdup(node);
+	t->peers_up = json_object();
 	work_init(&t->look, app->loop, look, t);
 	timer_init(&t->later, app->loop, look_later, t);
 	timer_init(&t->every, app->loop, every, t);
@@ -603,6 +613,7 @@ kube_tell_free(struct kube_tell *t)
 	kube_write_forget(t->writer, "node-status");
 	json_decref(t->node_told);
 	json_decref(t->node_under_way);
+	json_decref(t->peers_up);
 	kube_events_free(t->events);
 	free(t->node);
 	free(t);

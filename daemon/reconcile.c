@@ -396,6 +396,8 @@ reconcile_all(struct app *app)
 {
 	struct res_object *o;
 
+	if (kube_apply_awaited(app))
+		return;
 	reconcile_sessions(app);
 	app->sweeping = true;
 	reconcile_addresses(app);
@@ -490,6 +492,17 @@ settle_addresses(struct app *app)
 	ipam_settle(app->ipam);
 }
 
+/* Until everything is known once; then all of it is looked at. */
+static bool
+is_to_wait(struct app *app)
+{
+	if (!kube_apply_awaited(app))
+		return false;
+	if (!kube_apply_await(app))
+		reconcile_all(app);
+	return true;
+}
+
 void
 reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 {
@@ -499,6 +512,8 @@ reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 	app->nr_changes += nr;
 	l2_apply_changes(app, changes, nr);
 	if (app->stopping || !app->bgp)
+		return;
+	if (is_to_wait(app))
 		return;
 	if (nr > 0)
 		kube_apply_changed(app);

@@ -121,6 +121,9 @@ def test_each_node_says_that_it_lives_and_how_its_sessions_are(three):
     peer = node["status"]["peers"][0]
     assert peer["state"] == "established" and peer["peerASN"] == 65000
     assert node["metadata"]["ownerReferences"][0]["name"] == "n1"
+    until(lambda: [e["reason"] for e in api.list("Event")["items"]
+                   if e["involvedObject"]["name"] == "n1"] == ["BGPPeerEstablished"],
+          what="an Event about it")
     version = node["metadata"]["resourceVersion"]
     stays(lambda: api.get("BGPNodeStatus", "n1")["metadata"]["resourceVersion"] == version, 8)
 
