@@ -21,7 +21,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # These need no configuration: they bring in what they need and call make again, or only sweep.
-PLAIN := check check-lab check-kube check-fuzz demo soak bench bench-datapath kube-server \
+PLAIN := check check-lab check-kube check-fuzz demo soak bench bench-datapath bench-kube kube-server \
 	help clean distclean format format-check lint deps configure
 ifneq ($(if $(MAKECMDGOALS),$(filter-out $(PLAIN),$(MAKECMDGOALS)),all),)
 include $(BUILD)/config.mk
@@ -152,7 +152,7 @@ $(foreach t,$(patsubst $(O)/%,%,$(UNIT_TESTS)),$(eval \
 $(O)/tests/unit/%.o: TEST_CFLAGS = $(CHECK_CFLAGS)
 
 .PHONY: check check-unit check-valgrind check-lab check-kube check-fuzz fuzz-all demo soak bench \
-	bench-datapath
+	bench-datapath bench-kube
 check-unit: unit-tests
 	@tools/check/run-unit --build $(O) --jobs $(NPROC) $(TESTS)
 
@@ -245,6 +245,11 @@ crdgen: $(O)/crdgen
 generate: crdgen
 	@tools/lint/generated --build $(O) --write
 
+# BENCH_ARGS= goes to tests/bench/kube/run (--quick).
+bench-kube: kube-server
+	@$(MAKE) -j$(NPROC) all
+	@HERALD_BUILD=$(abspath $(O)) tools/check/grounded $(PYTHON) tests/bench/kube/run $(BENCH_ARGS)
+
 # ---- gates on the text ------------------------------------------------------------------------
 
 .PHONY: lint format format-check coverage
@@ -311,6 +316,7 @@ help:
 	@echo '               SOAK_ARGS= goes to it (--seconds N)'
 	@echo 'bench          measurements'
 	@echo 'bench-datapath the load balancer beside nftables, iptables and the floor (root); BENCH_ARGS='
+	@echo 'bench-kube     from a change in the API to the wire, a start, an API server that is away (root)'
 	@echo 'lint           the gates on the text: includes, size, format, words, clang-tidy, cppcheck'
 	@echo 'generate       CRDs, JSON Schema and reference page anew, from the field tables'
 	@echo 'format         put every C file into the house format'
