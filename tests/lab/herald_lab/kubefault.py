@@ -81,7 +81,7 @@ class Exchange:
     def forward(self, edit=None):
         """What the real server says; @edit(pieces) makes other pieces of it."""
         answer = self.ask()
-        self.proxy.upstream.add(answer)
+        self.proxy.clients[self.sock] = f"{self.method} {self.path}", answer
         try:
             kept = [(k, v) for k, v in answer.getheaders() if k.lower() not in HOP_HEADERS]
             self.head(answer.status, kept)
@@ -93,7 +93,7 @@ class Exchange:
                 self.send(data)
             self.end()
         finally:
-            self.proxy.upstream.discard(answer)
+            self.proxy.clients[self.sock] = f"{self.method} {self.path}", None
             answer.conn.close()
 
 
@@ -253,7 +253,7 @@ class FaultProxy:
     def __init__(self, lab, kube, addr=None, port=BAD_PORT):
         self.kube, self.addr, self.port = kube, addr or kube.addr, port
         self.rules, self.log, self.lock = [], [], threading.Lock()
-        self.upstream, self.clients, self.closing = set(), set(), False
+        self.clients, self.closing = {}, False  # {socket: (request, answer)}
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(*kube.pki.server(f"proxy-{port}", self.addr))
         self.tls.set_alpn_protocols(["http/1.1"])
@@ -286,14 +286,13 @@ class FaultProxy:
     def listening(self):
         return not self.closing
 
-    def break_all(self):
-        """Every connection ends now."""
-        for answer in list(self.upstream):
-            with contextlib.suppress(OSError, AttributeError):
-                answer.conn.sock.shutdown(socket.SHUT_RDWR)
-        for sock in list(self.clients):
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+    def break_all(self, pattern=""):
+        """Every connection ends now whose last request is one like this."""
+        for sock, (row, answer) in list(self.clients.items()):
+            if re.search(pattern, row):
+                for end in (sock, answer.conn.sock if answer else None):
+                    with contextlib.suppress(OSError, AttributeError):
+                        end.shutdown(socket.SHUT_RDWR)
 
     def on(self, pattern, fault, times=-1):
         """From now on, requests like this ("GET /path?query") get @fault, @times of them."""
@@ -328,13 +327,13 @@ class FaultProxy:
             except BaseException:
                 plain.close()
                 raise
-            self.clients.add(sock)
+            self.clients[sock] = "", None
             try:
                 reader = sock.makefile("rb")
                 while exchange := self._read(sock, reader):
                     self._answer(exchange)
             finally:
-                self.clients.discard(sock)
+                self.clients.pop(sock, None)
                 with contextlib.suppress(UnboundLocalError):
                     reader.close()
                 sock.close()
