@@ -1,6 +1,7 @@
 """The reference scenario from `kubectl apply` of its unchanged files: three Heralds and FRR, with
 all they know from a real API server, and what `kubectl` shows of it."""
 import json
+import os
 
 import pytest
 
@@ -221,4 +222,22 @@ def test_no_packet_is_lost_while_the_api_server_is_away(world):
     world.kube.api().delete("Service", "later")
     assert not told["failed"], told["failures"][:5]
     assert not watch.lost(VIP)
+    watch.stop()
+
+
+def test_a_herald_that_starts_while_the_api_is_away_announces_what_it_knew(world):
+    h = world.heralds["k8s-w0"]
+    watch = RouteWatch(world.lab, world.router)
+    until(lambda: os.path.exists(f"{h.state}/kubernetes.json"), 30, "what it knows is on disk")
+    world.kube.kill()
+    h.kill()
+    h.start()
+    until(lambda: world.frr.established(ADDR["k8s-w0"]) and not any(
+        p.get("stale") for p in world.frr.paths(VIP)), 20, "the session back and refreshed")
+    assert world.router.next_hops(VIP) == set(ADDR.values())
+    assert "webpod" in http_get(world.outside, VIP_ADDR)
+    world.kube.start_server()
+    wait_synced(h, 40)
+    stays(lambda: world.router.next_hops(VIP) == set(ADDR.values()), 0.5)
+    assert not watch.lost(VIP) and not watch.lost(CIDRS["k8s-w0"])
     watch.stop()
