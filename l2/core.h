@@ -24,6 +24,7 @@ struct item {
 	char device[16];
 	struct l2_schedule schedule;
 	struct loop_timer timer; /* when it is announced next */
+	struct loop_timer claim; /* when @claimed counts, unless the address goes before */
 	unsigned ifindex;	 /* stands in the map; 0: does not */
 	uint32_t ups;		 /* of its device, when it was announced from the beginning */
 	uint16_t left;		 /* announcements of its schedule */
@@ -33,7 +34,9 @@ struct item {
 	int listen_err;		 /* nor listen to its group */
 	uint64_t since;
 	time_t announced, alarmed;
+	uint64_t began_ms;
 	uint64_t claimed_ms; /* the last conflict; 0: none */
+	struct l2_event claimed;
 	uint8_t foreign[6];
 };
 
@@ -74,6 +77,14 @@ void item_end(struct item *);
 void item_listen(struct item *, const struct device *);
 void item_schedule(struct item *, const struct l2_schedule *);
 void item_announce(struct item *, const struct device *); /* from the beginning */
+/*
+ * Another one speaks for the address.  While it changes hands between nodes the old holder and the
+ * new one overlap for a moment, and a defence of the old one would turn everybody back to it.  So a
+ * claim counts when the address is still ours a little later, and was a little before;
+ * l2_claimed() is then called.
+ */
+void item_claimed(struct item *, const struct l2_event *);
+void l2_claimed(struct l2 *, struct item *);
 /*
  * RFC 5227 2.4 (c): an address that is not given up is defended, but not again and again when the
  * other one does not give way.

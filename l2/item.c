@@ -13,6 +13,7 @@
 #define COUNT 3			 /* RFC 4861 10: MAX_NEIGHBOR_ADVERTISEMENT */
 #define INTERVAL_MS 1000	 /* RFC 4861 10: RETRANS_TIMER, the least between those */
 #define DEFEND_INTERVAL_MS 10000 /* RFC 5227 1.1 */
+#define HANDOVER_MS 250		 /* in which two nodes may have one address */
 
 static struct item *
 item_of(struct announce_job *job)
@@ -101,6 +102,23 @@ item_schedule(struct item *it, const struct l2_schedule *s)
 		timer_set_jitter(&it->timer, s->refresh_ms, 10);
 }
 
+static void
+claim_counts(void *arg)
+{
+	struct item *it = arg;
+
+	l2_claimed(it->l2, it);
+}
+
+void
+item_claimed(struct item *it, const struct l2_event *e)
+{
+	if (loop_now_ms(it->l2->loop) - it->began_ms < HANDOVER_MS || timer_is_running(&it->claim))
+		return;
+	it->claimed = *e;
+	timer_set(&it->claim, HANDOVER_MS);
+}
+
 void
 item_defend(struct item *it)
 {
@@ -173,6 +191,7 @@ item_new(struct l2 *l2, const struct addr *a, const char *device)
 	it->addr = *a;
 	snprintf(it->device, sizeof(it->device), "%s", device);
 	timer_init(&it->timer, l2->loop, announce_due, it);
+	timer_init(&it->claim, l2->loop, claim_counts, it);
 	return it;
 }
 
@@ -180,6 +199,7 @@ void
 item_free(struct item *it)
 {
 	timer_stop(&it->timer);
+	timer_stop(&it->claim);
 	announcer_drop(it->l2->announcer, &it->job);
 	mem_free(it);
 }
@@ -192,6 +212,7 @@ item_end(struct item *it)
 	int err;
 
 	timer_stop(&it->timer);
+	timer_stop(&it->claim);
 	announcer_drop(l2->announcer, &it->job);
 	if (!it->ifindex)
 		return;
@@ -264,7 +285,9 @@ item_write(struct item *it, const struct device *dev)
 	it->err = 0;
 	it->ifindex = dev->l.ifindex;
 	it->since = since;
-	if (fresh)
-		log_info("l2-answering", LOG_S("address", addr_str(&it->addr)),
-		    LOG_S("device", it->device));
+	if (!fresh)
+		return;
+	it->began_ms = loop_now_ms(it->l2->loop);
+	log_info(
+	    "l2-answering", LOG_S("address", addr_str(&it->addr)), LOG_S("device", it->device));
 }

@@ -243,31 +243,38 @@ on_devices(void *arg)
 
 /* ---- others ---- */
 
-static void
-on_record(void *arg, const struct l2_event *e)
+void
+l2_claimed(struct l2 *l2, struct item *it)
 {
-	struct l2 *l2 = arg;
-	struct addr a = answer_addr(&e->key);
-	struct l2_alarm alarm = { .addr = a, .claim = e->claim };
-	struct item *it = item_at(l2, &a, e->key.ifindex);
+	const struct l2_event *e = &it->claimed;
+	struct l2_alarm alarm = { .addr = it->addr, .device = it->device, .claim = e->claim };
 	char mac[18];
 
-	/* Not ours any more, or heard by one device of what we said by another. */
-	if (!it || e->claim >= L2_NR_CLAIMS || devices_have_mac(l2->devices, e->mac))
-		return;
 	it->alarmed = loop_wall(l2->loop);
 	memcpy(it->foreign, e->mac, sizeof(it->foreign));
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1], e->mac[2],
 	    e->mac[3], e->mac[4], e->mac[5]);
 	if (log_allow(&l2->limit, loop_now_ms(l2->loop), 30, NULL))
 		log_warn(e->claim == L2_CLAIMS ? "l2-address-claimed" : "l2-address-probed",
-		    LOG_S("address", addr_str(&a)), LOG_S("device", it->device), LOG_S("mac", mac));
+		    LOG_S("address", addr_str(&it->addr)), LOG_S("device", it->device),
+		    LOG_S("mac", mac));
 	if (e->claim == L2_CLAIMS)
 		item_defend(it);
-	alarm.device = it->device;
 	memcpy(alarm.mac, e->mac, sizeof(alarm.mac));
 	if (l2->ops.alarm)
 		l2->ops.alarm(l2->arg, &alarm);
+}
+
+static void
+on_record(void *arg, const struct l2_event *e)
+{
+	struct l2 *l2 = arg;
+	struct addr a = answer_addr(&e->key);
+	struct item *it = item_at(l2, &a, e->key.ifindex);
+
+	/* Not ours any more, or heard by one device of what we said by another. */
+	if (it && e->claim < L2_NR_CLAIMS && !devices_have_mac(l2->devices, e->mac))
+		item_claimed(it, e);
 }
 
 /* ---- what is wanted ---- */

@@ -598,7 +598,7 @@ START_TEST(claimed)
 
 	want(both, 2);
 	UNTIL(answering(2));
-	turn_for(50);
+	turn_for(300);
 	while (tap_get(&f))
 		;
 	garp(&f, VIP4, 1, mac_c);
@@ -623,9 +623,32 @@ START_TEST(claimed)
 	turn_for(1000);
 	garp(&own, VIP4, 1, mac_b);
 	tap_send(&own);
-	turn_for(50);
+	turn_for(300);
 	ck_assert_uint_eq(nr_alarms, 2);
 	ck_assert_uint_eq(seen().s[0].claims[L2_CLAIMS], 3);
+}
+END_TEST
+
+/* While it changes hands both nodes have it: neither tells of the other, nor answers back. */
+START_TEST(claimed_in_a_handover)
+{
+	struct frame f, request;
+
+	garp(&f, VIP4, 1, mac_c);
+	garp(&request, VIP4, 1, mac_a);
+	want(both, 2);
+	UNTIL(answering(2));
+	tap_send(&f); /* the old holder, not gone yet */
+	turn_for(600);
+	ck_assert_uint_eq(nr_alarms, 0);
+	turn_for(2000); /* what the schedule says is said */
+	tap_count(&request);
+	tap_send(&f); /* the new one */
+	turn_for(50);
+	want(NULL, 0);
+	turn_for(600);
+	ck_assert_uint_eq(nr_alarms, 0);
+	ck_assert_uint_eq(tap_count(&request), 0);
 }
 END_TEST
 
@@ -635,7 +658,7 @@ START_TEST(probed)
 
 	want(both, 2);
 	UNTIL(answering(2) && listens(VIP6));
-	turn_for(50);
+	turn_for(300);
 	nd_build(
 	    &f, &(struct nd){ .smac = mac_c, .src = "::", .dst = group_of(VIP6), .target = VIP6 });
 	tap_send(&f);
@@ -779,6 +802,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, device_comes_and_goes);
 	tcase_add_test(tc, not_there);
 	tcase_add_test(tc, claimed);
+	tcase_add_test(tc, claimed_in_a_handover);
 	tcase_add_test(tc, probed);
 	tcase_add_test(tc, term);
 	tcase_add_test(tc, bad_place);
