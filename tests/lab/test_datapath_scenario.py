@@ -207,7 +207,8 @@ def test_an_endpoint_that_goes_away_gets_nothing_more(world):
                "{addresses: [172.20.2.10], nodeName: k8s-w0, conditions: {ready: true",
                "{addresses: [172.20.2.10], nodeName: k8s-w0, conditions: {ready: false")
     for node in NODES:
-        until(lambda n=node: [b["ip"] for b in world.frontend(n)["backends"]] == ["172.20.1.10"],
+        until(lambda n=node: [b["ip"] for b in world.frontend(n)["backends"]
+                              if b["slots"]["external"]] == ["172.20.1.10"],
               what=lambda n=node: f"{n}: {world.frontend(n)}")
     for where in ("outside", "k8s-ctr", "client"):
         got = world.agent(where).many(VIP_ADDR, n=20)
