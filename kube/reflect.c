@@ -243,7 +243,7 @@ back_off(const struct kube_reflect *r, unsigned fails)
 }
 
 static void
-list_failed(struct kube_reflect *r, uint64_t at_least_ms)
+list_failed(struct kube_reflect *r)
 {
 	uint64_t ms = back_off(r, r->list_fails);
 
@@ -251,17 +251,17 @@ list_failed(struct kube_reflect *r, uint64_t at_least_ms)
 	mem_free(r->more);
 	r->more = NULL;
 	set_watching(r, false);
-	wait_for(r, NEXT_LIST, ms > at_least_ms ? ms : at_least_ms);
+	wait_for(r, NEXT_LIST, ms);
 }
 
 static void
-watch_failed(struct kube_reflect *r, enum next next, uint64_t at_least_ms)
+watch_failed(struct kube_reflect *r, enum next next)
 {
 	uint64_t ms = back_off(r, r->watch_fails);
 
 	r->watch_fails++;
 	set_watching(r, false);
-	wait_for(r, next, ms > at_least_ms ? ms : at_least_ms);
+	wait_for(r, next, ms);
 }
 
 /* "/apis/GROUP/VERSION/...": the group of a path, "" for the core's. */
@@ -357,7 +357,7 @@ begin_page(struct kube_reflect *r)
 	if (!r->stream)
 		query.failed = true;
 	if (!call(r, &query, LIST_TIMEOUT_MS, LIST_TIMEOUT_MS / 2))
-		list_failed(r, 0);
+		list_failed(r);
 }
 
 static void
@@ -410,7 +410,7 @@ after_page(struct kube_reflect *r, int err)
 	    err ? kube_stream_error(r->stream) : "its pages do not belong together");
 	end_call(r);
 	set_error(r, why);
-	list_failed(r, 0);
+	list_failed(r);
 }
 
 /* The server does not know this path: the next one, or it is not served, for now.  A server that has
@@ -455,7 +455,7 @@ after_list(struct kube_reflect *r, int err)
 	}
 	told_no(r);
 	/* 410: the pages took too long, and those that would follow are of another version. */
-	list_failed(r, r->status == 403 || r->status == 401 ? SLOW_MS / 2 : 0);
+	list_failed(r);
 }
 
 /* ---- watches ---- */
@@ -523,7 +523,7 @@ begin_watch(struct kube_reflect *r)
 	if (!r->stream)
 		query.failed = true;
 	if (!call(r, &query, (seconds + 60) * 1000, WATCH_IDLE_MS)) {
-		watch_failed(r, NEXT_WATCH, 0);
+		watch_failed(r, NEXT_WATCH);
 		return;
 	}
 	r->watch_began_ms = loop_now_ms(r->loop);
@@ -544,7 +544,7 @@ begin_probe(struct kube_reflect *r)
 	    r->conf.paths[r->path]);
 	put_escaped(&query, r->version);
 	if (!call(r, &query, LIST_TIMEOUT_MS, 0))
-		watch_failed(r, NEXT_PROBE, 0);
+		watch_failed(r, NEXT_PROBE);
 }
 
 static void
@@ -564,9 +564,9 @@ after_probe(struct kube_reflect *r)
 		log_warn("kube-version-ahead", LOG_S("resource", r->conf.resource));
 	/* A 4xx says that it does not know the question: older than 1.19. */
 	if (ahead || (r->status >= 400 && r->status < 500 && r->status != 429 && r->status != 401))
-		watch_failed(r, NEXT_LIST, r->status == 403 ? SLOW_MS / 2 : 0);
+		watch_failed(r, NEXT_LIST);
 	else
-		watch_failed(r, NEXT_PROBE, 0);
+		watch_failed(r, NEXT_PROBE);
 }
 
 /* A line that cannot be read: from the same place again, and after a while from the start. */
@@ -579,7 +579,7 @@ after_bad_line(struct kube_reflect *r)
 	    kube_stream_error(r->stream));
 	end_call(r);
 	set_error(r, why);
-	watch_failed(r, ++r->bad_lines >= BAD_LINES ? NEXT_LIST : NEXT_WATCH, 0);
+	watch_failed(r, ++r->bad_lines >= BAD_LINES ? NEXT_LIST : NEXT_WATCH);
 }
 
 /* It ended, as watches do: when its time was up. */
@@ -592,7 +592,7 @@ watch_over(struct kube_reflect *r, uint64_t lived_ms, bool heard)
 	else if (r->fruitful || lived_ms >= LIVED_MS)
 		begin_watch(r);
 	else
-		watch_failed(r, NEXT_WATCH, 0);
+		watch_failed(r, NEXT_WATCH);
 }
 
 /* The server ended it, with @code, or there was no answer: 0. */
@@ -603,7 +603,7 @@ watch_refused(struct kube_reflect *r, int code)
 		log_info("kube-list-again", LOG_S("resource", r->conf.resource),
 		    LOG_S("reason", r->answer));
 		r->watch_fails = r->gone++;
-		watch_failed(r, NEXT_LIST, 0);
+		watch_failed(r, NEXT_LIST);
 		return;
 	}
 	told_no(r);
@@ -611,14 +611,10 @@ watch_refused(struct kube_reflect *r, int code)
 	case 400:
 	case 404:
 	case 422:
-		watch_failed(r, NEXT_LIST, 0);
-		break;
-	case 401:
-	case 403:
-		watch_failed(r, NEXT_WATCH, SLOW_MS / 2);
+		watch_failed(r, NEXT_LIST);
 		break;
 	default:
-		watch_failed(r, NEXT_WATCH, 0);
+		watch_failed(r, NEXT_WATCH);
 		break;
 	}
 }
@@ -713,7 +709,7 @@ go_on_applying(struct kube_reflect *r, uint64_t until_us)
 	if (err == 0)
 		return true;
 	set_error(r, "no memory for what was listed");
-	list_failed(r, 0);
+	list_failed(r);
 	return false;
 }
 

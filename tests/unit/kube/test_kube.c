@@ -380,11 +380,11 @@ START_TEST(a_refusal_is_waited_out)
 		{ 403, "services is forbidden",
 		    "apiGroups: [\"heraldlb.io\"], resources: "
 		    "[\"loadbalancerippools\"], verbs: [\"list\", \"watch\"]",
-		    0, 2, 6 },
+		    0, 4, 12 }, /* also for a moment, while a server starts */
 		{ 429, "too many", "too many", 20, 2, 4 },
 		{ 503, "starting", "starting", 10, 4, 12 },
 		{ 500, "broken", "broken", 0, 4, 12 },
-		{ 401, "who?", "who?", 0, 2, 6 },
+		{ 401, "who?", "who?", 0, 4, 12 },
 	};
 	unsigned requests;
 
