@@ -75,8 +75,8 @@ static const struct column mlb_peer_columns[] = {
 
 static const char *const none[] = { NULL };
 static const char *const config_shorts[] = { "heraldconf", NULL };
-static const char *const pool_shorts[] = { "ippools", "ippool", "lbippool", "lbippools", "lbpool",
-	NULL };
+/* Not Cilium's: where both kinds are, kubectl would mean only one of them. */
+static const char *const pool_shorts[] = { "lbpool", "lbpools", NULL };
 static const char *const pool_cilium[] = { "ippools", "ippool", "lbippool", "lbippools", NULL };
 static const char *const cluster_shorts[] = { "bgpcc", NULL };
 static const char *const cluster_cilium[] = { "cbgpcluster", NULL };

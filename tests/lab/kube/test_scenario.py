@@ -15,7 +15,7 @@ from herald_lab.proc import RouteWatch
 from herald_lab.topology import NODES, PODS, VIP, http_get
 from herald_lab.wait import stays
 
-POOLS = "ciliumloadbalancerippools"  # "ippools" are Herald's own, where both kinds are
+POOLS = "ippools"  # Cilium's short name for them
 VIP_ADDR = VIP.removesuffix("/32")
 ADDR = {n: addr for n, (addr, _, _) in NODES.items()}
 CIDRS = {n: cidr for n, (_, _, cidr) in NODES.items()}
