@@ -5,10 +5,7 @@
  */
 #include "tests/unit/l2/bed.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <net/if.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -16,6 +13,7 @@
 
 #include "l2/l2.h"
 #include "lib/loop.h"
+#include "tests/unit/l2/tap.h"
 
 #define VIP4 "192.0.2.211"
 #define VIP6 "2001:db8::abcd:1"
@@ -24,7 +22,6 @@
 
 static struct loop *loop;
 static struct l2 *l2;
-static int tap = -1; /* all frames that come in by vb, and those that we send by it */
 static struct l2_alarm alarms[8];
 static size_t nr_alarms;
 static unsigned nr_told; /* of devices */
@@ -66,20 +63,6 @@ start_at(const char *path)
 }
 
 static void
-tap_open(void)
-{
-	struct sockaddr_ll at = {
-		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)vb
-	};
-	int size = 8 << 20;
-
-	tap = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	ck_assert_int_ge(tap, 0);
-	ck_assert_int_eq(setsockopt(tap, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)), 0);
-	ck_assert_int_eq(bind(tap, (struct sockaddr *)&at, sizeof(at)), 0);
-}
-
-static void
 setup(void)
 {
 	bed_setup();
@@ -95,7 +78,7 @@ teardown(void)
 	l2_free(l2);
 	l2 = NULL;
 	loop_free(loop);
-	close(tap);
+	tap_close();
 	bed_teardown();
 }
 
@@ -174,44 +157,6 @@ turn_for(uint64_t ms)
 }
 
 /* ---- on the wire ---- */
-
-static void
-tap_send(const struct frame *f)
-{
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = (int)vb };
-
-	ck_assert_int_eq(
-	    sendto(tap, f->b, f->len, 0, (struct sockaddr *)&to, sizeof(to)), (ssize_t)f->len);
-}
-
-/* The next frame that came in; false: none is there. */
-static bool
-tap_get(struct frame *f)
-{
-	struct sockaddr_ll from;
-	socklen_t len = sizeof(from);
-	ssize_t got;
-
-	do {
-		got = recvfrom(tap, f->b, sizeof(f->b), 0, (struct sockaddr *)&from, &len);
-		if (got < 0)
-			return false;
-	} while (from.sll_pkttype == PACKET_OUTGOING);
-	f->len = (size_t)got;
-	return true;
-}
-
-/* How many frames like this came in; all others are forgotten. */
-static unsigned
-tap_count(const struct frame *like)
-{
-	struct frame f;
-	unsigned n = 0;
-
-	while (tap_get(&f))
-		n += frame_is(&f, like);
-	return n;
-}
 
 static bool
 is_answered(const struct frame *question, const struct frame *answer)
