@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #define SLICE_US 2000
-#define FIRST_MS 5000
-#define AGAIN_MS 60000
+/* Between two saves: so long that writing takes no more than a fiftieth of the time. */
+#define AGAIN_MIN_MS 1000
+#define AGAIN_MAX_MS 60000
+#define REST_SHARE 50
 #define OBJECTS_MAX 1000000
 
 struct kube_cache {
@@ -29,7 +31,8 @@ struct kube_cache {
 	int kind;  /* of which it has written up to @last */
 	struct res_object *last;
 	size_t nr;
-	bool dirty, saved_before;
+	bool dirty;
+	uint64_t spent_us; /* that the last save took */
 	struct loop_timer again;
 	struct loop_work write;
 
@@ -101,6 +104,7 @@ begin(struct kube_cache *c)
 	c->kind = 0;
 	c->nr = 0;
 	c->dirty = false;
+	c->spent_us = 0;
 	return put_line(c, json_pack("{s:i, s:s}", "version", 1, "origin", c->origin));
 }
 
@@ -142,12 +146,22 @@ write_some(struct kube_cache *c, uint64_t until_us)
 	return err < 0 ? err : 1;
 }
 
+static unsigned
+again_ms(const struct kube_cache *c)
+{
+	const uint64_t ms = c->spent_us * REST_SHARE / 1000;
+
+	return ms < AGAIN_MIN_MS ? AGAIN_MIN_MS : ms > AGAIN_MAX_MS ? AGAIN_MAX_MS : (unsigned)ms;
+}
+
 static void
 write_slice(void *arg)
 {
 	struct kube_cache *c = arg;
-	const int err = write_some(c, loop_now_us(c->loop) + SLICE_US);
+	const uint64_t start_us = loop_now_us(c->loop);
+	const int err = write_some(c, start_us + SLICE_US);
 
+	c->spent_us += loop_now_us(c->loop) - start_us;
 	if (err == 0) {
 		work_post(&c->write);
 		return;
@@ -157,9 +171,8 @@ write_slice(void *arg)
 		give_up(c);
 		c->dirty = true;
 	}
-	c->saved_before = true;
 	if (c->dirty)
-		timer_set(&c->again, AGAIN_MS);
+		timer_set(&c->again, again_ms(c));
 }
 
 static void
@@ -176,7 +189,7 @@ kube_cache_changed(struct kube_cache *c)
 		return;
 	c->dirty = true;
 	if (!c->out && !timer_is_running(&c->again))
-		timer_set(&c->again, c->saved_before ? AGAIN_MS : FIRST_MS);
+		timer_set(&c->again, again_ms(c));
 }
 
 int

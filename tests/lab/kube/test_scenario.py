@@ -1,7 +1,6 @@
 """The reference scenario from `kubectl apply` of its unchanged files: three Heralds and FRR, with
 all they know from a real API server, and what `kubectl` shows of it."""
 import json
-import os
 
 import pytest
 
@@ -45,6 +44,11 @@ def as_it_was(world):
         if not h.daemon.running():
             h.start()
     world.reset()
+
+
+def read_text(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
 
 
 def service(world, name="webpod"):
@@ -173,7 +177,9 @@ def test_a_restarted_herald_renumbers_nobody_and_costs_no_route(world):
     h.kill()
     h.start()
     until(lambda: world.frr.established(ADDR["k8s-w1"]) and not any(
-        p.get("stale") for p in world.frr.paths(VIP)), 20, "the session back and refreshed")
+        p.get("stale") for p in world.frr.paths(VIP)), 20,
+          lambda: f"the session back and refreshed: {world.frr.neighbor(ADDR['k8s-w0'])}, "
+                  f"{world.frr.paths(VIP)}\n{h.daemon.text()[-6000:]}")
     wait_synced(h)
     assert world.kube.api().ingress("webpod") == [VIP_ADDR]
     assert not watch.lost(VIP) and not watch.lost(CIDRS["k8s-w1"])
@@ -228,12 +234,15 @@ def test_no_packet_is_lost_while_the_api_server_is_away(world):
 def test_a_herald_that_starts_while_the_api_is_away_announces_what_it_knew(world):
     h = world.heralds["k8s-w0"]
     watch = RouteWatch(world.lab, world.router)
-    until(lambda: os.path.exists(f"{h.state}/kubernetes.json"), 30, "what it knows is on disk")
+    until(lambda: '"webpod"' in read_text(f"{h.state}/kubernetes.json"), 5,
+          "what it knows is on disk")
     world.kube.kill()
     h.kill()
     h.start()
     until(lambda: world.frr.established(ADDR["k8s-w0"]) and not any(
-        p.get("stale") for p in world.frr.paths(VIP)), 20, "the session back and refreshed")
+        p.get("stale") for p in world.frr.paths(VIP)), 20,
+          lambda: f"the session back and refreshed: {world.frr.neighbor(ADDR['k8s-w0'])}, "
+                  f"{world.frr.paths(VIP)}\n{h.daemon.text()[-6000:]}")
     assert world.router.next_hops(VIP) == set(ADDR.values())
     assert "webpod" in http_get(world.outside, VIP_ADDR)
     world.kube.start_server()

@@ -196,7 +196,7 @@ START_TEST(saved_now_and_then)
 
 	fill();
 	kube_cache_changed(cache);
-	loop_advance(f.loop, 4900);
+	loop_advance(f.loop, 900);
 	ck_assert_int_lt(stat(path, &st), 0);
 	loop_advance(f.loop, 200);
 	ck_assert_int_eq(stat(path, &st), 0);
@@ -205,9 +205,9 @@ START_TEST(saved_now_and_then)
 	ck_assert_int_lt(stat(path, &st), 0); /* nothing changed since */
 	kube_cache_changed(cache);
 	kube_cache_changed(cache);
-	loop_advance(f.loop, 59000);
+	loop_advance(f.loop, 900);
 	ck_assert_int_lt(stat(path, &st), 0);
-	loop_advance(f.loop, 1100);
+	loop_advance(f.loop, 200);
 	ck_assert_int_eq(stat(path, &st), 0);
 }
 END_TEST
