@@ -5,7 +5,7 @@
  *
  * RFC 826, RFC 5227 (probes answered, conflicts told and defended once), RFC 5944 4.6 (both forms of
  * gratuitous ARP), RFC 4861 7 (neighbour discovery), RFC 4862 5.4 (duplicate address detection).
- * Left out: SEND (RFC 3971), and probing before an address is taken, as that is decided elsewhere.
+ * Left out: SEND (RFC 3971).
  *
  * Program, maps and links are pinned under <pin_path>/l2.  l2_new() takes over what it finds there:
  * it goes on answering until l2_set() says what is wanted, and then the difference is made.
@@ -80,6 +80,32 @@ int l2_set(struct l2 *, const struct l2_address *, size_t nr) __attribute__((war
  * program itself stops, though this process hang or be gone.  0, as it is without a call: no end.
  */
 void l2_term(struct l2 *, uint64_t ms);
+
+/*
+ * Is an address in use on its devices?  Three ARP probes (RFC 5227 2.1.1) or solicitations of
+ * duplicate address detection (RFC 4862 5.4.2) within L2_PROBE_MS; the schedules are not looked at.  @done is called once for each
+ * address, never from here: !known when none of its devices is there and carries.  Of an address that this node answers for
+ * itself it says whether somebody else does too.  Our own MAC addresses are nobody.  Copied; -EINVAL and -E2BIG as l2_set(),
+ * -ENOMEM; nothing is probed then.
+ */
+#define L2_PROBE_MS 150
+struct l2_probed {
+	struct addr addr;
+	bool known, in_use;
+	const char *device; /* where it is in use */
+	uint8_t mac[6];	    /* and by whom */
+};
+int l2_probe(struct l2 *, const struct l2_address *, size_t nr,
+    void (*done)(void *arg, const struct l2_probed *), void *arg)
+    __attribute__((warn_unused_result));
+/* No call back to @arg any more. */
+void l2_probe_cancel(struct l2 *, void *arg);
+
+/*
+ * The addresses that an earlier process answered for and that are still answered: in the map, the term
+ * not over.  Until l2_set().  How many there are, though no more than @max are written; each once.
+ */
+size_t l2_adopted(struct l2 *, struct addr *out, size_t max);
 
 /* ---- answers ---- */
 struct l2_info {
