@@ -60,6 +60,15 @@ struct res_datapath {
 	uint32_t tunnel_vni, tunnel_mtu; /* MTU 0: as the underlay allows */
 };
 
+/* How the nodes that announce on layer 2 know of each other. */
+struct res_l2 {
+	uint32_t interval_ms; /* of BFD between nodes */
+	uint8_t multiplier;
+	uint16_t port;	    /* UDP, of what they tell each other */
+	const char *secret; /* "": none; else a Secret with the value "key" */
+	uint32_t come_back_s;
+};
+
 struct res_herald_config {
 	struct res_object obj;
 	const char *node_name; /* "": -n, else the host name */
@@ -77,6 +86,7 @@ struct res_herald_config {
 	struct res_rules bgp_import;
 	uint8_t bgp_allow_as_in;
 	struct res_datapath datapath;
+	struct res_l2 l2;
 	bool direct_node_routes, install_learned;
 	uint32_t routing_table;
 };

@@ -82,6 +82,11 @@ struct res_l2_policy {
 	struct res_strings pools; /* LoadBalancerIPPools; with the next both empty: all */
 	struct res_selectors pool_selectors;
 	struct res_preferences preferred; /* nodes that rather answer than others */
+	struct {
+		uint32_t count;
+		const char *interval, *refresh;	  /* as written, "1s" */
+		uint32_t interval_ms, refresh_ms; /* refresh 0: never */
+	} gratuitous;
 };
 
 /* ---- BFDProfile ---- */

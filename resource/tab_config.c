@@ -124,6 +124,7 @@ is_dialect(const void *at)
 #define CONF struct res_herald_config
 #define KUBE struct res_kubernetes_source
 #define DP struct res_datapath
+#define L2 struct res_l2
 
 static const char *const level_words[] = { "error", "warn", "info", "debug", NULL };
 static const char *const format_words[] = { "logfmt", "json", NULL };
@@ -275,6 +276,28 @@ static const struct field datapath_fields[] = {
 };
 static const struct table datapath_table = { datapath_fields, sizeof(DP), NULL };
 
+static const struct field liveness_fields[] = {
+	{ "intervalMilliseconds", T_UINT, 0, FIELD_AT(L2, interval_ms), .min = 10, .max = 60000,
+	  .def = "100", .cost = RES_COST_SOFT, .help = "between the BFD packets of two nodes" },
+	{ "multiplier", T_UINT, 0, FIELD_AT(L2, multiplier), .min = 1, .max = 50, .def = "3",
+	  .cost = RES_COST_SOFT, .help = "so many missed: the node is lost" },
+	{ "port", T_UINT, 0, FIELD_AT(L2, port), .min = 1, .max = 65535, .def = "7480",
+	  .cost = RES_COST_SOFT, .help = "UDP, the same on all nodes" },
+	{ "secretName", T_STRING, 0, FIELD_AT(L2, secret), .max = 253, .cost = RES_COST_SOFT,
+	  .help = "Secret whose value key signs what nodes tell each other" },
+	{ "comeBackSeconds", T_UINT, 0, FIELD_AT(L2, come_back_s), .min = 2, .max = 3600,
+	  .def = "10", .cost = RES_COST_SOFT,
+	  .help = "so long a node answers on without its daemon, and keeps its addresses" },
+	FIELD_END,
+};
+static const struct table liveness_table = { liveness_fields, 0, NULL };
+
+static const struct field l2_config_fields[] = {
+	FIELD_GROUP("liveness", 0, liveness_table),
+	FIELD_END,
+};
+static const struct table l2_config_table = { l2_config_fields, sizeof(L2), NULL };
+
 static const struct field routing_fields[] = {
 	{ "directNodeRoutes", T_BOOL, 0, FIELD_AT(CONF, direct_node_routes), .cost = RES_COST_SOFT,
 	  .help = "a route to the PodCIDRs of every node on the same link" },
@@ -299,6 +322,8 @@ static const struct field spec_fields[] = {
 	FIELD_GROUP("bgp", 0, bgp_table),
 	{ "datapath", T_STRUCT, 0, FIELD_AT(CONF, datapath), .sub = &datapath_table,
 	  .help = "how packets are carried" },
+	{ "l2", T_STRUCT, 0, FIELD_AT(CONF, l2), .sub = &l2_config_table,
+	  .help = "layer 2 announcements: the nodes among themselves" },
 	FIELD_GROUP("routing", 0, routing_table),
 	FIELD_END,
 };

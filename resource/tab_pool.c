@@ -2,7 +2,10 @@
  * resource/tab_pool.c: the tables of LoadBalancerIPPool and L2AnnouncementPolicy.
  */
 #include "resource/kinds.h"
+#include "resource/metallb_kinds.h"
 #include "resource/tables.h"
+
+#define DAY_MS 86400000
 
 /* A block is a prefix, or a range, or one address; given both, the prefix counts, as in Cilium. */
 static void
@@ -28,6 +31,28 @@ block_check(struct decoder *d, const struct node *map, void *at)
 	else if (addr_cmp(&b->range.first, &b->range.last) > 0)
 		decode_fault(d, map, "stop", "%s: must not be lower than start, %s",
 		    addr_str(&b->stop), addr_str(&b->start));
+}
+
+static bool
+is_pause(const void *at)
+{
+	uint64_t ms;
+
+	return duration_parse(*(const char *const *)at, &ms) == 0 && ms <= DAY_MS;
+}
+
+static void
+gratuitous_check(struct decoder *d, const struct node *map, void *at)
+{
+	struct res_l2_policy *p = at;
+	uint64_t ms;
+
+	(void)d;
+	(void)map;
+	if (p->gratuitous.interval && duration_parse(p->gratuitous.interval, &ms) == 0)
+		p->gratuitous.interval_ms = (uint32_t)ms;
+	if (p->gratuitous.refresh && duration_parse(p->gratuitous.refresh, &ms) == 0)
+		p->gratuitous.refresh_ms = (uint32_t)ms;
 }
 
 /* clang-format off */
@@ -109,6 +134,19 @@ static const struct field preference_fields[] = {
 };
 const struct table preference_table = { preference_fields, sizeof(struct res_preference), NULL };
 
+static const struct field gratuitous_fields[] = {
+	{ "count", T_UINT, 0, FIELD_AT(struct res_l2_policy, gratuitous.count), .min = 1, .max = 100,
+	  .def = "3", .cost = RES_COST_SOFT, .help = "announcements when a node takes an address" },
+	{ "interval", T_STRING, 0, FIELD_AT(struct res_l2_policy, gratuitous.interval), .def = "1s",
+	  .valid = is_pause, .right = "a duration of at most 24h, as 500ms or 1m30s",
+	  .cost = RES_COST_SOFT, .help = "between two of them" },
+	{ "refresh", T_STRING, 0, FIELD_AT(struct res_l2_policy, gratuitous.refresh), .def = "0s",
+	  .valid = is_pause, .right = "a duration of at most 24h, as 500ms or 1m30s",
+	  .cost = RES_COST_SOFT, .help = "and then one each, for switches that forget; 0s: none" },
+	FIELD_END,
+};
+static const struct table gratuitous_table = { gratuitous_fields, 0, gratuitous_check };
+
 static const struct field l2_spec_fields[] = {
 	{ "nodeSelector", T_SELECTOR, 0, FIELD_AT(struct res_l2_policy, node_selector),
 	  .cost = RES_COST_SOFT, .help = "which nodes may answer; absent: all" },
@@ -134,6 +172,7 @@ static const struct field l2_spec_fields[] = {
 	{ "preferredNodeSelectors", T_STRUCT, F_LIST | F_NATIVE,
 	  FIELD_LIST_AT(struct res_l2_policy, preferred), .sub = &preference_table,
 	  .cost = RES_COST_SOFT, .help = "nodes that rather answer than others" },
+	FIELD_GROUP("gratuitous", F_NATIVE, gratuitous_table),
 	FIELD_END,
 };
 static const struct table l2_spec_table = { l2_spec_fields, 0, NULL };
