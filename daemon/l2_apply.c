@@ -66,6 +66,7 @@ work_out(struct app *app, const struct addr *explain, struct arena *arena, struc
 		.node = app->node,
 		.addrs = lb_addrs,
 		.arg = app,
+		.moves = SIZE_MAX,
 		.explain = explain };
 	int err;
 
@@ -77,6 +78,23 @@ work_out(struct app *app, const struct addr *explain, struct arena *arena, struc
 	if (err < 0)
 		log_error("l2-not-worked-out", LOG_ERR(-err));
 	return err == 0;
+}
+
+static int
+set_ours(struct app *app, const struct l2_wanted *want, struct arena *arena)
+{
+	struct l2_address *ours = arena_new_n(arena, struct l2_address, want->nr_all + 1);
+	size_t nr = 0;
+
+	for (size_t i = 0; i < want->nr_all; i++) {
+		const struct l2_wanted_address *w = &want->all[i];
+
+		if (w->ours && w->nr_devices > 0)
+			ours[nr++] = (struct l2_address){
+				w->addr, w->devices, w->nr_devices, w->schedule
+			};
+	}
+	return l2_set(app->l2, ours, nr);
 }
 
 static void
@@ -93,7 +111,7 @@ apply_due(void *arg)
 	if (!app->l2 || app->stopping || !store_is_synced(app->store))
 		return;
 	if (work_out(app, NULL, &arena, &want))
-		err = l2_set(app->l2, want.ours, want.nr_ours);
+		err = set_ours(app, &want, &arena);
 	if (err < 0)
 		log_error("l2-not-set", LOG_ERR(-err));
 	arena_fini(&arena);

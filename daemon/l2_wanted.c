@@ -19,18 +19,35 @@
 struct pair {
 	struct addr addr;
 	const struct res_service *svc;
-	const struct res_l2_policy *const *policies;
+	const size_t *policies; /* by their place */
 	size_t nr_policies;
+};
+
+/* A policy and a node. */
+struct bond {
+	bool selects;
+	int32_t weight;
+	const bool *named; /* devices of the node that the policy names; NULL: it names none */
+};
+
+struct member {
+	const struct res_node *node;
+	enum reason fit; /* whatever the address is */
+	bool known;	 /* its devices are */
+	const struct l2_seen_device *devices;
+	size_t nr_devices;
 };
 
 struct making {
 	const struct l2_wanted_in *in;
 	struct arena *arena;
 	const struct res_l2_policy **policies;
-	const struct res_node **nodes; /* by name */
-	struct elect_node *members;    /* likewise */
+	struct member *nodes;	    /* by name */
+	struct elect_node *members; /* likewise */
+	struct bond *bonds;	    /* by policy, then node */
 	struct pair *pairs;
 	size_t nr_policies, nr_nodes, nr_pairs, cap_pairs;
+	size_t self; /* of the nodes; nr_nodes: we are none */
 	bool failed;
 };
 
@@ -71,16 +88,14 @@ selects_service(const struct res_l2_policy *p, const struct res_service *svc)
 static void
 add_pair(struct making *m, const struct res_service *svc, const struct addr *addr, bool external)
 {
-	const struct res_l2_policy **list =
-	    (const struct res_l2_policy **)arena_new_n(m->arena, void *, m->nr_policies + 1);
-	size_t nr = 0;
+	size_t *list = arena_new_n(m->arena, size_t, m->nr_policies + 1), nr = 0;
 
 	for (size_t i = 0; i < m->nr_policies; i++) {
 		const struct res_l2_policy *p = m->policies[i];
 
 		if ((external ? p->external_ips : p->load_balancer_ips) &&
 		    selects_service(p, svc) && (external || is_of_pools(m->in->store, p, addr)))
-			list[nr++] = p;
+			list[nr++] = i;
 	}
 	if (nr == 0 || !addr_is_unicast(addr))
 		return;
@@ -117,21 +132,7 @@ gather(struct making *m)
 {
 	const struct store *store = m->in->store;
 	struct res_object *o;
-	size_t nr = store_nr(store, RES_L2_POLICY);
 
-	m->policies = (const struct res_l2_policy **)arena_new_n(m->arena, void *, nr + 1);
-	store_for_each(store, RES_L2_POLICY, o) m->policies[m->nr_policies++] =
-	    (const struct res_l2_policy *)o;
-	nr = store_nr(store, RES_NODE);
-	m->nodes = (const struct res_node **)arena_new_n(m->arena, void *, nr + 1);
-	m->members = arena_new_n(m->arena, struct elect_node, nr + 1);
-	store_for_each(store, RES_NODE, o)
-	{
-		m->members[m->nr_nodes].name = o->meta.name;
-		m->nodes[m->nr_nodes++] = (const struct res_node *)o;
-	}
-	if (m->nr_policies == 0)
-		return;
 	store_for_each(store, RES_SERVICE, o)
 	{
 		const struct res_service *svc = (const struct res_service *)o;
@@ -152,7 +153,7 @@ gather(struct making *m)
 		qsort(m->pairs, m->nr_pairs, sizeof(*m->pairs), pair_order);
 }
 
-/* ---- which nodes ---- */
+/* ---- policies and nodes ---- */
 
 static const char *
 condition(const struct res_node *node, const char *type)
@@ -170,9 +171,10 @@ node_fit(const struct l2_wanted_in *in, const struct res_node *node)
 {
 	const struct label_view labels = label_view_of(&node->obj);
 	const char *ready = condition(node, "Ready");
+	enum reason life = in->life ? in->life(in->arg, node->obj.meta.name) : REASON_SATISFIED;
 
-	if (in->alive && !in->alive(in->arg, node->obj.meta.name))
-		return REASON_NODE_NOT_READY;
+	if (life != REASON_SATISFIED)
+		return life;
 	/* Node documents in files mostly say nothing of it. */
 	if (*ready && strcmp(ready, "True") != 0)
 		return REASON_NODE_NOT_READY;
@@ -183,84 +185,79 @@ node_fit(const struct l2_wanted_in *in, const struct res_node *node)
 	return REASON_SATISFIED;
 }
 
-static bool
-selects_node(const struct res_l2_policy *p, const struct res_node *node)
+static const bool *
+names(struct making *m, const struct res_l2_policy *p, const struct member *n)
 {
-	const struct label_view labels = label_view_of(&node->obj);
+	bool *named = arena_new_n(m->arena, bool, n->nr_devices + 1);
 
-	return selector_admits(&p->node_selector, &labels) &&
+	memset(named, 0, n->nr_devices + 1);
+	for (size_t i = 0; i < p->interfaces.nr; i++) {
+		regex_t re;
+
+		if (regcomp(&re, p->interfaces.v[i], REG_EXTENDED | REG_NOSUB) != 0)
+			continue; /* told when the document was read */
+		for (size_t d = 0; d < n->nr_devices; d++)
+			named[d] |= regexec(&re, n->devices[d].name, 0, NULL, 0) == 0;
+		regfree(&re);
+	}
+	return named;
+}
+
+static void
+bind_node(struct making *m, struct bond *b, const struct res_l2_policy *p, const struct member *n)
+{
+	const struct label_view labels = label_view_of(&n->node->obj);
+
+	b->selects = selector_admits(&p->node_selector, &labels) &&
 	    selectors_admit(&p->node_selectors, &labels);
+	if (!b->selects)
+		return;
+	for (size_t k = 0; k < p->preferred.nr; k++) {
+		if (selector_selects(&p->preferred.v[k].preference, &labels))
+			b->weight += p->preferred.v[k].weight;
+	}
+	if (p->interfaces.nr > 0 && n->known)
+		b->named = names(m, p, n);
 }
 
-/* May the node answer for the Service there, and how gladly? */
-static enum reason
-pair_fit(const struct making *m, const struct pair *p, const struct res_node *node, int32_t *weight)
+static void
+meet(struct making *m)
 {
-	const struct label_view labels = label_view_of(&node->obj);
-	bool selected = false;
+	const struct store *store = m->in->store;
+	struct res_object *o;
+	size_t nr = store_nr(store, RES_NODE);
 
-	for (size_t i = 0; i < p->nr_policies; i++) {
-		const struct res_preferences *pref = &p->policies[i]->preferred;
+	m->nodes = arena_new_n(m->arena, struct member, nr + 1);
+	m->members = arena_new_n(m->arena, struct elect_node, nr + 1);
+	m->bonds = arena_new_n(m->arena, struct bond, nr * m->nr_policies + 1);
+	memset(m->bonds, 0, (nr * m->nr_policies + 1) * sizeof(*m->bonds));
+	m->self = nr;
+	store_for_each(store, RES_NODE, o)
+	{
+		struct member *n = &m->nodes[m->nr_nodes];
 
-		if (!selects_node(p->policies[i], node))
-			continue;
-		selected = true;
-		for (size_t k = 0; k < pref->nr; k++) {
-			if (selector_selects(&pref->v[k].preference, &labels))
-				*weight += pref->v[k].weight;
+		*n = (struct member){ .node = (const struct res_node *)o };
+		n->fit = node_fit(m->in, n->node);
+		if (strcmp(o->meta.name, m->in->node) == 0) {
+			m->self = m->nr_nodes;
+			n->known = true;
+			n->devices = m->in->devices;
+			n->nr_devices = m->in->nr_devices;
+		} else if (m->in->devices_of) {
+			n->known = m->in->devices_of(
+			    m->in->arg, o->meta.name, &n->devices, &n->nr_devices);
 		}
+		m->members[m->nr_nodes++] = (struct elect_node){ .name = o->meta.name };
 	}
-	if (!selected)
-		return REASON_NODE_NOT_SELECTED;
-	if (p->svc->external_policy == RES_POLICY_LOCAL &&
-	    service_backends(
-		m->in->store, p->svc, node->obj.meta.name, (enum addr_family)p->addr.family)
-		    .active_local == 0)
-		return REASON_NO_LOCAL_ENDPOINT;
-	return REASON_SATISFIED;
-}
-
-/*
- * The nodes of one address, which @nr pairs share.  A node that may answer for all of its Services; if
- * there is none, for any of them: some of them working is better than none.
- */
-static struct l2_wanted_node *
-nodes_of(struct making *m, const struct pair *p, size_t nr)
-{
-	struct l2_wanted_node *list = arena_new_n(m->arena, struct l2_wanted_node, m->nr_nodes + 1);
-
-	for (int any = 0; any < 2; any++) {
-		bool found = false;
-
-		for (size_t n = 0; n < m->nr_nodes; n++) {
-			struct l2_wanted_node *w = &list[n];
-			enum reason first = node_fit(m->in, m->nodes[n]);
-			size_t fits = 0;
-
-			*w = (struct l2_wanted_node){ .name = m->nodes[n]->obj.meta.name,
-				.reason = REASON_SATISFIED };
-			for (size_t i = 0; i < nr; i++) {
-				enum reason r = pair_fit(m, &p[i], m->nodes[n], &w->preference);
-
-				fits += r == REASON_SATISFIED;
-				if (r != REASON_SATISFIED)
-					w->reason = r;
-			}
-			if (any && fits > 0)
-				w->reason = REASON_SATISFIED;
-			if (first != REASON_SATISFIED)
-				w->reason = first;
-			found |= w->reason == REASON_SATISFIED;
-		}
-		if (found)
-			break;
+	for (size_t p = 0; p < m->nr_policies; p++) {
+		for (size_t n = 0; n < nr; n++)
+			bind_node(m, &m->bonds[p * nr + n], m->policies[p], &m->nodes[n]);
 	}
-	return list;
 }
 
 /* ---- which devices ---- */
 
-/* What nobody named must have an address of the segment, or one of any. */
+/* Has it an address of the segment (or one of any)? */
 static bool
 is_near(const struct l2_seen_device *d, const struct addr *addr, bool any)
 {
@@ -274,80 +271,205 @@ is_near(const struct l2_seen_device *d, const struct addr *addr, bool any)
 	return false;
 }
 
-static bool
-is_named(const struct res_strings *patterns, const char *name)
-{
-	for (size_t i = 0; i < patterns->nr; i++) {
-		regex_t re;
-		bool found;
+enum stand { NOWHERE, ANYWHERE, NEAR };
 
-		if (regcomp(&re, patterns->v[i], REG_EXTENDED | REG_NOSUB) != 0)
-			continue; /* told when the document was read */
-		found = regexec(&re, name, 0, NULL, 0) == 0;
-		regfree(&re);
-		if (found)
-			return true;
+/* How a device stands to the address, for a policy that selects its node. */
+static enum stand
+device_stand(const struct bond *b, const struct member *n, size_t d, const struct addr *addr)
+{
+	const struct l2_seen_device *dev = &n->devices[d];
+
+	if (!dev->usable || (b->named && !b->named[d]))
+		return NOWHERE;
+	if (is_near(dev, addr, false))
+		return NEAR;
+	return b->named || is_near(dev, addr, true) ? ANYWHERE : NOWHERE;
+}
+
+/* How the node does, by its best device that is up. */
+static enum stand
+node_stand(const struct making *m, const struct pair *p, size_t nr, size_t node)
+{
+	const struct member *n = &m->nodes[node];
+	enum stand best = NOWHERE;
+
+	if (!n->known)
+		return NEAR;
+	for (size_t i = 0; i < nr; i++) {
+		for (size_t k = 0; k < p[i].nr_policies; k++) {
+			const struct bond *b = &m->bonds[p[i].policies[k] * m->nr_nodes + node];
+
+			for (size_t d = 0; b->selects && d < n->nr_devices; d++) {
+				enum stand s = n->devices[d].running
+				    ? device_stand(b, n, d, &p->addr)
+				    : NOWHERE;
+
+				best = s > best ? s : best;
+			}
+		}
 	}
-	return false;
+	return best;
 }
 
-static bool
-wants_device(const struct making *m, const struct res_l2_policy *p, const struct addr *addr,
-    const struct l2_seen_device *d)
-{
-	bool there = false;
-
-	if (!d->usable)
-		return false;
-	if (p->interfaces.nr > 0)
-		return is_named(&p->interfaces, d->name);
-	for (size_t i = 0; i < m->in->nr_devices; i++)
-		there |= m->in->devices[i].usable && is_near(&m->in->devices[i], addr, false);
-	return is_near(d, addr, !there);
-}
-
+/* Those of ours that answer: what the policies name; of what nobody named those of the segment, or if
+ * there are none all that have an address of the family. */
 static size_t
 devices_of(const struct making *m, const struct pair *p, size_t nr, const char *const **devices)
 {
-	const char **list = (const char **)arena_new_n(m->arena, char *, m->in->nr_devices + 1);
-	const struct res_node *self = store_node(m->in->store, m->in->node);
+	const struct member *self = &m->nodes[m->self];
+	const size_t nr_devices = m->self < m->nr_nodes ? self->nr_devices : 0;
+	const char **list = (const char **)arena_new_n(m->arena, char *, nr_devices + 1);
 	size_t nr_list = 0;
+	bool near = false;
 
-	for (size_t d = 0; self && d < m->in->nr_devices; d++) {
+	for (size_t d = 0; d < nr_devices; d++)
+		near |= self->devices[d].usable && is_near(&self->devices[d], &p->addr, false);
+	for (size_t d = 0; d < nr_devices; d++) {
 		bool wanted = false;
 
 		for (size_t i = 0; i < nr; i++) {
-			for (size_t k = 0; k < p[i].nr_policies; k++)
-				wanted |= selects_node(p[i].policies[k], self) &&
-				    wants_device(
-					m, p[i].policies[k], &p[i].addr, &m->in->devices[d]);
+			for (size_t k = 0; k < p[i].nr_policies; k++) {
+				const struct bond *b =
+				    &m->bonds[p[i].policies[k] * m->nr_nodes + m->self];
+				enum stand s =
+				    b->selects ? device_stand(b, self, d, &p->addr) : NOWHERE;
+
+				wanted |= s == NEAR || (s == ANYWHERE && (b->named || !near));
+			}
 		}
 		if (wanted)
-			list[nr_list++] = m->in->devices[d].name;
+			list[nr_list++] = self->devices[d].name;
 	}
 	*devices = list;
 	return nr_list;
 }
 
+/* ---- which nodes ---- */
+
+/* May the node answer for the Service there, and how gladly? */
+static enum reason
+pair_fit(const struct making *m, const struct pair *p, size_t node, int32_t *weight)
+{
+	bool selected = false;
+
+	for (size_t i = 0; i < p->nr_policies; i++) {
+		const struct bond *b = &m->bonds[p->policies[i] * m->nr_nodes + node];
+
+		selected |= b->selects;
+		*weight += b->weight;
+	}
+	if (!selected)
+		return REASON_NODE_NOT_SELECTED;
+	if (p->svc->external_policy == RES_POLICY_LOCAL &&
+	    service_backends(
+		m->in->store, p->svc, m->members[node].name, (enum addr_family)p->addr.family)
+		    .active_local == 0)
+		return REASON_NO_LOCAL_ENDPOINT;
+	return REASON_SATISFIED;
+}
+
+static enum reason
+address_fit(
+    const struct making *m, const struct pair *p, size_t nr, size_t node, bool any, int32_t *weight)
+{
+	enum reason why = REASON_SATISFIED;
+	size_t fits = 0;
+
+	*weight = 0;
+	for (size_t i = 0; i < nr; i++) {
+		enum reason r = pair_fit(m, &p[i], node, weight);
+
+		fits += r == REASON_SATISFIED;
+		why = r == REASON_SATISFIED ? why : r;
+	}
+	if (m->nodes[node].fit != REASON_SATISFIED)
+		return m->nodes[node].fit;
+	return any && fits > 0 ? REASON_SATISFIED : why;
+}
+
+/*
+ * The nodes of one address, which @nr pairs share.  A node that may answer for all of its Services; if
+ * there is none, for any of them: some of them working is better than none.  Where some of these
+ * have a link in the address's network, only they.
+ */
+static struct l2_wanted_node *
+nodes_of(struct making *m, const struct pair *p, size_t nr)
+{
+	struct l2_wanted_node *list = arena_new_n(m->arena, struct l2_wanted_node, m->nr_nodes + 1);
+	enum stand *stands = arena_new_n(m->arena, enum stand, m->nr_nodes + 1), best = NOWHERE;
+
+	for (int any = 0; any < 2 && best == NOWHERE; any++) {
+		for (size_t n = 0; n < m->nr_nodes; n++) {
+			struct l2_wanted_node *w = &list[n];
+
+			*w = (struct l2_wanted_node){ .name = m->members[n].name };
+			w->reason = address_fit(m, p, nr, n, any, &w->preference);
+			stands[n] =
+			    w->reason == REASON_SATISFIED ? node_stand(m, p, nr, n) : NOWHERE;
+			best = stands[n] > best ? stands[n] : best;
+		}
+	}
+	for (size_t n = 0; n < m->nr_nodes; n++) {
+		if (list[n].reason != REASON_SATISFIED)
+			continue;
+		if (stands[n] == NOWHERE)
+			list[n].reason = REASON_NO_INTERFACE;
+		else if (stands[n] < best)
+			list[n].reason = REASON_NOT_ON_SEGMENT;
+	}
+	return list;
+}
+
+/* ---- how it is announced ---- */
+
+/* Of several policies the most. */
+static struct l2_schedule
+schedule_of(const struct making *m, const struct pair *p, size_t nr)
+{
+	struct l2_schedule s = { 0 };
+
+	for (size_t i = 0; i < nr; i++) {
+		for (size_t k = 0; k < p[i].nr_policies; k++) {
+			const struct res_l2_policy *policy = m->policies[p[i].policies[k]];
+			const uint32_t count = policy->gratuitous.count;
+			const uint32_t interval = policy->gratuitous.interval_ms;
+			const uint32_t refresh = policy->gratuitous.refresh_ms;
+
+			s.count = count > s.count ? (uint16_t)count : s.count;
+			if (!s.interval_ms || interval < s.interval_ms)
+				s.interval_ms = interval;
+			if (refresh && (!s.refresh_ms || refresh < s.refresh_ms))
+				s.refresh_ms = refresh;
+		}
+	}
+	return s;
+}
+
 /* ---- who ---- */
 
-static uint32_t
-member(const struct making *m, const char *name)
+static int
+name_cmp(const void *key, const void *at)
 {
-	for (uint32_t n = 0; name && n < m->nr_nodes; n++) {
-		if (strcmp(m->members[n].name, name) == 0)
-			return n;
-	}
-	return ELECT_NONE;
+	return strcmp(key, ((const struct elect_node *)at)->name);
+}
+
+static uint32_t
+member_of(const struct making *m, const char *name)
+{
+	const struct elect_node *found =
+	    name ? bsearch(name, m->members, m->nr_nodes, sizeof(*m->members), name_cmp) : NULL;
+
+	return found ? (uint32_t)(found - m->members) : ELECT_NONE;
 }
 
 static int
-choose(struct making *m, struct l2_wanted_address *all, size_t nr)
+choose(struct making *m, struct l2_wanted_address *all, size_t nr, size_t *pending)
 {
 	struct elect_address *list = arena_new_n(m->arena, struct elect_address, nr + 1);
 	struct elect_owner *owners = arena_new_n(m->arena, struct elect_owner, nr + 1);
 	struct elect_rank *ranks = arena_new_n(m->arena, struct elect_rank, m->nr_nodes + 1);
-	struct elect e = { m->members, m->nr_nodes, list, nr, SIZE_MAX };
+	struct elect e = { m->members, m->nr_nodes, list, nr, m->in->moves };
+	struct elect_sum sum = { 0 };
 	int err;
 
 	for (size_t i = 0; i < nr; i++) {
@@ -355,15 +477,16 @@ choose(struct making *m, struct l2_wanted_address *all, size_t nr)
 		    arena_new_n(m->arena, struct elect_candidate, m->nr_nodes + 1);
 
 		list[i] = (struct elect_address){ .addr = all[i].addr, .candidates = c };
-		list[i].owner =
-		    m->in->owner ? member(m, m->in->owner(m->in->arg, &all[i].addr)) : ELECT_NONE;
+		list[i].owner = m->in->owner ? member_of(m, m->in->owner(m->in->arg, &all[i].addr))
+					     : ELECT_NONE;
 		for (uint32_t n = 0; n < m->nr_nodes; n++) {
 			if (all[i].nodes[n].reason == REASON_SATISFIED)
 				c[list[i].nr_candidates++] =
 				    (struct elect_candidate){ n, all[i].nodes[n].preference };
 		}
 	}
-	err = elect(&e, owners, NULL);
+	err = elect(&e, owners, &sum);
+	*pending = sum.pending;
 	for (size_t i = 0; err == 0 && i < nr; i++) {
 		struct l2_wanted_node *nodes = (struct l2_wanted_node *)all[i].nodes;
 		bool explain = m->in->explain && addr_eq(m->in->explain, &all[i].addr);
@@ -374,6 +497,7 @@ choose(struct making *m, struct l2_wanted_address *all, size_t nr)
 			nodes[ranks[k].node].why = ranks[k].why;
 		all[i].owner = owners[i].node == ELECT_NONE ? "" : m->members[owners[i].node].name;
 		all[i].ours = strcmp(all[i].owner, m->in->node) == 0;
+		all[i].fit = m->self < m->nr_nodes && nodes[m->self].reason == REASON_SATISFIED;
 	}
 	return err;
 }
@@ -383,8 +507,7 @@ make(struct making *m, struct l2_wanted *out)
 {
 	struct l2_wanted_address *all =
 	    arena_new_n(m->arena, struct l2_wanted_address, m->nr_pairs + 1);
-	struct l2_address *ours = arena_new_n(m->arena, struct l2_address, m->nr_pairs + 1);
-	size_t nr = 0, nr_ours = 0, end;
+	size_t nr = 0, pending = 0, end;
 	int err;
 
 	for (size_t i = 0; i < m->nr_pairs; i = end) {
@@ -397,7 +520,8 @@ make(struct making *m, struct l2_wanted *out)
 		*w = (struct l2_wanted_address){ .addr = m->pairs[i].addr,
 			.services = services,
 			.nodes = nodes_of(m, &m->pairs[i], end - i),
-			.nr_nodes = m->nr_nodes };
+			.nr_nodes = m->nr_nodes,
+			.schedule = schedule_of(m, &m->pairs[i], end - i) };
 		for (size_t k = i; k < end; k++) {
 			const struct res_meta *meta = &m->pairs[k].svc->obj.meta;
 
@@ -406,14 +530,8 @@ make(struct making *m, struct l2_wanted *out)
 		}
 		w->nr_devices = devices_of(m, &m->pairs[i], end - i, &w->devices);
 	}
-	err = choose(m, all, nr);
-	for (size_t i = 0; err == 0 && i < nr; i++) {
-		if (all[i].ours && all[i].nr_devices > 0)
-			ours[nr_ours++] = (struct l2_address){ .addr = all[i].addr,
-				.devices = all[i].devices,
-				.nr_devices = all[i].nr_devices };
-	}
-	*out = (struct l2_wanted){ all, nr, ours, nr_ours };
+	err = choose(m, all, nr, &pending);
+	*out = (struct l2_wanted){ all, nr, pending };
 	return err;
 }
 
@@ -421,9 +539,17 @@ int
 l2_wanted(const struct l2_wanted_in *in, struct arena *arena, struct l2_wanted *out)
 {
 	struct making m = { .in = in, .arena = arena };
+	struct res_object *o;
 	int err;
 
 	*out = (struct l2_wanted){ 0 };
+	m.policies = (const struct res_l2_policy **)arena_new_n(
+	    arena, void *, store_nr(in->store, RES_L2_POLICY) + 1);
+	store_for_each(in->store, RES_L2_POLICY, o) m.policies[m.nr_policies++] =
+	    (const struct res_l2_policy *)o;
+	if (m.nr_policies == 0)
+		return 0;
+	meet(&m);
 	gather(&m);
 	err = m.failed ? -ENOMEM : make(&m, out);
 	mem_free(m.pairs);

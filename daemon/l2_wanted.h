@@ -3,8 +3,9 @@
  * the policies announce, which nodes may, who of them does, and by which of our devices.  Pure.
  *
  * The owner is an address's, never a Service's: Services that share one have one owner.  All nodes
- * come to the same, as they know the same Services, Nodes and policies; which devices other nodes
- * have they do not know, so that a node that is chosen and has none says so and answers nothing.
+ * come to the same, as they know the same Services, Nodes and policies, and tell each other of their
+ * devices and of what they hold.  Where they differ for a moment, cluster/ sees to it that an address
+ * has one holder.
  */
 #ifndef HERALD_DAEMON_L2_WANTED_H
 #define HERALD_DAEMON_L2_WANTED_H
@@ -20,13 +21,18 @@ struct l2_wanted_in {
 	/* The LoadBalancer addresses of a Service. */
 	size_t (*addrs)(
 	    void *arg, const struct res_service *, struct arena *, const struct addr **out);
-	/* Is a node thought to be alive?  NULL: all are, as far as their Nodes say so. */
-	bool (*alive)(void *arg, const char *node);
+	/* SATISFIED: the node may take addresses, as far as is heard of it; else why not.  NULL: all
+	 * may, as far as their Nodes say so. */
+	enum reason (*life)(void *arg, const char *node);
+	/* The devices of another node; false: not known, then they are taken to be fine.  NULL: likewise. */
+	bool (*devices_of)(void *arg, const char *node, const struct l2_seen_device **, size_t *nr);
 	/* Who answers now, as all nodes know; NULL: nobody knows, and the same is chosen every time. */
 	const char *(*owner)(void *arg, const struct addr *);
 	void *arg;
 	const struct l2_seen_device *devices; /* ours */
 	size_t nr_devices;
+	/* How many addresses may move without need; SIZE_MAX: all. */
+	size_t moves;
 	const struct addr *explain; /* say what became of the candidates of this address; or NULL */
 };
 
@@ -43,7 +49,8 @@ struct l2_wanted_address {
 	const char *const *services; /* "namespace/name", in order */
 	size_t nr_services;
 	const char *owner; /* "": nobody */
-	bool ours;
+	bool ours, fit;	   /* we are chosen; we are a candidate */
+	struct l2_schedule schedule;
 	const char *const *devices; /* of this node, by the policies, whoever owns it */
 	size_t nr_devices;
 	const struct l2_wanted_node *nodes; /* every Node, by name */
@@ -53,8 +60,8 @@ struct l2_wanted_address {
 struct l2_wanted {
 	const struct l2_wanted_address *all; /* by address */
 	size_t nr_all;
-	const struct l2_address *ours; /* for l2_set() */
-	size_t nr_ours;
+	size_t
+	    pending; /* moves that balance or preference asks for, beyond those that were allowed */
 };
 
 /* In @arena, strings borrowed from the store and the devices.  -ENOMEM. */

@@ -64,7 +64,10 @@
 	X(SOURCE_ADDRESS_MISSING, "source-address-missing", "The interface to speak from has no usable address.") \
 	X(WAITS_FOR_LEADER,      "waits-for-leader",      "The node that leads has not given an address yet.") \
 	X(NODE_NOT_READY,        "node-not-ready",        "The node is not ready, or not thought to be alive.") \
-	X(NODE_EXCLUDED,         "node-excluded",         "A label excludes the node from external load balancers.")
+	X(NODE_EXCLUDED,         "node-excluded",         "A label excludes the node from external load balancers.") \
+	X(NO_INTERFACE,          "no-interface",          "The node has no usable interface that is up and one of the policy's.") \
+	X(NOT_ON_SEGMENT,        "not-on-segment",        "Other nodes have a link in the address's network, this one has not.") \
+	X(NODE_LOST,             "node-lost",             "The other nodes do not hear it any more.")
 /* clang-format on */
 
 enum reason {

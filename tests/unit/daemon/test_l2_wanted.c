@@ -15,17 +15,29 @@ static const char *holder; /* of everything, at present */
 static const struct addr *explain;
 static struct prefix prefixes[3];
 static const struct l2_seen_device devices[] = {
-	{ .name = "eth0", .usable = true, .prefixes = &prefixes[0], .nr_prefixes = 1 },
-	{ .name = "eth1", .usable = true, .prefixes = &prefixes[1], .nr_prefixes = 2 },
-	{ .name = "eth2", .usable = false, .why = "It is part of a bridge." },
-	{ .name = "veth9", .usable = true },
+	{ .name = "eth0", .usable = true, .running = true, .prefixes = prefixes, .nr_prefixes = 1 },
+	{ .name = "eth1",
+	    .usable = true,
+	    .running = true,
+	    .prefixes = &prefixes[1],
+	    .nr_prefixes = 2 },
+	{ .name = "eth2", .usable = false, .running = true, .why = "It is part of a bridge." },
+	{ .name = "veth9", .usable = true, .running = true },
 };
+static const struct l2_seen_device unplugged[] = {
+	{ .name = "eth1", .usable = true, .prefixes = &prefixes[1], .nr_prefixes = 2 }
+};
+static const char *afar;   /* a node that has eth0 alone */
+static const char *silent; /* one whose devices are not known to the others */
+static const char *cut;	   /* one whose link is down */
+static size_t moves;
 
 static void
 setup(void)
 {
 	fixture_init(&f);
-	dead = holder = NULL;
+	dead = holder = afar = silent = cut = NULL;
+	moves = SIZE_MAX;
 	explain = NULL;
 	ck_assert_int_eq(prefix_parse("10.0.0.0/24", &prefixes[0], NULL), 0);
 	ck_assert_int_eq(prefix_parse("192.168.10.0/24", &prefixes[1], NULL), 0);
@@ -52,11 +64,26 @@ addrs(void *arg, const struct res_service *svc, struct arena *a, const struct ad
 	return svc->ingress.nr;
 }
 
-static bool
-alive(void *arg, const char *node)
+static enum reason
+life(void *arg, const char *node)
 {
 	(void)arg;
-	return !dead || strcmp(node, dead) != 0;
+	return dead && strcmp(node, dead) == 0 ? REASON_NODE_LOST : REASON_SATISFIED;
+}
+
+static size_t
+devices_at(const char *node, const struct l2_seen_device **list)
+{
+	*list = cut && strcmp(node, cut) == 0 ? unplugged : devices;
+	return *list == unplugged || (afar && strcmp(node, afar) == 0) ? 1 : 4;
+}
+
+static bool
+devices_of(void *arg, const char *node, const struct l2_seen_device **list, size_t *nr)
+{
+	(void)arg;
+	*nr = devices_at(node, list);
+	return !silent || strcmp(node, silent) != 0;
 }
 
 static const char *
@@ -70,15 +97,16 @@ owner(void *arg, const struct addr *a)
 static void
 look(const char *node)
 {
-	const struct l2_wanted_in in = { .store = f.store,
+	struct l2_wanted_in in = { .store = f.store,
 		.node = node,
 		.addrs = addrs,
-		.alive = alive,
+		.life = life,
+		.devices_of = devices_of,
 		.owner = owner,
-		.devices = devices,
-		.nr_devices = 4,
+		.moves = moves,
 		.explain = explain };
 
+	in.nr_devices = devices_at(node, &in.devices);
 	ck_assert_int_eq(l2_wanted(&in, &arena, &want), 0);
 }
 
@@ -185,6 +213,8 @@ owner_of(const char *ip)
 			ck_assert_str_eq(at(ip)->owner, found);
 		found = at(ip)->owner;
 		ours += at(ip)->ours;
+		ck_assert(at(ip)->fit || !at(ip)->ours);
+		ck_assert_int_eq(at(ip)->fit, reason_of(ip, nodes[i]) == REASON_SATISFIED);
 	}
 	ck_assert_uint_eq(ours, *found != '\0');
 	return found;
@@ -206,14 +236,13 @@ START_TEST(scenario)
 	ck_assert_uint_eq(want.nr_all, 1);
 	ck_assert_int_eq(reason_of(VIP, "n3"), REASON_NODE_NOT_SELECTED);
 	look(owner_of(VIP));
-	ck_assert_uint_eq(want.nr_ours, 1);
-	ck_assert_uint_eq(want.ours[0].nr_devices, 1);
-	ck_assert_str_eq(want.ours[0].devices[0], "eth1");
+	ck_assert_uint_eq(at(VIP)->nr_devices, 1);
+	ck_assert_str_eq(at(VIP)->devices[0], "eth1");
 	ck_assert_str_eq(at(VIP)->services[0], "d/webpod");
 	/* The node dies: the other one. */
 	dead = at(VIP)->owner;
 	ck_assert_str_eq(owner_of(VIP), strcmp(dead, "n1") == 0 ? "n2" : "n1");
-	ck_assert_int_eq(reason_of(VIP, dead), REASON_NODE_NOT_READY);
+	ck_assert_int_eq(reason_of(VIP, dead), REASON_NODE_LOST);
 }
 END_TEST
 
@@ -275,11 +304,75 @@ START_TEST(devices_of_no_segment)
 	put_policy("p", "loadBalancerIPs: true, interfaces: ['^eth', '^veth9$']");
 	look("n1");
 	ck_assert_uint_eq(at("203.0.113.5")->nr_devices, 3);
-	/* One that is not there: it is ours, and not answered. */
+	/* One that nobody has. */
 	put_policy("p", "loadBalancerIPs: true, interfaces: [bond]");
-	look(owner_of("203.0.113.5"));
-	ck_assert(at("203.0.113.5")->ours);
-	ck_assert_uint_eq(want.nr_ours, 0);
+	ck_assert_str_eq(owner_of("203.0.113.5"), "");
+	ck_assert_int_eq(reason_of("203.0.113.5", "n2"), REASON_NO_INTERFACE);
+}
+END_TEST
+
+/* Who has a link in the address's network comes before who has not; who says nothing is believed. */
+START_TEST(segments)
+{
+	put_nodes();
+	put_policy("p", "loadBalancerIPs: true");
+	put_service("a", "", VIP);
+	for (int i = 0; i < 3; i++) {
+		afar = (const char *const[]){ "n1", "n2", "n3" }[i];
+		holder = afar;
+		ck_assert_str_ne(owner_of(VIP), afar);
+		ck_assert_int_eq(reason_of(VIP, afar), REASON_NOT_ON_SEGMENT);
+	}
+	afar = NULL;
+	for (int i = 0; i < 3; i++) {
+		cut = (const char *const[]){ "n1", "n2", "n3" }[i];
+		holder = cut;
+		ck_assert_str_ne(owner_of(VIP), cut);
+		ck_assert_int_eq(reason_of(VIP, cut), REASON_NO_INTERFACE);
+	}
+	silent = cut;
+	holder = silent;
+	look(strcmp(cut, "n1") == 0 ? "n2" : "n1");
+	ck_assert_str_eq(at(VIP)->owner, silent);
+}
+END_TEST
+
+START_TEST(schedules)
+{
+	put_nodes();
+	put_policy("p", "loadBalancerIPs: true");
+	put_service("a", "", VIP);
+	look("n1");
+	ck_assert_uint_eq(at(VIP)->schedule.count, 3);
+	ck_assert_uint_eq(at(VIP)->schedule.interval_ms, 1000);
+	ck_assert_uint_eq(at(VIP)->schedule.refresh_ms, 0);
+	put_policy(
+	    "q", "loadBalancerIPs: true, gratuitous: {count: 5, interval: 200ms, refresh: 1m}");
+	look("n1");
+	ck_assert_uint_eq(at(VIP)->schedule.count, 5);
+	ck_assert_uint_eq(at(VIP)->schedule.interval_ms, 200);
+	ck_assert_uint_eq(at(VIP)->schedule.refresh_ms, 60000);
+}
+END_TEST
+
+/* A node that is preferred gets what it is preferred for, as soon as that may move. */
+START_TEST(moves_that_nothing_urges)
+{
+	put_nodes();
+	put_policy("p",
+	    "loadBalancerIPs: true, preferredNodeSelectors: [{weight: 10, preference: "
+	    "{matchLabels: {kubernetes.io/hostname: n2}}}]");
+	put_service("a", "", VIP);
+	holder = "n1";
+	moves = 0;
+	ck_assert_str_eq(owner_of(VIP), "n1");
+	ck_assert_uint_gt(want.pending, 0);
+	moves = 1;
+	ck_assert_str_eq(owner_of(VIP), "n2");
+	ck_assert_uint_eq(want.pending, 0);
+	moves = 0;
+	dead = "n1"; /* that is urgent */
+	ck_assert_str_eq(owner_of(VIP), "n2");
 }
 END_TEST
 
@@ -293,8 +386,8 @@ START_TEST(policies_together)
 	    "loadBalancerIPs: true, interfaces: [eth1], nodeSelector: {matchLabels: "
 	    "{kubernetes.io/hostname: n2}}");
 	put_service("a", "", VIP);
-	ck_assert_str_ne(owner_of(VIP), "n3");
-	ck_assert_int_eq(reason_of(VIP, "n1"), REASON_SATISFIED);
+	ck_assert_str_eq(owner_of(VIP), "n2"); /* eth0 is not in its network */
+	ck_assert_int_eq(reason_of(VIP, "n1"), REASON_NOT_ON_SEGMENT);
 	ck_assert_int_eq(reason_of(VIP, "n2"), REASON_SATISFIED);
 	look("n1");
 	ck_assert_uint_eq(at(VIP)->nr_devices, 1);
@@ -441,7 +534,8 @@ START_TEST(spread)
 	}
 	for (size_t i = 0; i < 3; i++) {
 		look((const char *const[]){ "n1", "n2", "n3" }[i]);
-		n[i] = want.nr_ours;
+		for (size_t k = 0; k < want.nr_all; k++)
+			n[i] += want.all[k].ours;
 		ck_assert_uint_le(n[i], 13); /* ceil(1.25 * 10) */
 	}
 	ck_assert_uint_eq(n[0] + n[1] + n[2], 30);
@@ -458,6 +552,9 @@ add_tests(Suite *s)
 	tcase_add_test(tc, nothing_to_announce);
 	tcase_add_test(tc, external_ips);
 	tcase_add_test(tc, devices_of_no_segment);
+	tcase_add_test(tc, segments);
+	tcase_add_test(tc, schedules);
+	tcase_add_test(tc, moves_that_nothing_urges);
 	tcase_add_test(tc, policies_together);
 	tcase_add_test(tc, local_endpoints);
 	tcase_add_test(tc, shared);
