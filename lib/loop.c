@@ -41,6 +41,8 @@ struct loop {
 	int alarm_fd;
 	uint64_t alarm_us; /* what alarm_fd is set to; 0: off */
 	uint64_t now_ms;
+	uint64_t now_us; /* the same reading of the clock, finer */
+	struct loop_stat turns, lateness;
 	bool fake, stop;
 	bool in_turn;	 /* callbacks run: now_ms stands still */
 	bool fresh;	 /* now_ms was read after this turn's wait */
@@ -80,8 +82,38 @@ clock_update(struct loop *l)
 	l->fresh = true;
 	if (l->fake)
 		return;
-	ms = clock_us() / 1000;
+	l->now_us = clock_us();
+	ms = l->now_us / 1000;
 	l->now_ms = ms ? ms : 1;
+}
+
+/* ---- how punctual it is ---- */
+
+const uint32_t loop_stat_bounds_us[LOOP_NR_STAT_BOUNDS] = { 50, 100, 250, 500, 1000, 2500, 5000,
+	10000, 25000, 50000, 100000, 500000, 1000000 };
+
+static void
+stat_add(struct loop_stat *s, uint64_t us)
+{
+	unsigned i = 0;
+
+	while (i < LOOP_NR_STAT_BOUNDS && us > loop_stat_bounds_us[i])
+		i++;
+	s->buckets[i]++;
+	s->nr++;
+	s->sum_us += us;
+}
+
+const struct loop_stat *
+loop_turns(const struct loop *l)
+{
+	return &l->turns;
+}
+
+const struct loop_stat *
+loop_lateness(const struct loop *l)
+{
+	return &l->lateness;
 }
 
 uint64_t
@@ -242,14 +274,17 @@ poll_events(struct loop *l, bool wait)
 static void
 timers_fire(struct loop *l)
 {
-	uint64_t last = l->seq;
+	uint64_t last = l->seq, due_us, now_us;
 
 	while (l->nr_timers) {
 		struct loop_timer *t = l->heap[0];
 
 		if (t->due_ms > l->now_ms || t->seq > last)
 			return;
+		due_us = t->due_ms * 1000;
+		now_us = l->fake ? l->now_ms * 1000 : l->now_us;
 		timer_stop(t);
+		stat_add(&l->lateness, now_us > due_us ? now_us - due_us : 0);
 		t->cb(t->arg);
 	}
 }
@@ -295,6 +330,8 @@ loop_turn(struct loop *l, int wait_ms)
 	if (err == 0) {
 		timers_fire(l);
 		work_run(l);
+		if (!l->fake)
+			stat_add(&l->turns, clock_us() - l->now_us);
 	}
 	l->in_turn = false;
 	return err;

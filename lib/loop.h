@@ -45,6 +45,20 @@ uint64_t loop_wall_us(const struct loop *);
  * descriptor that stays ready, never read, is offered at most a hundred times. */
 void loop_advance(struct loop *, uint64_t ms);
 
+/*
+ * How punctual it is: how long turns take, from the end of the wait to the end of the deferred work, and
+ * how late timers fire.  Bucket i counts what took at most loop_stat_bounds_us[i], and the last one the
+ * rest; not cumulated.
+ */
+#define LOOP_NR_STAT_BOUNDS 13
+extern const uint32_t loop_stat_bounds_us[LOOP_NR_STAT_BOUNDS];
+struct loop_stat {
+	uint64_t buckets[LOOP_NR_STAT_BOUNDS + 1];
+	uint64_t nr, sum_us;
+};
+const struct loop_stat *loop_turns(const struct loop *);
+const struct loop_stat *loop_lateness(const struct loop *);
+
 /* ---- descriptors ---- */
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 /* Called for each direction by itself; @what is LOOP_READ or LOOP_WRITE.  Errors and hang-ups come
