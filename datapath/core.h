@@ -149,6 +149,8 @@ const char *services_name(const struct dp_services *, uint32_t service); /* by n
 uint32_t services_number(const struct dp_services *, const char *name);	 /* 0: none */
 int services_frontends_each(
     struct dp_services *, bool (*each)(void *, const struct dp_seen_frontend *), void *arg);
+int services_counts_each(struct dp_services *, uint32_t *row, uint32_t max,
+    void (*each)(void *, const struct dp_seen_count *), void *arg);
 long services_slots(struct dp_services *, const struct addr *, uint16_t port, uint8_t proto,
     unsigned scope, uint32_t **out);
 /* Addresses of local backends (not of host ones), each once or more, for links. */

@@ -611,6 +611,13 @@ dp_frontends_each(
 	return dp->loaded ? services_frontends_each(dp->services, each, arg) : -ENODEV;
 }
 
+int
+dp_counts_each(struct datapath *dp, uint32_t *row, uint32_t max,
+    void (*each)(void *, const struct dp_seen_count *), void *arg)
+{
+	return dp->loaded ? services_counts_each(dp->services, row, max, each, arg) : -ENODEV;
+}
+
 long
 dp_flows_each(
     struct datapath *dp, size_t max, bool (*each)(void *, const struct dp_seen_flow *), void *arg)

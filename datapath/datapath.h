@@ -166,6 +166,22 @@ struct dp_seen_frontend {
 int dp_frontends_each(
     struct datapath *, bool (*each)(void *, const struct dp_seen_frontend *), void *arg);
 
+/* What one frontend has carried since it is there. */
+struct dp_seen_count {
+	uint32_t row;
+	struct addr ip;
+	uint16_t port;
+	uint8_t proto;
+	const char *service_name; /* "" when an adopted row is nobody's (yet) */
+	struct dp_counts counts;
+};
+/*
+ * Of all frontends, in the order of their rows and a slice at a time: at most @max rows from *@row on,
+ * which is 0 at first and then where to go on.  1: there are more; 0: that was all; -ENODEV; -ENOMEM.
+ */
+int dp_counts_each(struct datapath *, uint32_t *row, uint32_t max,
+    void (*each)(void *, const struct dp_seen_count *), void *arg);
+
 struct dp_seen_flow {
 	struct addr client, vip, backend;
 	uint16_t client_port, vip_port, backend_port, snat_port;

@@ -131,10 +131,10 @@ read_rest(struct reading *r)
 	r->where = mem_calloc(nr_be, sizeof(*r->where));
 	if (!r->fe_counts || !r->be_counts || !r->where)
 		return -ENOMEM;
-	err = sv_counts_read(s, DP_MAP_FE_COUNTS, s->fe_rows.fresh, r->fe_counts);
+	err = sv_counts_read(s, DP_MAP_FE_COUNTS, 0, s->fe_rows.fresh, r->fe_counts);
 	if (err < 0)
 		return err;
-	return sv_counts_read(s, DP_MAP_BE_COUNTS, s->be_rows.fresh, r->be_counts);
+	return sv_counts_read(s, DP_MAP_BE_COUNTS, 0, s->be_rows.fresh, r->be_counts);
 }
 
 static struct dp_counts
@@ -298,6 +298,54 @@ services_frontends_each(
 	mem_free(r.backends);
 	mem_free(r.prefixes);
 	return err;
+}
+
+/* ---- what each carried, slice by slice ---- */
+
+static void
+tell_count(const struct dp_services *s, uint32_t row, const struct lb_count *c,
+    void (*each)(void *, const struct dp_seen_count *), void *arg)
+{
+	const struct lb_fe_row *fe = &s->m->fe[row];
+	const struct sv_wfe *shown = s->fe_at[row] ? s->fe_at[row]->shown : NULL;
+	const struct dp_seen_count seen = { .row = row,
+		.ip = sv_addr(&fe->addr, fe->family),
+		.port = __builtin_bswap16(fe->port),
+		.proto = fe->proto,
+		.service_name = shown ? shown->service->name : "",
+		.counts = counts_of(c) };
+
+	if (fe->flags & LB_FE_LIVE)
+		each(arg, &seen);
+}
+
+int
+services_counts_each(struct dp_services *s, uint32_t *row, uint32_t max,
+    void (*each)(void *, const struct dp_seen_count *), void *arg)
+{
+	struct lb_count *counts;
+	uint32_t end;
+	int err;
+
+	if (!s->m)
+		return -ENODEV;
+	end = s->fe_rows.fresh < s->m->nr[DP_MAP_FE_ROWS] ? s->fe_rows.fresh
+							  : s->m->nr[DP_MAP_FE_ROWS];
+	if (*row >= end)
+		return 0;
+	if (max > end - *row)
+		max = end - *row;
+	counts = mem_calloc(max, sizeof(*counts));
+	if (!counts)
+		return -ENOMEM;
+	err = sv_counts_read(s, DP_MAP_FE_COUNTS, *row, max, counts);
+	for (uint32_t i = 0; !err && i < max; i++)
+		tell_count(s, *row + i, &counts[i], each, arg);
+	mem_free(counts);
+	*row += max;
+	if (err < 0)
+		return err;
+	return *row < end;
 }
 
 /* ---- one table ---- */

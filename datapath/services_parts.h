@@ -103,7 +103,8 @@ long sv_hash_read(const struct dp_services *, struct lb_fe_key **keys, __u32 **v
 long sv_ranges_read(const struct dp_services *, struct lb_range_key **keys);
 /* Clients' last backends, of rows that are dying, are forgotten. */
 void sv_affinity_purge(const struct dp_services *);
-/* Rows 0 to nr - 1 of a map of counters, summed over the CPUs. */
-int sv_counts_read(const struct dp_services *, enum dp_map, uint32_t nr, struct lb_count *out);
+/* @nr rows from @from on of a map of counters, summed over the CPUs. */
+int sv_counts_read(
+    const struct dp_services *, enum dp_map, uint32_t from, uint32_t nr, struct lb_count *out);
 
 #endif

@@ -136,13 +136,15 @@ add_cpus(struct lb_count *out, const struct lb_count *cpu, unsigned cpus)
 }
 
 int
-sv_counts_read(const struct dp_services *s, enum dp_map map, uint32_t nr, struct lb_count *out)
+sv_counts_read(
+    const struct dp_services *s, enum dp_map map, uint32_t from, uint32_t nr, struct lb_count *out)
 {
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
 	int fd = s->m->fd[map], n = libbpf_num_possible_cpus();
 	unsigned cpus = n > 0 ? (unsigned)n : 1;
 	struct lb_count *buf;
-	uint32_t *rows, done = 0, batch = 0;
+	/* A batch begins behind the row that it is given. */
+	uint32_t *rows, done = 0, batch = from - 1, row;
 	int err = 0;
 
 	buf = mem_calloc((size_t)CHUNK * cpus, sizeof(*buf));
@@ -154,7 +156,7 @@ sv_counts_read(const struct dp_services *s, enum dp_map map, uint32_t nr, struct
 		__u32 count = nr - done < CHUNK ? nr - done : CHUNK;
 
 		err = bpf_map_lookup_batch(
-		    fd, done ? &batch : NULL, &batch, rows, buf, &count, &opts);
+		    fd, from + done ? &batch : NULL, &batch, rows, buf, &count, &opts);
 		if (err && err != -ENOENT)
 			break;
 		for (uint32_t i = 0; i < count && done < nr; i++, done++)
@@ -162,7 +164,8 @@ sv_counts_read(const struct dp_services *s, enum dp_map map, uint32_t nr, struct
 	}
 	err = err == -ENOMEM ? err : 0;
 	for (; !err && done < nr; done++) {
-		if (fd < 0 || bpf_map_lookup_elem(fd, &done, buf) < 0)
+		row = from + done;
+		if (fd < 0 || bpf_map_lookup_elem(fd, &row, buf) < 0)
 			out[done] = (struct lb_count){ 0 };
 		else
 			add_cpus(&out[done], buf, cpus);

@@ -126,12 +126,72 @@ START_TEST(no_memory_while_writing)
 }
 END_TEST
 
+/* ---- counts ---- */
+
+struct counted {
+	unsigned nr;
+	uint32_t last;
+	uint64_t packets;
+};
+
+static void
+on_count(void *arg, const struct dp_seen_count *c)
+{
+	struct counted *t = arg;
+
+	ck_assert(!t->nr || c->row > t->last);
+	ck_assert_int_eq(strncmp(c->service_name, "ns/s", 4), 0);
+	ck_assert_uint_eq(c->counts.bytes, c->counts.packets * 100);
+	t->last = c->row;
+	t->nr++;
+	t->packets += c->counts.packets;
+}
+
+/* The same is told in one piece and in slices of any size, whatever the kernel's batches do. */
+START_TEST(counts_in_slices)
+{
+	struct counted none = { 0 };
+	uint32_t first = 0;
+
+	for (unsigned i = 0; i < 8; i++) {
+		struct lb_count counts[256] = { { i + 1, (i + 1) * 100, 1 } };
+		struct dp_frontend *f = plain(i, i, 1);
+		uint32_t row;
+
+		put(i);
+		row = model_fe_row(&kit.m, f);
+		ck_assert_int_eq(
+		    bpf_map_update_elem(kit.m.fd[DP_MAP_FE_COUNTS], &row, counts, 0), 0);
+	}
+	take(3);
+	for (uint32_t max = 1; max <= 9; max++)
+		for (int batch = 0; batch < 2; batch++) {
+			struct counted t = { 0 };
+			uint32_t row = 0;
+			int more;
+
+			s->no_batch = !batch;
+			do {
+				more = services_counts_each(s, &row, max, on_count, &t);
+				ck_assert_int_ge(more, 0);
+			} while (more);
+			ck_assert_uint_eq(t.nr, 7);
+			ck_assert_uint_eq(t.packets, 36 - 4);
+			ck_assert_int_eq(services_counts_each(s, &row, max, on_count, &t), 0);
+			ck_assert_uint_eq(t.nr, 7);
+		}
+	ck_assert_int_eq(services_maps_set(s, NULL, false), 0);
+	ck_assert_int_eq(services_counts_each(s, &first, 1, on_count, &none), -ENODEV);
+}
+END_TEST
+
 static void
 add_tests(Suite *suite)
 {
 	TCase *tc = bed_case("services_slices");
 
 	tcase_add_test(tc, writes_in_slices);
+	tcase_add_test(tc, counts_in_slices);
 	tcase_add_test(tc, changes_while_writing);
 	tcase_add_test(tc, a_key_whose_owner_comes_later);
 	tcase_add_test(tc, no_memory_while_writing);
