@@ -65,7 +65,7 @@ try_listen(void *arg)
 	struct health_check *c = arg;
 	int err = 0;
 
-	c->httpd = httpd_new(c->all->loop, c->port, answer, c, &err);
+	c->httpd = httpd_new(c->all->loop, NULL, c->port, answer, c, &err);
 	if (c->httpd) {
 		if (c->failed)
 			log_info("health-check-listening", LOG_S("service", c->key),

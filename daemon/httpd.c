@@ -3,6 +3,7 @@
  */
 #include "daemon/httpd.h"
 
+#include "lib/addr.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
 
@@ -16,17 +17,22 @@
 
 #define CLIENTS_MAX 64
 #define REQUEST_MAX 8192
-#define ANSWER_MAX 65536
+#define HEAD_MAX 65536
+#define ANSWER_MAX 65536 /* of those that come at once; others bring their own limit */
 #define CLIENT_MS 5000
 
-struct visitor {
-	struct visitor *next, **prev;
+struct httpd_visit {
+	struct httpd_visit *next, **prev;
 	struct httpd *httpd;
 	struct loop_fd *watch;
 	struct loop_timer deadline;
 	int fd;
-	struct buf in, out;
-	size_t done;
+	struct buf in, head, body;
+	size_t done;	/* bytes of both that are sent */
+	bool waits;	/* for httpd_done() */
+	bool head_only; /* HEAD */
+	void (*gone)(void *arg);
+	void *gone_arg;
 };
 
 struct httpd {
@@ -35,12 +41,12 @@ struct httpd {
 	void *arg;
 	int fd;
 	struct loop_fd *watch;
-	struct visitor *visitors;
+	struct httpd_visit *visitors;
 	unsigned nr_visitors;
 };
 
 static void
-visitor_free(struct visitor *v)
+visitor_free(struct httpd_visit *v)
 {
 	*v->prev = v->next;
 	if (v->next)
@@ -50,7 +56,10 @@ visitor_free(struct visitor *v)
 	loop_fd_free(v->watch);
 	close(v->fd);
 	buf_fini(&v->in);
-	buf_fini(&v->out);
+	buf_fini(&v->head);
+	buf_fini(&v->body);
+	if (v->waits && v->gone)
+		v->gone(v->gone_arg);
 	free(v);
 }
 
@@ -68,6 +77,8 @@ status_text(unsigned status)
 		return "OK";
 	case 400:
 		return "Bad Request";
+	case 404:
+		return "Not Found";
 	default:
 		return "Service Unavailable";
 	}
@@ -96,35 +107,57 @@ parse_request_line(char *line, bool *head, const char **path)
 	return true;
 }
 
+/* What is to be sent; the answer's body becomes ours. */
 static void
-make_answer(struct visitor *v)
+put_answer(struct httpd_visit *v, struct httpd_answer *a)
 {
-	struct httpd_answer a = { .status = 400 };
-	const char *path = "";
-	bool head = false;
-
-	buf_init(&a.headers, ANSWER_MAX);
-	buf_init(&a.body, ANSWER_MAX);
-	v->in.data[strcspn(v->in.data, "\r\n")] = '\0';
-	if (parse_request_line(v->in.data, &head, &path))
-		v->httpd->cb(v->httpd->arg, path, &a);
-	buf_printf(&v->out,
+	if (a->body.failed || a->headers.failed) {
+		a->status = 503;
+		buf_reset(&a->headers);
+		buf_reset(&a->body);
+		buf_puts(&a->body, "the answer is longer than it may be\n");
+	}
+	buf_printf(&v->head,
 	    "HTTP/1.1 %u %s\r\n"
 	    "%sContent-Length: %zu\r\n"
-	    "Connection: close\r\n\r\n%s",
-	    a.status, status_text(a.status), buf_text(&a.headers), a.body.len,
-	    head ? "" : buf_text(&a.body));
+	    "Connection: close\r\n\r\n",
+	    a->status, status_text(a->status), buf_text(&a->headers), a->body.len);
+	if (!v->head_only) {
+		v->body = a->body;
+		buf_init(&a->body, a->body.max);
+	}
+}
+
+/* False: it will come later. */
+static bool
+make_answer(struct httpd_visit *v)
+{
+	struct httpd_answer a = { .status = 400, .visit = v };
+	const char *path = "";
+
+	buf_init(&a.headers, HEAD_MAX / 2);
+	buf_init(&a.body, ANSWER_MAX);
+	v->in.data[strcspn(v->in.data, "\r\n")] = '\0';
+	if (parse_request_line(v->in.data, &v->head_only, &path))
+		v->httpd->cb(v->httpd->arg, path, &a);
+	if (!v->waits)
+		put_answer(v, &a);
 	buf_fini(&a.headers);
 	buf_fini(&a.body);
+	return !v->waits;
 }
 
 static void
-visitor_write(struct visitor *v)
+visitor_write(struct httpd_visit *v)
 {
 	ssize_t n;
 
-	while (v->done < v->out.len) {
-		n = send(v->fd, v->out.data + v->done, v->out.len - v->done, MSG_NOSIGNAL);
+	while (v->done < v->head.len + v->body.len) {
+		const bool in_head = v->done < v->head.len;
+		const struct buf *b = in_head ? &v->head : &v->body;
+		const size_t at = in_head ? v->done : v->done - v->head.len;
+
+		n = send(v->fd, b->data + at, b->len - at, MSG_NOSIGNAL);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			loop_fd_set(v->watch, LOOP_WRITE);
 			return;
@@ -137,7 +170,7 @@ visitor_write(struct visitor *v)
 }
 
 static void
-visitor_read(struct visitor *v)
+visitor_read(struct httpd_visit *v)
 {
 	char chunk[2048];
 	ssize_t n;
@@ -156,8 +189,10 @@ visitor_read(struct visitor *v)
 			return;
 		}
 		if (strstr(v->in.data, "\r\n\r\n") || strstr(v->in.data, "\n\n")) {
-			make_answer(v);
-			visitor_write(v);
+			if (make_answer(v))
+				visitor_write(v);
+			else
+				loop_fd_set(v->watch, 0);
 			return;
 		}
 	}
@@ -176,12 +211,13 @@ visitor_ready(void *arg, int fd, unsigned what)
 static void
 visitor_new(struct httpd *h, int fd)
 {
-	struct visitor *v = xnew(struct visitor);
+	struct httpd_visit *v = xnew(struct httpd_visit);
 
 	v->httpd = h;
 	v->fd = fd;
 	buf_init(&v->in, REQUEST_MAX);
-	buf_init(&v->out, ANSWER_MAX * 2);
+	buf_init(&v->head, HEAD_MAX);
+	buf_init(&v->body, ANSWER_MAX);
 	v->next = h->visitors;
 	v->prev = &h->visitors;
 	if (v->next)
@@ -213,20 +249,24 @@ accept_visitors(void *arg, int listen_fd, unsigned what)
 	}
 }
 
+/* @addr not set: all addresses, with IPv4 as mapped ones when the family is IPv6. */
 static int
-listen_on(sa_family_t family, uint16_t port)
+listen_on(sa_family_t family, const struct addr *addr, uint16_t port)
 {
 	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
 	const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	const int yes = 1, no = 0;
+	const int yes = 1, only = addr_is_set(addr);
 	int err;
 
 	if (fd < 0)
 		return -errno;
+	if (addr_is_set(addr))
+		memcpy(family == AF_INET6 ? (void *)&sin6.sin6_addr : (void *)&sin.sin_addr,
+		    addr->b, addr_bits(addr->family) / 8);
 	err = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
 	if (err == 0 && family == AF_INET6)
-		err = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+		err = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
 	if (err == 0)
 		err = family == AF_INET6 ? bind(fd, (struct sockaddr *)&sin6, sizeof(sin6))
 					 : bind(fd, (struct sockaddr *)&sin, sizeof(sin));
@@ -239,14 +279,44 @@ listen_on(sa_family_t family, uint16_t port)
 	return err;
 }
 
-struct httpd *
-httpd_new(struct loop *loop, uint16_t port, httpd_cb *cb, void *arg, int *err)
+static int
+listen_at(const struct addr *addr, uint16_t port)
 {
-	struct httpd *h;
-	int fd = listen_on(AF_INET6, port);
+	int fd;
 
-	if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)
-		fd = listen_on(AF_INET, port);
+	if (addr->family == ADDR_V4)
+		return listen_on(AF_INET, addr, port);
+	fd = listen_on(AF_INET6, addr, port);
+	if (!addr_is_set(addr) && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL))
+		fd = listen_on(AF_INET, addr, port);
+	return fd;
+}
+
+void
+httpd_later(struct httpd_visit *v, void (*gone)(void *arg), void *arg)
+{
+	v->waits = true;
+	v->gone = gone;
+	v->gone_arg = arg;
+}
+
+void
+httpd_done(struct httpd_visit *v, struct httpd_answer *a)
+{
+	v->waits = false;
+	put_answer(v, a);
+	buf_reset(&a->headers);
+	visitor_write(v);
+}
+
+struct httpd *
+httpd_new(
+    struct loop *loop, const struct addr *addr, uint16_t port, httpd_cb *cb, void *arg, int *err)
+{
+	static const struct addr any;
+	struct httpd *h;
+	int fd = listen_at(addr ? addr : &any, port);
+
 	if (fd < 0) {
 		*err = fd;
 		return NULL;
