@@ -66,7 +66,6 @@ work_out(struct app *app, const struct addr *explain, struct arena *arena, struc
 		.node = app->node,
 		.addrs = lb_addrs,
 		.arg = app,
-		.moves = SIZE_MAX,
 		.explain = explain };
 	int err;
 

@@ -190,7 +190,6 @@ names(struct making *m, const struct res_l2_policy *p, const struct member *n)
 {
 	bool *named = arena_new_n(m->arena, bool, n->nr_devices + 1);
 
-	memset(named, 0, n->nr_devices + 1);
 	for (size_t i = 0; i < p->interfaces.nr; i++) {
 		regex_t re;
 
@@ -230,7 +229,6 @@ meet(struct making *m)
 	m->nodes = arena_new_n(m->arena, struct member, nr + 1);
 	m->members = arena_new_n(m->arena, struct elect_node, nr + 1);
 	m->bonds = arena_new_n(m->arena, struct bond, nr * m->nr_policies + 1);
-	memset(m->bonds, 0, (nr * m->nr_policies + 1) * sizeof(*m->bonds));
 	m->self = nr;
 	store_for_each(store, RES_NODE, o)
 	{
@@ -369,7 +367,7 @@ pair_fit(const struct making *m, const struct pair *p, size_t node, int32_t *wei
 }
 
 static enum reason
-address_fit(
+services_fit(
     const struct making *m, const struct pair *p, size_t nr, size_t node, bool any, int32_t *weight)
 {
 	enum reason why = REASON_SATISFIED;
@@ -382,15 +380,14 @@ address_fit(
 		fits += r == REASON_SATISFIED;
 		why = r == REASON_SATISFIED ? why : r;
 	}
-	if (m->nodes[node].fit != REASON_SATISFIED)
-		return m->nodes[node].fit;
 	return any && fits > 0 ? REASON_SATISFIED : why;
 }
 
 /*
  * The nodes of one address, which @nr pairs share.  A node that may answer for all of its Services; if
- * there is none, for any of them: some of them working is better than none.  Where some of these
- * have a link in the address's network, only they.
+ * there is none, for any of them: some of them working is better than none; and if there is none of these
+ * either, one that is about to go, as long as it is there.  Where some of these have a link in the
+ * address's network, only they.
  */
 static struct l2_wanted_node *
 nodes_of(struct making *m, const struct pair *p, size_t nr)
@@ -398,12 +395,15 @@ nodes_of(struct making *m, const struct pair *p, size_t nr)
 	struct l2_wanted_node *list = arena_new_n(m->arena, struct l2_wanted_node, m->nr_nodes + 1);
 	enum stand *stands = arena_new_n(m->arena, enum stand, m->nr_nodes + 1), best = NOWHERE;
 
-	for (int any = 0; any < 2 && best == NOWHERE; any++) {
+	for (int pass = 0; pass < 4 && best == NOWHERE; pass++) {
 		for (size_t n = 0; n < m->nr_nodes; n++) {
 			struct l2_wanted_node *w = &list[n];
+			enum reason first = m->nodes[n].fit;
 
 			*w = (struct l2_wanted_node){ .name = m->members[n].name };
-			w->reason = address_fit(m, p, nr, n, any, &w->preference);
+			w->reason = services_fit(m, p, nr, n, pass & 1, &w->preference);
+			if (first != REASON_SATISFIED && (pass < 2 || first != REASON_DRAINING))
+				w->reason = first;
 			stands[n] =
 			    w->reason == REASON_SATISFIED ? node_stand(m, p, nr, n) : NOWHERE;
 			best = stands[n] > best ? stands[n] : best;
@@ -463,30 +463,33 @@ member_of(const struct making *m, const char *name)
 }
 
 static int
-choose(struct making *m, struct l2_wanted_address *all, size_t nr, size_t *pending)
+choose(struct making *m, struct l2_wanted_address *all, size_t nr)
 {
 	struct elect_address *list = arena_new_n(m->arena, struct elect_address, nr + 1);
 	struct elect_owner *owners = arena_new_n(m->arena, struct elect_owner, nr + 1);
 	struct elect_rank *ranks = arena_new_n(m->arena, struct elect_rank, m->nr_nodes + 1);
-	struct elect e = { m->members, m->nr_nodes, list, nr, m->in->moves };
-	struct elect_sum sum = { 0 };
+	struct elect e = { m->members, m->nr_nodes, list, nr, SIZE_MAX };
 	int err;
 
 	for (size_t i = 0; i < nr; i++) {
 		struct elect_candidate *c =
 		    arena_new_n(m->arena, struct elect_candidate, m->nr_nodes + 1);
+		uint32_t owner = m->in->owner ? member_of(m, m->in->owner(m->in->arg, &all[i].addr))
+					      : ELECT_NONE;
 
-		list[i] = (struct elect_address){ .addr = all[i].addr, .candidates = c };
-		list[i].owner = m->in->owner ? member_of(m, m->in->owner(m->in->arg, &all[i].addr))
-					     : ELECT_NONE;
+		list[i] =
+		    (struct elect_address){ .addr = all[i].addr, .candidates = c, .owner = owner };
 		for (uint32_t n = 0; n < m->nr_nodes; n++) {
 			if (all[i].nodes[n].reason == REASON_SATISFIED)
 				c[list[i].nr_candidates++] =
 				    (struct elect_candidate){ n, all[i].nodes[n].preference };
 		}
+		if (owner != ELECT_NONE && all[i].nodes[owner].reason == REASON_SATISFIED)
+			all[i].holder = m->members[owner].name;
+		else
+			all[i].holder = "";
 	}
-	err = elect(&e, owners, &sum);
-	*pending = sum.pending;
+	err = elect(&e, owners, NULL);
 	for (size_t i = 0; err == 0 && i < nr; i++) {
 		struct l2_wanted_node *nodes = (struct l2_wanted_node *)all[i].nodes;
 		bool explain = m->in->explain && addr_eq(m->in->explain, &all[i].addr);
@@ -507,7 +510,7 @@ make(struct making *m, struct l2_wanted *out)
 {
 	struct l2_wanted_address *all =
 	    arena_new_n(m->arena, struct l2_wanted_address, m->nr_pairs + 1);
-	size_t nr = 0, pending = 0, end;
+	size_t nr = 0, end;
 	int err;
 
 	for (size_t i = 0; i < m->nr_pairs; i = end) {
@@ -530,8 +533,8 @@ make(struct making *m, struct l2_wanted *out)
 		}
 		w->nr_devices = devices_of(m, &m->pairs[i], end - i, &w->devices);
 	}
-	err = choose(m, all, nr, &pending);
-	*out = (struct l2_wanted){ all, nr, pending };
+	err = choose(m, all, nr);
+	*out = (struct l2_wanted){ all, nr };
 	return err;
 }
 

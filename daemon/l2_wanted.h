@@ -31,8 +31,6 @@ struct l2_wanted_in {
 	void *arg;
 	const struct l2_seen_device *devices; /* ours */
 	size_t nr_devices;
-	/* How many addresses may move without need; SIZE_MAX: all. */
-	size_t moves;
 	const struct addr *explain; /* say what became of the candidates of this address; or NULL */
 };
 
@@ -48,8 +46,9 @@ struct l2_wanted_address {
 	struct addr addr;
 	const char *const *services; /* "namespace/name", in order */
 	size_t nr_services;
-	const char *owner; /* "": nobody */
-	bool ours, fit;	   /* we are chosen; we are a candidate */
+	const char *owner;  /* "": nobody */
+	const char *holder; /* as in->owner() says, when that is a candidate; else "" */
+	bool ours, fit;	    /* we are chosen; we are a candidate */
 	struct l2_schedule schedule;
 	const char *const *devices; /* of this node, by the policies, whoever owns it */
 	size_t nr_devices;
@@ -60,8 +59,6 @@ struct l2_wanted_address {
 struct l2_wanted {
 	const struct l2_wanted_address *all; /* by address */
 	size_t nr_all;
-	size_t
-	    pending; /* moves that balance or preference asks for, beyond those that were allowed */
 };
 
 /* In @arena, strings borrowed from the store and the devices.  -ENOMEM. */

@@ -67,7 +67,8 @@
 	X(NODE_EXCLUDED,         "node-excluded",         "A label excludes the node from external load balancers.") \
 	X(NO_INTERFACE,          "no-interface",          "The node has no usable interface that is up and one of the policy's.") \
 	X(NOT_ON_SEGMENT,        "not-on-segment",        "Other nodes have a link in the address's network, this one has not.") \
-	X(NODE_LOST,             "node-lost",             "The other nodes do not hear it any more.")
+	X(NODE_LOST,             "node-lost",             "The other nodes do not hear it any more.") \
+	X(NODE_UNHEARD,          "node-unheard",          "No herald was heard on the node yet.")
 /* clang-format on */
 
 enum reason {

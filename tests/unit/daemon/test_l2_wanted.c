@@ -30,14 +30,14 @@ static const struct l2_seen_device unplugged[] = {
 static const char *afar;   /* a node that has eth0 alone */
 static const char *silent; /* one whose devices are not known to the others */
 static const char *cut;	   /* one whose link is down */
-static size_t moves;
+static const char *leaving[2];
 
 static void
 setup(void)
 {
 	fixture_init(&f);
 	dead = holder = afar = silent = cut = NULL;
-	moves = SIZE_MAX;
+	leaving[0] = leaving[1] = NULL;
 	explain = NULL;
 	ck_assert_int_eq(prefix_parse("10.0.0.0/24", &prefixes[0], NULL), 0);
 	ck_assert_int_eq(prefix_parse("192.168.10.0/24", &prefixes[1], NULL), 0);
@@ -68,6 +68,10 @@ static enum reason
 life(void *arg, const char *node)
 {
 	(void)arg;
+	for (size_t i = 0; i < 2; i++) {
+		if (leaving[i] && strcmp(node, leaving[i]) == 0)
+			return REASON_DRAINING;
+	}
 	return dead && strcmp(node, dead) == 0 ? REASON_NODE_LOST : REASON_SATISFIED;
 }
 
@@ -103,7 +107,6 @@ look(const char *node)
 		.life = life,
 		.devices_of = devices_of,
 		.owner = owner,
-		.moves = moves,
 		.explain = explain };
 
 	in.nr_devices = devices_at(node, &in.devices);
@@ -355,7 +358,7 @@ START_TEST(schedules)
 }
 END_TEST
 
-/* A node that is preferred gets what it is preferred for, as soon as that may move. */
+/* A node that is preferred gets what it is preferred for; whether that is urgent shows. */
 START_TEST(moves_that_nothing_urges)
 {
 	put_nodes();
@@ -364,15 +367,27 @@ START_TEST(moves_that_nothing_urges)
 	    "{matchLabels: {kubernetes.io/hostname: n2}}}]");
 	put_service("a", "", VIP);
 	holder = "n1";
-	moves = 0;
+	ck_assert_str_eq(owner_of(VIP), "n2");
+	ck_assert_str_eq(at(VIP)->holder, "n1");
+	dead = "n1";
+	ck_assert_str_eq(owner_of(VIP), "n2");
+	ck_assert_str_eq(at(VIP)->holder, "");
+}
+END_TEST
+
+/* Who is about to go is better than nobody. */
+START_TEST(draining)
+{
+	put_nodes();
+	put_policy("p", "loadBalancerIPs: true");
+	put_service("a", "", VIP);
+	holder = leaving[0] = "n1";
+	ck_assert_str_ne(owner_of(VIP), "n1");
+	ck_assert_int_eq(reason_of(VIP, "n1"), REASON_DRAINING);
+	leaving[1] = "n2";
+	ck_assert_str_eq(owner_of(VIP), "n3");
+	dead = "n3";
 	ck_assert_str_eq(owner_of(VIP), "n1");
-	ck_assert_uint_gt(want.pending, 0);
-	moves = 1;
-	ck_assert_str_eq(owner_of(VIP), "n2");
-	ck_assert_uint_eq(want.pending, 0);
-	moves = 0;
-	dead = "n1"; /* that is urgent */
-	ck_assert_str_eq(owner_of(VIP), "n2");
 }
 END_TEST
 
@@ -555,6 +570,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, segments);
 	tcase_add_test(tc, schedules);
 	tcase_add_test(tc, moves_that_nothing_urges);
+	tcase_add_test(tc, draining);
 	tcase_add_test(tc, policies_together);
 	tcase_add_test(tc, local_endpoints);
 	tcase_add_test(tc, shared);
