@@ -68,7 +68,15 @@
 	X(NO_INTERFACE,          "no-interface",          "The node has no usable interface that is up and one of the policy's.") \
 	X(NOT_ON_SEGMENT,        "not-on-segment",        "Other nodes have a link in the address's network, this one has not.") \
 	X(NODE_LOST,             "node-lost",             "The other nodes do not hear it any more.") \
-	X(NODE_UNHEARD,          "node-unheard",          "No herald was heard on the node yet.")
+	X(NODE_UNHEARD,          "node-unheard",          "No herald was heard on the node yet.") \
+	X(CONFLICTED,            "conflicted",            "Something on the link that is not ours answers for the address.") \
+	X(COOLING_DOWN,          "cooling-down",          "The address had another owner a moment ago and is kept back until nobody looks for him there.") \
+	X(FAMILY_NOT_IN_POOL,    "family-not-in-pool",    "The pool has no addresses of this family, but another one that was asked for has.") \
+	X(SHARING_KEY,           "sharing-key-differs",   "The Services name different sharing keys.") \
+	X(SHARING_NAMESPACE,     "sharing-namespace",     "The Services are of different namespaces that do not both consent to sharing.") \
+	X(SHARING_PORT,          "sharing-port-taken",    "The Services have a port of one protocol in common.") \
+	X(SHARING_POLICY,        "sharing-policy-differs", "The Services differ in externalTrafficPolicy.") \
+	X(SHARING_SELECTOR,      "sharing-selector-differs", "With externalTrafficPolicy Local only Services of the same selector share.")
 /* clang-format on */
 
 enum reason {
