@@ -13,6 +13,9 @@ tests/bench/.  Needs root, Python 3.11 and Debian packages, nothing else.
     topology   the reference scenario
     plant      a network for the datapath, both families, with
     podserver, inside, load    what runs in its pods, asks them, and goes on asking
+    lan        one segment, its nodes and a client, and cutters for what lies between, with
+    lanscene   Heralds on it that answer for addresses
+    lanclient, laneye, lanecho, asked    the yardsticks: a client's requests, who answers for what
     bpf        a bpffs and a cgroup of one node
     kube       a real Kubernetes API server, with
     kubeapi, kubecrd    a client of its API, and EndpointSlices for it
