@@ -1,6 +1,6 @@
 /*
- * l2/announce.c: what is told to everybody on a link without being asked.  Stands between l2.c,
- * whose addresses fall due, and a packet socket.
+ * l2/announce.c: what is told to everybody on a link, or asked there, without being asked.  Stands
+ * between item.c and probe.c, whose addresses fall due, and a packet socket.
  */
 #include "l2/announce.h"
 
@@ -19,9 +19,10 @@
 #include "lib/mem.h"
 #include "lib/wire.h"
 
-#define TICK_MS 5
-#define TICK_FRAMES ((unsigned)(TICK_MS * ANNOUNCE_PER_MS))
-#define FULL_MS 20 /* the device's queue is full */
+/* A loop that comes late makes up for one millisecond of it and no more: a burst is short. */
+#define BURST_MS 2
+#define BURST_FRAMES ((unsigned)(BURST_MS * ANNOUNCE_PER_MS))
+#define FULL_MS 5 /* the device's queue is full */
 
 struct announcer {
 	struct loop *loop;
@@ -30,6 +31,9 @@ struct announcer {
 	int fd; /* -1: not there */
 	struct announce_job *head, **tail;
 	size_t waiting;
+	struct announce_frame frame[2]; /* of the head, when some of them could not be sent yet */
+	size_t nr, at;
+	unsigned ifindex;
 	uint64_t sent, filled_ms; /* when the allowance was last filled up */
 	unsigned allowed;
 	struct loop_timer tick;
@@ -39,8 +43,9 @@ struct announcer {
 
 /* ---- bytes ---- */
 
-void
-announce_arp(struct announce_frame *f, const struct addr *a, const uint8_t mac[6], bool reply)
+static void
+put_arp(struct announce_frame *f, const struct addr *a, const uint8_t mac[6], uint16_t op,
+    const uint8_t *sender, const uint8_t *tha)
 {
 	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, none[6] = { 0 };
 	struct wire_wr w = wire_wr_init(f->b, sizeof(f->b));
@@ -52,13 +57,27 @@ announce_arp(struct announce_frame *f, const struct addr *a, const uint8_t mac[6
 	wire_put_u16(&w, ETHERTYPE_IP);
 	wire_put_u8(&w, 6);
 	wire_put_u8(&w, 4);
-	wire_put_u16(&w, reply ? 2 : 1);
+	wire_put_u16(&w, op);
 	wire_put_bytes(&w, mac, 6);
-	wire_put_bytes(&w, a->b, 4);
-	/* RFC 5944 4.6: of a reply it is what the entry shall be; of a request it is not used. */
-	wire_put_bytes(&w, reply ? mac : none, 6);
+	wire_put_bytes(&w, sender, 4);
+	wire_put_bytes(&w, tha ? tha : none, 6);
 	wire_put_bytes(&w, a->b, 4);
 	f->len = w.len;
+}
+
+void
+announce_arp(struct announce_frame *f, const struct addr *a, const uint8_t mac[6], bool reply)
+{
+	/* RFC 5944 4.6: of a reply the target's is what the entry shall be; of a request it is not used. */
+	put_arp(f, a, mac, reply ? 2 : 1, a->b, reply ? mac : NULL);
+}
+
+void
+announce_arp_probe(struct announce_frame *f, const struct addr *a, const uint8_t mac[6])
+{
+	static const uint8_t nobody[4] = { 0 };
+
+	put_arp(f, a, mac, 1, nobody, NULL);
 }
 
 static uint16_t
@@ -71,35 +90,63 @@ sum16(uint32_t sum, const uint8_t *p, size_t len)
 	return (uint16_t)sum;
 }
 
+/* An IPv6 header and what begins each message of neighbour discovery. */
+static void
+put_nd(struct wire_wr *w, const uint8_t *from, const uint8_t *to, const uint8_t mac[6],
+    uint16_t len, uint8_t type, uint32_t flags)
+{
+	const uint8_t group[6] = { 0x33, 0x33, to[12], to[13], to[14], to[15] };
+
+	wire_put_bytes(w, group, 6);
+	wire_put_bytes(w, mac, 6);
+	wire_put_u16(w, ETHERTYPE_IPV6);
+	wire_put_u32(w, 0x60000000); /* version; no class, no flow */
+	wire_put_u16(w, len);
+	wire_put_u8(w, IPPROTO_ICMPV6);
+	wire_put_u8(w, 255);
+	wire_put_bytes(w, from, 16);
+	wire_put_bytes(w, to, 16);
+	wire_put_u8(w, type);
+	wire_put_u8(w, 0);
+	wire_put_u16(w, 0); /* the checksum, when all is there */
+	wire_put_u32(w, flags);
+}
+
+/* RFC 4443 2.3: over both addresses, length, next header and the message. */
+static void
+finish_nd(struct announce_frame *f, struct wire_wr *w)
+{
+	uint16_t sum = sum16((uint32_t)(w->len - 54) + IPPROTO_ICMPV6, f->b + 22, w->len - 22);
+
+	wire_patch_u16(w, 56, (uint16_t)~sum);
+	f->len = w->len;
+}
+
 void
 announce_na(struct announce_frame *f, const struct addr *a, const uint8_t mac[6], bool router)
 {
-	static const uint8_t group[6] = { 0x33, 0x33, 0, 0, 0, 1 };
 	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
 	struct wire_wr w = wire_wr_init(f->b, sizeof(f->b));
-	uint16_t sum;
 
-	wire_put_bytes(&w, group, 6);
-	wire_put_bytes(&w, mac, 6);
-	wire_put_u16(&w, ETHERTYPE_IPV6);
-	wire_put_u32(&w, 0x60000000); /* version; no class, no flow */
-	wire_put_u16(&w, 32);
-	wire_put_u8(&w, IPPROTO_ICMPV6);
-	wire_put_u8(&w, 255);
-	wire_put_bytes(&w, a->b, 16);
-	wire_put_bytes(&w, all_nodes, 16);
-	wire_put_u8(&w, 136);
-	wire_put_u8(&w, 0);
-	wire_put_u16(&w, 0); /* the checksum, below */
-	wire_put_u32(&w, (router ? 0x80000000 : 0) | 0x20000000);
+	put_nd(&w, a->b, all_nodes, mac, 32, 136, (router ? 0x80000000 : 0) | 0x20000000);
 	wire_put_bytes(&w, a->b, 16);
 	wire_put_u8(&w, 2); /* target link-layer address, one unit */
 	wire_put_u8(&w, 1);
 	wire_put_bytes(&w, mac, 6);
-	/* RFC 4443 2.3: over both addresses, length, next header and the message. */
-	sum = sum16(32 + IPPROTO_ICMPV6, f->b + 22, w.len - 22);
-	wire_patch_u16(&w, 56, (uint16_t)~sum);
-	f->len = w.len;
+	finish_nd(f, &w);
+}
+
+void
+announce_nd_probe(struct announce_frame *f, const struct addr *a, const uint8_t mac[6])
+{
+	static const uint8_t nobody[16] = { 0 };
+	const uint8_t group[16] = { 0xff, 0x02, [11] = 1, 0xff, a->b[13], a->b[14], a->b[15] };
+	struct wire_wr w = wire_wr_init(f->b, sizeof(f->b));
+
+	/* RFC 4861 4.3: without an address of its own it has no link-layer address to give. */
+	put_nd(&w, nobody, group, mac, 24, 135, 0);
+	wire_put_bytes(&w, a->b, 16);
+	finish_nd(f, &w);
 }
 
 /* ---- the queue ---- */
@@ -133,33 +180,40 @@ complain(struct announcer *n, int err)
 		log_warn("l2-not-announced", LOG_ERR(-err));
 }
 
-/* False: not now; it stays the first of the queue. */
+/* A link that is down is told again when it comes up. */
 static bool
-job_send(struct announcer *n, struct announce_job *job)
+is_expected(int err)
 {
-	struct announce_frame frames[2];
-	unsigned ifindex = 0;
-	size_t nr;
+	return err == -ENETDOWN || err == -ENXIO || err == -ENODEV;
+}
 
-	announcer_drop(n, job);
-	nr = n->ops.frames(n->arg, job, frames, &ifindex);
-	for (size_t i = 0; i < nr; i++) {
-		int err = send_one(n, ifindex, &frames[i]);
+/* The first of the queue.  False: not now; it stays there, and what is sent of it is not sent again. */
+static bool
+head_send(struct announcer *n)
+{
+	struct announce_job *job = n->head;
+	int failed = 0;
 
-		if (err == -ENOBUFS || err == -EAGAIN) {
-			announcer_add(n, job);
+	if (n->at == n->nr) {
+		n->at = 0;
+		n->nr = n->ops.frames(n->arg, job, n->frame, &n->ifindex);
+	}
+	for (; n->at < n->nr; n->at++) {
+		int err = send_one(n, n->ifindex, &n->frame[n->at]);
+
+		if (err == -ENOBUFS || err == -EAGAIN)
 			return false;
-		}
 		n->allowed -= n->allowed > 0;
-		/* A link that is down is told again when it comes up. */
-		if (err < 0 && err != -ENETDOWN && err != -ENXIO && err != -ENODEV) {
-			complain(n, err);
-			continue;
-		}
 		n->sent += err == 0;
-		if (err == 0)
+		failed = err < 0 ? err : failed;
+		if (err < 0 && !is_expected(err))
+			complain(n, err);
+		else if (err == 0)
 			n->error[0] = '\0';
 	}
+	announcer_drop(n, job);
+	if (n->ops.sent)
+		n->ops.sent(n->arg, job, failed);
 	return true;
 }
 
@@ -170,17 +224,17 @@ tick_due(void *arg)
 	uint64_t now = loop_now_ms(n->loop), since = now - n->filled_ms;
 
 	n->filled_ms = now;
-	since = since > TICK_MS ? TICK_MS : since;
+	since = since > BURST_MS ? BURST_MS : since;
 	n->allowed += (unsigned)since * ANNOUNCE_PER_MS;
-	n->allowed = n->allowed > TICK_FRAMES ? TICK_FRAMES : n->allowed;
+	n->allowed = n->allowed > BURST_FRAMES ? BURST_FRAMES : n->allowed;
 	while (n->head && n->allowed > 0) {
-		if (!job_send(n, n->head)) {
+		if (!head_send(n)) {
 			timer_set(&n->tick, FULL_MS);
 			return;
 		}
 	}
 	if (n->head)
-		timer_set(&n->tick, TICK_MS);
+		timer_set(&n->tick, 1);
 }
 
 void
@@ -202,6 +256,8 @@ announcer_drop(struct announcer *n, struct announce_job *job)
 {
 	if (!job->prev)
 		return;
+	if (n->head == job)
+		n->nr = n->at = 0;
 	*job->prev = job->next;
 	if (job->next)
 		job->next->prev = job->prev;
@@ -221,7 +277,7 @@ announcer_new(struct loop *loop, const struct announce_ops *ops, void *arg)
 	n->arg = arg;
 	n->fd = -1;
 	n->tail = &n->head;
-	n->allowed = TICK_FRAMES;
+	n->allowed = BURST_FRAMES;
 	n->filled_ms = loop_now_ms(loop);
 	timer_init(&n->tick, loop, tick_due, n);
 	return n;

@@ -1,6 +1,7 @@
 /*
- * l2/announce.h: gratuitous ARP and unsolicited neighbour advertisements: their bytes, and a queue
- * that sends them at a steady pace.  Private to the room; l2.c says what, and when.
+ * l2/announce.h: gratuitous ARP and unsolicited neighbour advertisements, and the probes of RFC 5227
+ * and RFC 4862: their bytes, and a queue that sends them at a steady pace.  Private to the room;
+ * item.c and probe.c say what, and when.
  */
 #ifndef HERALD_L2_ANNOUNCE_H
 #define HERALD_L2_ANNOUNCE_H
@@ -14,9 +15,9 @@
 struct loop;
 
 #define ANNOUNCE_MAX 86 /* the longer of the two frames */
-/* A thousand addresses with two frames each are told in half a second, and a switch that looks at
- * every ARP packet itself has time for other things. */
-#define ANNOUNCE_PER_MS 4
+/* A thousand addresses with two frames each are told in some 50 ms, and probed for once in 20; both
+ * at a time are no more than a hundred frames a millisecond. */
+#define ANNOUNCE_PER_MS 50
 
 struct announce_frame {
 	uint8_t b[ANNOUNCE_MAX];
@@ -27,6 +28,10 @@ struct announce_frame {
 void announce_arp(struct announce_frame *, const struct addr *, const uint8_t mac[6], bool reply);
 /* RFC 4861 7.2.6: to all nodes, not solicited, overriding. */
 void announce_na(struct announce_frame *, const struct addr *, const uint8_t mac[6], bool router);
+/* RFC 5227 2.1.1: a request of nobody's, from 0.0.0.0. */
+void announce_arp_probe(struct announce_frame *, const struct addr *, const uint8_t mac[6]);
+/* RFC 4862 5.4.2: from ::, to the solicited-node group. */
+void announce_nd_probe(struct announce_frame *, const struct addr *, const uint8_t mac[6]);
 
 /* Something to be announced; embedded, zeroed. */
 struct announce_job {
@@ -34,10 +39,11 @@ struct announce_job {
 };
 
 struct announce_ops {
-	/* The frames of a job whose turn it is, at most two, and the device to send them by; how many.
-	 * It is not queued any more. */
+	/* The frames of a job whose turn it is, at most two, and the device to send them by; how many. */
 	size_t (*frames)(
 	    void *arg, struct announce_job *, struct announce_frame *, unsigned *ifindex);
+	/* They are sent (0), or cannot be; it is not queued any more.  NULL: nobody asks. */
+	void (*sent)(void *arg, struct announce_job *, int err);
 	/* Sends; 0 or -errno.  NULL: by a socket of its own. */
 	int (*send)(void *arg, unsigned ifindex, const struct announce_frame *);
 };

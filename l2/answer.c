@@ -98,6 +98,37 @@ answer_until(struct answer *a, uint64_t until_ns)
 	return bpf_map_update_elem(a->map[ANSWER_STATE], &zero, &state, BPF_ANY) < 0 ? -errno : 0;
 }
 
+bool
+answer_is_in_time(const struct answer *a, uint64_t now_ns)
+{
+	struct l2_state state;
+	uint32_t zero = 0;
+
+	return bpf_map_lookup_elem(a->map[ANSWER_STATE], &zero, &state) == 0 &&
+	    (state.until_ns == 0 || now_ns < state.until_ns);
+}
+
+int
+answer_watch(struct answer *a, const struct l2_key *key)
+{
+	struct l2_watch w = { .heard = 0 };
+
+	/* One that is there goes on: it is probed for twice. */
+	return bpf_map_update_elem(a->map[ANSWER_WATCHED], key, &w, BPF_NOEXIST) < 0 &&
+		errno != EEXIST
+	    ? -errno
+	    : 0;
+}
+
+bool
+answer_unwatch(struct answer *a, const struct l2_key *key, struct l2_watch *w)
+{
+	if (bpf_map_lookup_elem(a->map[ANSWER_WATCHED], key, w) < 0)
+		return false;
+	(void)bpf_map_delete_elem(a->map[ANSWER_WATCHED], key);
+	return w->heard > 0;
+}
+
 static int
 on_record(void *arg, void *data, size_t size)
 {
@@ -127,7 +158,8 @@ answer_listen_fd(const struct answer *a)
 void
 answer_hear(struct answer *a)
 {
-	(void)ring_buffer__consume(a->ring);
+	if (a->ring)
+		(void)ring_buffer__consume(a->ring);
 }
 
 uint64_t

@@ -26,6 +26,8 @@ enum answer_map {
 	ANSWER_STATE,
 	ANSWER_COUNTERS,
 	ANSWER_EVENTS,
+	ANSWER_NR_PINS, /* those before are pinned */
+	ANSWER_WATCHED = ANSWER_NR_PINS,
 	ANSWER_NR_MAPS
 };
 
@@ -83,6 +85,10 @@ int answer_each(struct answer *, void (*each)(void *arg, const struct l2_key *),
 int answer_device_set(struct answer *, unsigned ifindex, const struct l2_device *);
 void answer_device_del(struct answer *, unsigned ifindex);
 int answer_until(struct answer *, uint64_t until_ns);
+bool answer_is_in_time(const struct answer *, uint64_t now_ns); /* what was told is not over */
+/* Begins to hear of who has it; ends, and says what was heard: false: nothing. */
+int answer_watch(struct answer *, const struct l2_key *);
+bool answer_unwatch(struct answer *, const struct l2_key *, struct l2_watch *);
 /* Records of `events`: @heard is called by answer_hear(), when the descriptor is readable. */
 int answer_listen(struct answer *, void (*heard)(void *arg, const struct l2_event *), void *arg);
 int answer_listen_fd(const struct answer *);

@@ -26,7 +26,7 @@
 #define USUAL "/sys/fs/bpf" /* where everybody expects it; systemd mounts it at boot */
 
 static const char *const names[ANSWER_NR_MAPS] = { "addrs", "devices", "state", "counters",
-	"events" };
+	"events", "watched" };
 
 const char *
 answer_advice(int err)
@@ -194,14 +194,14 @@ fits(int fd, const struct bpf_map *map)
 	    info.map_flags == bpf_map__map_flags(map);
 }
 
-/* All maps that an earlier process left are there, and were written with our meaning. */
+/* What is answered: with another meaning none of it could be read. */
 static bool
-adopt(const struct answer *a, struct bpf_object *obj, const int *from)
+is_ours(const struct answer *a, const struct bpf_object *obj, const int *from)
 {
 	struct l2_state state;
 	uint32_t zero = 0;
 
-	for (enum answer_map m = 0; m < ANSWER_NR_MAPS; m++) {
+	for (enum answer_map m = ANSWER_ADDRS; m <= ANSWER_STATE; m++) {
 		if (!fits(from[m], bpf_object__find_map_by_name(obj, names[m])))
 			return false;
 	}
@@ -210,8 +210,21 @@ adopt(const struct answer *a, struct bpf_object *obj, const int *from)
 		log_warn("l2-maps-replaced", LOG_S("pin", a->pin), LOG_S("why", "another layout"));
 		return false;
 	}
-	for (enum answer_map m = 0; m < ANSWER_NR_MAPS; m++) {
-		if (bpf_map__reuse_fd(bpf_object__find_map_by_name(obj, names[m]), from[m]) < 0)
+	return true;
+}
+
+/* Goes on with the maps that an earlier process left.  One that only tells, as the counters of a
+ * version that counted less, is made anew without touching what is answered. */
+static bool
+adopt(const struct answer *a, struct bpf_object *obj, const int *from, bool *reused)
+{
+	if (!is_ours(a, obj, from))
+		return false;
+	for (enum answer_map m = 0; m < ANSWER_NR_PINS; m++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(obj, names[m]);
+
+		reused[m] = fits(from[m], map) && bpf_map__reuse_fd(map, from[m]) == 0;
+		if (!reused[m] && m <= ANSWER_STATE)
 			return false;
 	}
 	return true;
@@ -219,7 +232,7 @@ adopt(const struct answer *a, struct bpf_object *obj, const int *from)
 
 /* Descriptors of what was loaded, and pins of what is new. */
 static int
-take(struct answer *a, struct bpf_object *obj)
+take(struct answer *a, struct bpf_object *obj, const bool *reused)
 {
 	const struct bpf_program *prog = bpf_object__find_program_by_name(obj, "herald_l2");
 	int err = 0;
@@ -238,8 +251,10 @@ take(struct answer *a, struct bpf_object *obj)
 	}
 	if (!a->adopted)
 		err = answer_until(a, 0);
-	for (enum answer_map m = 0; err == 0 && !a->adopted && m < ANSWER_NR_MAPS; m++)
-		err = answer_pin_over(a, a->map[m], names[m]);
+	for (enum answer_map m = 0; err == 0 && m < ANSWER_NR_PINS; m++) {
+		if (!reused[m])
+			err = answer_pin_over(a, a->map[m], names[m]);
+	}
 	return err < 0 ? fail(a, err, "cannot pin maps under", a->pin) : 0;
 }
 
@@ -248,6 +263,7 @@ load(struct answer *a, const int *from)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "herald_l2");
 	libbpf_print_fn_t before = libbpf_set_print(hear);
+	bool reused[ANSWER_NR_PINS] = { false };
 	struct bpf_object *obj;
 	int err;
 
@@ -256,13 +272,13 @@ load(struct answer *a, const int *from)
 		libbpf_set_print(before);
 		return fail(a, -errno, "cannot open the BPF object in this binary", "");
 	}
-	a->adopted = adopt(a, obj, from);
+	a->adopted = adopt(a, obj, from, reused);
 	err = bpf_object__load(obj);
 	if (err < 0)
 		err =
 		    fail(a, err, "the kernel refused the BPF program that answers ARP and ND", "");
 	else
-		err = take(a, obj);
+		err = take(a, obj, reused);
 	bpf_object__close(obj);
 	libbpf_set_print(before);
 	return err;
@@ -289,7 +305,7 @@ answer_is_pinned(const struct answer *a)
 int
 answer_load(struct answer *a)
 {
-	int from[ANSWER_NR_MAPS], err;
+	int from[ANSWER_NR_PINS], err;
 	char path[ANSWER_PATH];
 
 	if (answer_is_loaded(a))
@@ -297,12 +313,12 @@ answer_load(struct answer *a)
 	err = pin_make(a);
 	if (err < 0)
 		return err;
-	for (enum answer_map m = 0; m < ANSWER_NR_MAPS; m++) {
+	for (enum answer_map m = 0; m < ANSWER_NR_PINS; m++) {
 		answer_pin_path(path, a, names[m]);
 		from[m] = bpf_obj_get(path);
 	}
 	err = load(a, from);
-	for (enum answer_map m = 0; m < ANSWER_NR_MAPS; m++) {
+	for (enum answer_map m = 0; m < ANSWER_NR_PINS; m++) {
 		if (from[m] >= 0)
 			close(from[m]);
 	}
@@ -357,7 +373,7 @@ answer_remove(struct answer *a)
 	if (!answer_is_pinned(a))
 		return 0;
 	answer_links_each(a, unlink_one, &err);
-	for (enum answer_map m = 0; m < ANSWER_NR_MAPS; m++) {
+	for (enum answer_map m = 0; m < ANSWER_NR_PINS; m++) {
 		answer_pin_path(path, a, names[m]);
 		if (unlink(path) < 0 && errno != ENOENT && err == 0)
 			err = -errno;

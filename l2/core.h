@@ -1,6 +1,7 @@
 /*
  * l2/core.h: what the parts of the engine share: l2.c (what is wanted, the pass that makes it so),
- * item.c (one address on one device), seen.c (what people are shown).  Private to them.
+ * item.c (one address on one device), probe.c (what is asked about), seen.c (what people are shown).
+ * Private to them.
  */
 #ifndef HERALD_L2_CORE_H
 #define HERALD_L2_CORE_H
@@ -28,7 +29,8 @@ struct item {
 	unsigned ifindex;	 /* stands in the map; 0: does not */
 	uint32_t ups;		 /* of its device, when it was announced from the beginning */
 	uint16_t left;		 /* announcements of its schedule */
-	bool defend;		 /* the next one is RFC 5227's defence */
+	bool due;		 /* it is queued for its schedule */
+	bool defend;		 /* and, or, for RFC 5227's defence */
 	bool listens;		 /* to its group; asked at least */
 	int err;		 /* why it could not be put into the map */
 	int listen_err;		 /* nor listen to its group */
@@ -50,14 +52,31 @@ struct l2 {
 	struct announcer *announcer;
 	struct item **items; /* by address and device */
 	size_t nr;
+	struct prober *prober;
 	uint64_t until_ns; /* 0: no end */
 	struct loop_timer beat;
 	struct log_limit limit;
 	bool was_set;	      /* l2_set() was called */
+	bool term_set;	      /* l2_term() was */
+	bool term_told;	      /* the map has ->until_ns */
 	bool swept;	      /* what an earlier process left and nobody wants is out */
 	bool failed;	      /* to load; ->answer.why is logged */
 	char why[ANSWER_WHY]; /* of the last device that could not be stood on */
 };
+
+/* ---- l2.c ---- */
+/* How many pairs, or why these can be neither answered nor probed for: -EINVAL, -E2BIG. */
+long l2_check(const struct l2_address *, size_t nr);
+/* Brings the program onto every device that is used, so far as it is not there. */
+void l2_stand(struct l2 *);
+
+/* ---- probe.c ---- */
+struct prober *prober_new(struct l2 *);
+void prober_free(struct prober *); /* NULL is fine */
+void prober_stop(struct prober *); /* decides what is open: it is not known */
+void prober_hear(struct prober *, const struct l2_event *);
+bool prober_is_busy(const struct prober *);
+void prober_mark(const struct prober *); /* the devices that it uses */
 
 /* ---- item.c ---- */
 struct item *item_new(struct l2 *, const struct addr *, const char *device); /* NULL: no memory */
@@ -67,6 +86,8 @@ int item_order(
     const struct addr *a, const char *device_a, const struct addr *b, const char *device_b);
 struct item *item_find(const struct l2 *, const struct addr *, const char *device);
 struct item *item_at(const struct l2 *, const struct addr *, unsigned ifindex);
+/* Is the solicited-node group of it listened to because it is answered? */
+bool item_listens(const struct l2 *, const struct addr *, unsigned ifindex);
 /* Where it should stand; NULL: nowhere, for now. */
 struct device *item_device(const struct item *);
 /* Into the map, and once more if it is not there although it should be. */

@@ -37,12 +37,14 @@ announce_due(void *arg)
 {
 	struct item *it = arg;
 
+	it->due = true;
 	announcer_add(it->l2->announcer, &it->job);
 }
 
 void
 item_announce(struct item *it, const struct device *dev)
 {
+	it->due = true;
 	it->ups = dev->ups;
 	it->left = it->schedule.count ? it->schedule.count : COUNT;
 	announcer_add(it->l2->announcer, &it->job);
@@ -67,11 +69,12 @@ item_frames(void *arg, struct announce_job *job, struct announce_frame *f, unsig
 	struct l2 *l2 = arg;
 	struct item *it = item_of(job);
 	struct device *dev = device_named(l2->devices, it->device);
-	bool defend = it->defend;
+	/* What is due is told in full, and that defends it as well. */
+	bool defend = !it->due;
 
-	it->defend = false;
-	if (!defend)
+	if (it->due)
 		announce_next(it);
+	it->due = it->defend = false;
 	if (!dev || it->ifindex != dev->l.ifindex || !dev->l.running ||
 	    (l2->until_ns && l2_boot_ns() >= l2->until_ns))
 		return 0;
@@ -142,34 +145,50 @@ item_order(const struct addr *a, const char *device_a, const struct addr *b, con
 	return cmp ? cmp : strcmp(device_a, device_b);
 }
 
-struct item *
-item_find(const struct l2 *l2, const struct addr *a, const char *device)
+/* The first that is not before it. */
+static size_t
+items_from(const struct l2 *l2, const struct addr *a, const char *device)
 {
 	size_t low = 0, high = l2->nr;
 
 	while (low < high) {
 		size_t mid = (low + high) / 2;
-		struct item *it = l2->items[mid];
-		int cmp = item_order(&it->addr, it->device, a, device);
+		const struct item *it = l2->items[mid];
 
-		if (cmp == 0)
-			return it;
-		if (cmp < 0)
+		if (item_order(&it->addr, it->device, a, device) < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return NULL;
+	return low;
+}
+
+struct item *
+item_find(const struct l2 *l2, const struct addr *a, const char *device)
+{
+	size_t i = items_from(l2, a, device);
+
+	return i < l2->nr && item_order(&l2->items[i]->addr, l2->items[i]->device, a, device) == 0
+	    ? l2->items[i]
+	    : NULL;
 }
 
 struct item *
 item_at(const struct l2 *l2, const struct addr *a, unsigned ifindex)
 {
-	for (size_t i = 0; i < l2->nr; i++) {
-		if (l2->items[i]->ifindex == ifindex && addr_eq(&l2->items[i]->addr, a))
+	for (size_t i = items_from(l2, a, ""); i < l2->nr && addr_eq(&l2->items[i]->addr, a); i++) {
+		if (l2->items[i]->ifindex == ifindex)
 			return l2->items[i];
 	}
 	return NULL;
+}
+
+bool
+item_listens(const struct l2 *l2, const struct addr *a, unsigned ifindex)
+{
+	const struct item *it = item_at(l2, a, ifindex);
+
+	return it && it->listens;
 }
 
 struct device *
@@ -243,19 +262,15 @@ item_fail(struct item *it, int *last, int err, const char *what)
 static void
 on_joined(void *arg, unsigned ifindex, const struct addr *a, int err)
 {
-	struct l2 *l2 = arg;
+	struct item *it = item_at(arg, a, ifindex);
 
-	for (size_t i = 0; i < l2->nr; i++) {
-		struct item *it = l2->items[i];
-
-		if (it->ifindex != ifindex || !addr_eq(&it->addr, a))
-			continue;
-		if (err < 0) {
-			it->listens = false;
-			item_fail(it, &it->listen_err, err, "listen to its solicited-node group");
-		} else {
-			it->listen_err = 0;
-		}
+	if (!it)
+		return;
+	if (err < 0) {
+		it->listens = false;
+		item_fail(it, &it->listen_err, err, "listen to its solicited-node group");
+	} else {
+		it->listen_err = 0;
 	}
 }
 

@@ -21,6 +21,45 @@
 
 /* ---- the pass ---- */
 
+static void
+drop_entry(void *arg, const struct l2_key *key)
+{
+	struct l2 *l2 = arg;
+	struct addr a = answer_addr(key);
+
+	(void)answer_del(&l2->answer, key);
+	if (a.family == ADDR_V6)
+		(void)device_listen(l2->devices, key->ifindex, &a, false, NULL, NULL);
+}
+
+/*
+ * What an earlier process was allowed goes on until it is over, or somebody says for how long.  Once
+ * it is over its addresses may be others' by now: no term of ours brings them back.
+ */
+static int
+adopt_term(struct l2 *l2)
+{
+	int err = 0;
+
+	if (l2->answer.adopted && !answer_is_in_time(&l2->answer, l2_boot_ns())) {
+		log_info("l2-answers-over", LOG_S("pin", l2->answer.pin));
+		err = answer_each(&l2->answer, drop_entry, l2);
+	}
+	l2->term_told = false;
+	return err;
+}
+
+static int
+tell_term(struct l2 *l2)
+{
+	int err = 0;
+
+	if (!l2->term_told && (l2->term_set || l2->was_set))
+		err = answer_until(&l2->answer, l2->until_ns);
+	l2->term_told = err == 0;
+	return err;
+}
+
 static bool
 load(struct l2 *l2)
 {
@@ -29,11 +68,13 @@ load(struct l2 *l2)
 	if (answer_is_loaded(&l2->answer))
 		return true;
 	/* Who wants nothing and left nothing need not have the right to. */
-	if (l2->nr == 0 && !answer_is_pinned(&l2->answer))
+	if (l2->nr == 0 && !prober_is_busy(l2->prober) && !answer_is_pinned(&l2->answer))
 		return false;
 	err = answer_load(&l2->answer);
 	if (err == 0)
-		err = answer_until(&l2->answer, l2->until_ns);
+		err = adopt_term(l2);
+	if (err == 0)
+		err = tell_term(l2);
 	if (err < 0) {
 		if (!l2->failed)
 			log_error("l2-not-loaded", LOG_S("why", l2->answer.why), LOG_ERR(-err));
@@ -87,6 +128,7 @@ devices_mark(struct l2 *l2)
 		if (dev)
 			dev->used = true;
 	}
+	prober_mark(l2->prober);
 }
 
 /* What the program must know of a device, before it has an address on it. */
@@ -152,9 +194,7 @@ sweep_entry(void *arg, const struct l2_key *key)
 		return;
 	log_info("l2-answer-ended", LOG_S("address", addr_str(&a)), LOG_U("ifindex", key->ifindex),
 	    LOG_S("why", "an earlier process answered for it"));
-	(void)answer_del(&l2->answer, key);
-	if (a.family == ADDR_V6)
-		(void)device_listen(l2->devices, key->ifindex, &a, false, NULL, NULL);
+	drop_entry(l2, key);
 }
 
 static void
@@ -186,12 +226,25 @@ sweep(struct l2 *l2)
 	l2->swept = true;
 }
 
+void
+l2_stand(struct l2 *l2)
+{
+	if (!devices_known(l2->devices) || !load(l2))
+		return;
+	listen_to_ring(l2);
+	devices_mark(l2);
+	devices_write(l2);
+	devices_stand(l2);
+}
+
 static void
 pass(struct l2 *l2)
 {
 	timer_set(&l2->beat, BEAT_MS);
 	if (!l2->was_set || !devices_known(l2->devices) || !load(l2))
 		return;
+	/* It may have been loaded before anything was wanted. */
+	(void)tell_term(l2);
 	listen_to_ring(l2);
 	for (size_t i = 0; i < l2->nr; i++) {
 		struct item *it = l2->items[i];
@@ -272,6 +325,10 @@ on_record(void *arg, const struct l2_event *e)
 	struct addr a = answer_addr(&e->key);
 	struct item *it = item_at(l2, &a, e->key.ifindex);
 
+	if (e->watched) {
+		prober_hear(l2->prober, e);
+		return;
+	}
 	/* Not ours any more, or heard by one device of what we said by another. */
 	if (it && e->claim < L2_NR_CLAIMS && !devices_have_mac(l2->devices, e->mac))
 		item_claimed(it, e);
@@ -283,6 +340,25 @@ struct want {
 	const struct l2_address *a;
 	const char *device;
 };
+
+long
+l2_check(const struct l2_address *a, size_t nr)
+{
+	size_t all = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		if (!addr_is_unicast(&a[i].addr))
+			return -EINVAL;
+		for (size_t d = 0; d < a[i].nr_devices; d++) {
+			if (strlen(a[i].devices[d]) >= sizeof(((struct item *)0)->device))
+				return -EINVAL;
+		}
+		all += a[i].nr_devices;
+		if (all > ITEMS_MAX)
+			return -E2BIG;
+	}
+	return (long)all;
+}
 
 static int
 want_cmp(const void *a, const void *b)
@@ -296,20 +372,12 @@ want_cmp(const void *a, const void *b)
 static long
 wants_gather(const struct l2_address *a, size_t nr, struct want **out)
 {
-	size_t all = 0, used = 0;
+	long pairs = l2_check(a, nr);
+	size_t all = (size_t)pairs, used = 0;
 	struct want *w;
 
-	for (size_t i = 0; i < nr; i++) {
-		if (!addr_is_unicast(&a[i].addr))
-			return -EINVAL;
-		for (size_t d = 0; d < a[i].nr_devices; d++) {
-			if (strlen(a[i].devices[d]) >= sizeof(((struct item *)0)->device))
-				return -EINVAL;
-		}
-		all += a[i].nr_devices;
-		if (all > ITEMS_MAX)
-			return -E2BIG;
-	}
+	if (pairs < 0)
+		return pairs;
 	*out = w = mem_calloc(all + 1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
@@ -394,11 +462,77 @@ l2_term(struct l2 *l2, uint64_t ms)
 	int err;
 
 	l2->until_ns = ms ? l2_boot_ns() + ms * 1000000 : 0;
+	l2->term_set = true;
+	l2->term_told = false;
 	if (!answer_is_loaded(&l2->answer))
 		return;
-	err = answer_until(&l2->answer, l2->until_ns);
+	err = tell_term(l2);
 	if (err < 0 && log_allow(&l2->limit, loop_now_ms(l2->loop), 2, NULL))
 		log_error("l2-term-not-set", LOG_ERR(-err));
+}
+
+struct adopted {
+	unsigned *stands; /* the devices that the program is on */
+	size_t nr_stands, cap;
+	struct addr *all;
+	size_t nr_all, cap_all;
+};
+
+static void
+adopted_device(void *arg, struct answer *a, unsigned ifindex)
+{
+	struct adopted *d = arg;
+
+	(void)a;
+	if (mem_grow((void **)&d->stands, &d->cap, d->nr_stands, sizeof(*d->stands), 0) < 0)
+		return;
+	d->stands[d->nr_stands++] = ifindex;
+}
+
+static void
+adopted_entry(void *arg, const struct l2_key *key)
+{
+	struct adopted *d = arg;
+
+	for (size_t i = 0; i < d->nr_stands; i++) {
+		if (d->stands[i] != key->ifindex)
+			continue;
+		if (mem_grow((void **)&d->all, &d->cap_all, d->nr_all, sizeof(*d->all), 0) < 0)
+			return;
+		d->all[d->nr_all++] = answer_addr(key);
+		return;
+	}
+}
+
+static int
+addr_order(const void *a, const void *b)
+{
+	return addr_cmp(a, b);
+}
+
+size_t
+l2_adopted(struct l2 *l2, struct addr *out, size_t max)
+{
+	struct adopted d = { 0 };
+	size_t nr = 0;
+
+	if (l2->was_set || !answer_is_pinned(&l2->answer) || !load(l2) || !l2->answer.adopted ||
+	    !answer_is_in_time(&l2->answer, l2_boot_ns()))
+		return 0;
+	answer_attached_each(&l2->answer, adopted_device, &d);
+	(void)answer_each(&l2->answer, adopted_entry, &d);
+	if (d.nr_all > 0)
+		qsort(d.all, d.nr_all, sizeof(*d.all), addr_order);
+	for (size_t i = 0; i < d.nr_all; i++) {
+		if (i > 0 && addr_eq(&d.all[i], &d.all[i - 1]))
+			continue;
+		if (nr < max)
+			out[nr] = d.all[i];
+		nr++;
+	}
+	mem_free(d.stands);
+	mem_free(d.all);
+	return nr;
 }
 
 /* ---- life ---- */
@@ -414,6 +548,7 @@ l2_new(struct loop *loop, const char *pin_path, const struct l2_ops *ops, void *
 	l2->arg = arg;
 	timer_init(&l2->beat, loop, beat_due, l2);
 	l2->announcer = announcer_new(loop, &announce, l2);
+	l2->prober = prober_new(l2);
 	*err = answer_init(&l2->answer, pin_path);
 	if (*err == 0)
 		l2->devices = devices_new(loop, on_devices, l2, err);
@@ -440,6 +575,7 @@ l2_free(struct l2 *l2)
 	if (!l2)
 		return;
 	timer_stop(&l2->beat);
+	prober_free(l2->prober);
 	forget(l2);
 	loop_fd_free(l2->ring);
 	answer_close(&l2->answer);
@@ -455,6 +591,7 @@ l2_remove(struct l2 *l2)
 	size_t nr;
 	int err;
 
+	prober_stop(l2->prober);
 	for (size_t i = 0; i < l2->nr; i++)
 		item_end(l2->items[i]);
 	forget(l2);

@@ -9,7 +9,9 @@
  *   state    one row: the version of this layout; until when the answers stand.  Written by the
  *            daemon.
  *   counters by enum l2_count, for each CPU.  Written by the program.
- *   events   ring: somebody else claims or probes for an address of ours.
+ *   events   ring: somebody else claims or probes for an address of ours, or has one that we probe for.
+ *   watched  hash: address and interface that we probe for, and who was heard to have it.  Not
+ *            pinned: a probe ends with the process that made it.
  */
 #ifndef HERALD_L2_ABI_H
 #define HERALD_L2_ABI_H
@@ -42,6 +44,15 @@ struct l2_entry {
 };
 _Static_assert(sizeof(struct l2_entry) == 64, "l2_entry sits in a pinned map");
 
+/* What is probed for; answered or not is another matter. */
+struct l2_watch {
+	__u8 mac[6]; /* who was heard last, of @heard */
+	__u8 claim;  /* enum l2_claim: it has the address, or probes for it at the same time */
+	__u8 lost;   /* the ring was full: what was heard could not be told */
+	__u64 heard; /* so often, by others than the interface itself */
+};
+_Static_assert(sizeof(struct l2_watch) == 16, "l2_watch goes through a map");
+
 enum l2_device_flag {
 	L2_DEVICE_ROUTER = 1 << 0, /* forwards IPv6, RFC 4861 7.2.4 */
 };
@@ -60,12 +71,13 @@ struct l2_state {
 };
 _Static_assert(sizeof(struct l2_state) == 16, "l2_state sits in a pinned map");
 
-/* A record of `events`; of an entry at most one a second for each claim. */
+/* A record of `events`; of an entry at most one a second for each claim, of what is watched one for
+ * each time that the other one is another. */
 struct l2_event {
 	struct l2_key key;
 	__u8 mac[6];
-	__u8 claim; /* enum l2_claim */
-	__u8 pad;
+	__u8 claim;   /* enum l2_claim */
+	__u8 watched; /* not of an address of ours, but of one that is probed for */
 };
 _Static_assert(sizeof(struct l2_event) == 32, "l2_event goes through a ring");
 

@@ -2,7 +2,8 @@
 /*
  * l2/bpf/l2.bpf.c: answers ARP requests and neighbour solicitations for the addresses in a map, at
  * the tc ingress of a device, with that device's MAC address.  What it does not answer goes on as it
- * came; what asks for an address of ours in a way that the RFCs forbid ends here.
+ * came; what asks for an address of ours in a way that the RFCs forbid ends here.  Of addresses that
+ * the daemon probes for it tells who has them, and lets all of it through.
  *
  * RFC 826 (ARP), RFC 5227 (probes, conflicts), RFC 4861 7 (neighbour discovery), RFC 4862 5.4
  * (duplicate address detection).  Of an asker nothing is remembered here: the kernel keeps neighbour
@@ -71,6 +72,15 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 65536);
 } events SEC(".maps");
+
+/* Made and removed by the daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct l2_key);
+	__type(value, struct l2_watch);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} watched SEC(".maps");
 
 /* A message as it is looked at: too long for the stack. */
 struct nd_scratch {
@@ -155,26 +165,53 @@ is_in_time(void)
 	return !until || bpf_ktime_get_boot_ns() < until;
 }
 
+/* False: the ring is full. */
+INLINE bool
+report(const struct l2_key *key, const __u8 *mac, __u32 claim, __u8 is_watched)
+{
+	struct l2_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event)
+		return false;
+	event->key = *key;
+	__builtin_memcpy(event->mac, mac, 6);
+	event->claim = (__u8)claim;
+	event->watched = is_watched;
+	bpf_ringbuf_submit(event, 0);
+	return true;
+}
+
 /* Somebody with @mac claims what is ours. */
 INLINE void
 tell(struct l2_entry *e, const struct l2_key *key, const __u8 *mac, const __u32 claim)
 {
 	__u64 now = bpf_ktime_get_boot_ns();
-	struct l2_event *event;
 
 	__sync_fetch_and_add(&e->claims[claim], 1);
 	if (e->told_ns[claim] && now - e->told_ns[claim] < TELL_NS)
 		return;
 	e->told_ns[claim] = now;
 	__builtin_memcpy(e->foreign[claim], mac, 6);
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event)
+	(void)report(key, mac, claim, 0);
+}
+
+/*
+ * Somebody with @mac has, or looks for, what is probed for; our own frames, given back, say nothing.
+ * Another device of ours is known to the daemon: the next one that is heard is told as well.
+ */
+INLINE void
+hear(const struct l2_key *key, const struct l2_device *dev, const __u8 *mac, const __u32 claim)
+{
+	struct l2_watch *w = bpf_map_lookup_elem(&watched, key);
+
+	if (!w || mac_eq(mac, dev->mac))
 		return;
-	event->key = *key;
-	__builtin_memcpy(event->mac, mac, 6);
-	event->claim = (__u8)claim;
-	event->pad = 0;
-	bpf_ringbuf_submit(event, 0);
+	if (__sync_fetch_and_add(&w->heard, 1) && mac_eq(w->mac, mac))
+		return;
+	__builtin_memcpy(w->mac, mac, 6);
+	w->claim = (__u8)claim;
+	if (!report(key, mac, claim, 1))
+		w->lost = 1;
 }
 
 /* Our answer stands in the frame: back to where the question came from, without its tag. */
@@ -254,6 +291,8 @@ arp_handle(struct __sk_buff *skb)
 	/* RFC 5227 2.4: any packet, request or reply, with our address for its sender's. */
 	probe = !(f.arp.spa[0] | f.arp.spa[1] | f.arp.spa[2] | f.arp.spa[3]);
 	e = probe ? NULL : entry4(f.arp.spa, ifindex, &key);
+	if (!probe)
+		hear(&key, dev, f.arp.sha, L2_CLAIMS);
 	if (e) {
 		if (!mac_eq(f.arp.sha, dev->mac)) {
 			count(L2_ARP_FOREIGN);
@@ -264,6 +303,9 @@ arp_handle(struct __sk_buff *skb)
 	if (f.arp.op != bpf_htons(1))
 		return TC_ACT_UNSPEC;
 	e = entry4(f.arp.tpa, ifindex, &key);
+	/* RFC 5227 2.1.1: who probes for the same address at the same time is as much in the way. */
+	if (probe)
+		hear(&key, dev, f.arp.sha, L2_PROBES);
 	if (!e || mac_eq(f.arp.sha, dev->mac))
 		return TC_ACT_UNSPEC;
 	if (!is_in_time()) {
@@ -459,7 +501,19 @@ nd_answer(struct __sk_buff *skb, struct l2_entry *e, const struct l2_device *dev
 	return send_back(skb, e, L2_ND_ANSWERED);
 }
 
-/* A solicitation whose target is ours. */
+/* RFC 4861 7.1.1: from nowhere, so to the solicited-node group and without an address to answer to;
+ * from anywhere else to the group or to us. */
+INLINE bool
+is_well_addressed(const struct nd_frame *f, const struct nd_options *o)
+{
+	bool to_group = is_solicited_node(&f->ip.daddr, &f->nd.target);
+
+	if (is_unspecified(&f->ip.saddr))
+		return !o->link && to_group;
+	return to_group || !is_multicast(&f->ip.daddr);
+}
+
+/* A solicitation whose target is ours (@e) or probed for. */
 INLINE int
 nd_solicited(struct __sk_buff *skb, struct l2_entry *e, const struct l2_key *key,
     const struct l2_device *dev, const struct nd_options *o, struct nd_frame *f)
@@ -467,17 +521,20 @@ nd_solicited(struct __sk_buff *skb, struct l2_entry *e, const struct l2_key *key
 	bool unspecified = is_unspecified(&f->ip.saddr);
 	__u8 to[6];
 
-	/* RFC 4861 7.1.1: from nowhere, so to the solicited-node group and without an address to
-	 * answer to; from anywhere else to the group or to us. */
-	if ((unspecified && (o->link || !is_solicited_node(&f->ip.daddr, &f->nd.target))) ||
-	    (is_multicast(&f->ip.daddr) && !is_solicited_node(&f->ip.daddr, &f->nd.target))) {
+	if (!is_well_addressed(f, o)) {
 		count(L2_ND_ADDRESS);
-		return TC_ACT_SHOT;
+		return e ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 	}
 	if (o->link)
 		__builtin_memcpy(to, o->mac, 6);
 	else
 		__builtin_memcpy(to, f->eth.h_source, 6);
+	if (unspecified)
+		hear(key, dev, to, L2_PROBES);
+	else if (addr6_eq(&f->ip.saddr, &f->nd.target))
+		hear(key, dev, to, L2_CLAIMS);
+	if (!e)
+		return TC_ACT_UNSPEC;
 	if (mac_eq(to, dev->mac) || !mac_is_host(to))
 		return TC_ACT_SHOT;
 	if (addr6_eq(&f->ip.saddr, &f->nd.target)) {
@@ -496,7 +553,7 @@ nd_solicited(struct __sk_buff *skb, struct l2_entry *e, const struct l2_key *key
 	return nd_answer(skb, e, dev, to, f);
 }
 
-/* Somebody advertises what is ours: RFC 4862 5.4.4. */
+/* Somebody advertises what is ours (@e) or probed for: RFC 4862 5.4.4. */
 INLINE int
 nd_advertised(struct l2_entry *e, const struct l2_key *key, const struct l2_device *dev,
     const struct nd_options *o, const struct nd_frame *f)
@@ -512,11 +569,28 @@ nd_advertised(struct l2_entry *e, const struct l2_key *key, const struct l2_devi
 		__builtin_memcpy(from, o->mac, 6);
 	else
 		__builtin_memcpy(from, f->eth.h_source, 6);
-	if (!mac_eq(from, dev->mac)) {
+	hear(key, dev, from, L2_CLAIMS);
+	if (e && !mac_eq(from, dev->mac)) {
 		count(L2_ND_FOREIGN);
 		tell(e, key, from, L2_CLAIMS);
 	}
 	return TC_ACT_UNSPEC;
+}
+
+/* Is it a solicitation or an advertisement?  Of all that is IPv6 the least is looked at: extension
+ * headers have no place here.  Too short for a target: the kernel, too, discards it. */
+INLINE bool
+nd_load(struct __sk_buff *skb, struct nd_frame *f)
+{
+	__u8 type[1];
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + 6, type, 1) < 0 || type[0] != IPPROTO_ICMPV6 ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(f->ip), type, 1) < 0 ||
+	    (type[0] != ND_SOLICIT && type[0] != ND_ADVERT))
+		return false;
+	__builtin_memset(f, 0, sizeof(*f));
+	return bpf_skb_load_bytes(skb, 0, &f->eth, ETH_HLEN + sizeof(f->ip) + ND_LEN) == 0 &&
+	    f->ip.version == 6;
 }
 
 INLINE int
@@ -528,26 +602,17 @@ nd_handle(struct __sk_buff *skb)
 	struct nd_frame f;
 	struct l2_entry *e;
 	struct l2_key key;
-	__u8 type[1];
 
-	/* Of all that is IPv6 the least is looked at: extension headers have no place here. */
-	if (bpf_skb_load_bytes(skb, ETH_HLEN + 6, type, 1) < 0 || type[0] != IPPROTO_ICMPV6 ||
-	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(f.ip), type, 1) < 0 ||
-	    (type[0] != ND_SOLICIT && type[0] != ND_ADVERT))
-		return TC_ACT_UNSPEC;
-	__builtin_memset(&f, 0, sizeof(f));
-	/* Too short for a target: the kernel, too, discards it. */
-	if (bpf_skb_load_bytes(skb, 0, &f.eth, ETH_HLEN + sizeof(f.ip) + ND_LEN) < 0 ||
-	    f.ip.version != 6)
+	if (!nd_load(skb, &f))
 		return TC_ACT_UNSPEC;
 	e = entry6(&f.nd.target, ifindex, &key);
 	dev = bpf_map_lookup_elem(&devices, &ifindex);
-	if (!e || !dev)
+	if (!dev || (!e && !bpf_map_lookup_elem(&watched, &key)))
 		return TC_ACT_UNSPEC;
 	why = nd_check(skb, &f.ip, &f.nd, &o);
 	if (why) {
 		count(why - 1);
-		return TC_ACT_SHOT;
+		return e ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 	}
 	return f.nd.type == ND_SOLICIT ? nd_solicited(skb, e, &key, dev, &o, &f)
 				       : nd_advertised(e, &key, dev, &o, &f);

@@ -1,0 +1,359 @@
+/*
+ * tests/unit/l2/test_probe.c: is an address in use?  The engine on a veth pair in a real kernel, and at
+ * the other end hosts of all kinds, frame by frame.  Skipped without the rights.
+ */
+#include "tests/unit/l2/bed.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "l2/l2.h"
+#include "lib/loop.h"
+#include "lib/mem.h"
+#include "tests/unit/l2/tap.h"
+
+#define VIP4 "192.0.2.211"
+#define VIP6 "2001:db8::abcd:1"
+#define HOST4 "192.0.2.7"
+#define HOST6 "2001:db8::7"
+#define MANY 1000
+
+static struct loop *loop;
+static struct l2 *l2;
+static bool there; /* another host */
+static const uint8_t mac_c[6] = { 0x02, 0xcc, 0, 0, 0, 3 };
+static const char *const on_va[] = { "va" };
+
+static struct l2_probed verdicts[MANY + 8];
+static char verdict_device[MANY + 8][16];
+static uint64_t verdict_ms[MANY + 8];
+static size_t nr_verdicts;
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void
+on_probed(void *arg, const struct l2_probed *p)
+{
+	(void)arg;
+	ck_assert_uint_lt(nr_verdicts, MANY + 8);
+	verdicts[nr_verdicts] = *p;
+	snprintf(verdict_device[nr_verdicts], 16, "%s", p->device);
+	verdict_ms[nr_verdicts++] = now_ms();
+}
+
+static bool
+device_known(void *arg, const struct l2_seen_device *d)
+{
+	*(bool *)arg |= strcmp(d->name, "va") == 0 && d->running;
+	return true;
+}
+
+static bool
+is_ready(void)
+{
+	bool found = false;
+
+	return l2_devices_each(l2, device_known, &found) && found;
+}
+
+#define UNTIL(cond)                                                                                \
+	do {                                                                                       \
+		uint64_t until_end = now_ms() + 10000;                                             \
+		while (!(cond) && now_ms() < until_end)                                            \
+			loop_turn(loop, 1);                                                        \
+		ck_assert(cond);                                                                   \
+	} while (0)
+
+static void
+start(void)
+{
+	const struct l2_ops ops = { 0 };
+	int err;
+
+	l2 = l2_new(loop, pin, &ops, NULL, &err);
+	ck_assert_ptr_nonnull(l2);
+	UNTIL(is_ready());
+}
+
+static void
+setup(void)
+{
+	bed_setup();
+	loop = loop_new();
+	tap_open();
+	nr_verdicts = 0;
+	start();
+}
+
+static void
+teardown(void)
+{
+	l2_free(l2);
+	loop_free(loop);
+	tap_close();
+	if (there)
+		ck_assert_int_eq(bed_ip("netns del there"), 0);
+	there = false;
+	bed_teardown();
+}
+
+static void
+probe(const char *text)
+{
+	struct l2_address a = { .addr = ip(text), .devices = on_va, .nr_devices = 1 };
+
+	ck_assert_int_eq(l2_probe(l2, &a, 1, on_probed, NULL), 0);
+}
+
+static void
+question(struct frame *f, const char *vip)
+{
+	if (strchr(vip, ':'))
+		nd_build(f,
+		    &(struct nd){
+			.smac = mac_a, .src = "::", .dst = group_of(vip), .target = vip });
+	else
+		arp_build(f, &(struct arp){ .sha = mac_a, .spa = "0.0.0.0", .tpa = vip });
+}
+
+static void
+turn_for(uint64_t ms)
+{
+	uint64_t end = now_ms() + ms;
+
+	while (now_ms() < end)
+		loop_turn(loop, 1);
+}
+
+/* ---- nobody ---- */
+
+static const char *const vips[] = { VIP4, VIP6 };
+
+/* Three questions, 40 ms between them, and a verdict 70 ms after the last. */
+START_TEST(free_address)
+{
+	uint64_t begin = now_ms(), at[8] = { 0 };
+	struct frame q, f;
+	unsigned n = 0;
+
+	question(&q, vips[_i]);
+	probe(vips[_i]);
+	ck_assert_uint_eq(nr_verdicts, 0);
+	while (nr_verdicts == 0 && now_ms() < begin + 10000) {
+		loop_turn(loop, 1);
+		while (tap_get(&f)) {
+			if (frame_is(&f, &q) && n < 8)
+				at[n++] = now_ms();
+		}
+	}
+	ck_assert_uint_eq(nr_verdicts, 1);
+	ck_assert(verdicts[0].known && !verdicts[0].in_use);
+	ck_assert_str_eq(addr_str(&verdicts[0].addr), vips[_i]);
+	ck_assert_uint_eq(n, 3);
+	for (unsigned i = 1; i < 3; i++)
+		ck_assert_uint_ge(at[i] + 2 - at[i - 1], 40);
+	ck_assert_uint_ge(verdict_ms[0] + 2 - at[2], 70);
+	turn_for(100);
+	ck_assert_uint_eq(nr_verdicts, 1);
+	ck_assert_uint_eq(tap_count(&q), 0);
+}
+END_TEST
+
+/* ---- somebody ---- */
+
+/* Each form in which somebody can have the address, or want it. */
+static void
+use(struct frame *f, int form)
+{
+	static const uint8_t all[6] = { 255, 255, 255, 255, 255, 255 };
+	const struct arp arps[] = {
+		{ .dmac = mac_a,
+		    .op = 2,
+		    .sha = mac_c,
+		    .spa = VIP4,
+		    .tha = mac_a,
+		    .tpa = "0.0.0.0" },
+		{ .op = 2, .sha = mac_c, .spa = VIP4, .tha = all, .tpa = VIP4 },
+		{ .op = 1, .sha = mac_c, .spa = VIP4, .tpa = VIP4 },
+		{ .op = 1, .sha = mac_c, .spa = VIP4, .tpa = HOST4 },
+		{ .op = 1, .sha = mac_c, .spa = "0.0.0.0", .tpa = VIP4 },
+	};
+	const struct nd nds[] = {
+		{ .smac = mac_c,
+		    .type = 136,
+		    .src = VIP6,
+		    .dst = "ff02::1",
+		    .flags = 0x20,
+		    .tlla = mac_c },
+		{ .smac = mac_c,
+		    .type = 136,
+		    .src = VIP6,
+		    .dst = HOST6,
+		    .dmac = mac_a,
+		    .flags = 0x60 },
+		{ .smac = mac_c, .src = "::", .dst = group_of(VIP6) },
+		{ .smac = mac_c, .src = "::", .dst = group_of(VIP6), .nonce = true },
+		{ .smac = mac_c, .src = VIP6, .dst = group_of(VIP6), .slla = mac_c },
+	};
+
+	if (form < 5) {
+		arp_build(f, &arps[form]);
+	} else {
+		struct nd m = nds[form - 5];
+
+		m.target = VIP6;
+		nd_build(f, &m);
+	}
+}
+
+START_TEST(used)
+{
+	uint64_t begin;
+	struct frame f;
+
+	probe(vips[_i >= 5]);
+	begin = now_ms();
+	loop_turn(loop, 0);
+	loop_turn(loop, 0);
+	use(&f, _i);
+	tap_send(&f);
+	UNTIL(nr_verdicts == 1);
+	ck_assert(verdicts[0].known && verdicts[0].in_use);
+	ck_assert_mem_eq(verdicts[0].mac, mac_c, 6);
+	ck_assert_str_eq(verdict_device[0], "va");
+	printf("told after %llu ms\n", (unsigned long long)(verdict_ms[0] - begin));
+	/* Once, and nothing is asked any more. */
+	question(&f, vips[_i >= 5]);
+	(void)tap_count(&f);
+	turn_for(200);
+	ck_assert_uint_eq(nr_verdicts, 1);
+	ck_assert_uint_eq(tap_count(&f), 0);
+}
+END_TEST
+
+/* About another address, by ourselves, or such as no host may send. */
+static void
+noise(struct frame *f, int form)
+{
+	switch (form) {
+	case 0:
+		arp_build(f, &(struct arp){ .op = 2, .sha = mac_c, .spa = HOST4, .tpa = VIP4 });
+		break;
+	case 1: /* who asks for it knows nothing of it */
+		arp_build(f, &(struct arp){ .op = 1, .sha = mac_c, .spa = HOST4, .tpa = VIP4 });
+		break;
+	case 2: /* ours, given back by a switch */
+		arp_build(
+		    f, &(struct arp){ .smac = mac_a, .sha = mac_a, .spa = "0.0.0.0", .tpa = VIP4 });
+		break;
+	case 3: /* by another device of ours */
+		arp_build(f, &(struct arp){ .op = 2, .sha = mac_b, .spa = VIP4, .tpa = VIP4 });
+		break;
+	case 4: /* from afar */
+		nd_build(f,
+		    &(struct nd){ .smac = mac_c,
+			.type = 136,
+			.src = VIP6,
+			.dst = "ff02::1",
+			.target = VIP6,
+			.hop = 254,
+			.tlla = mac_c });
+		break;
+	case 5:
+		nd_build(f,
+		    &(struct nd){ .smac = mac_c,
+			.src = HOST6,
+			.dst = group_of(VIP6),
+			.target = VIP6,
+			.slla = mac_c });
+		break;
+	case 6:
+		nd_build(f,
+		    &(struct nd){
+			.smac = mac_a, .src = "::", .dst = group_of(VIP6), .target = VIP6 });
+		break;
+	default: /* a group has no duplicate */
+		nd_build(f,
+		    &(struct nd){ .smac = mac_c, .src = "::", .dst = "ff02::1", .target = VIP6 });
+	}
+}
+
+START_TEST(not_used)
+{
+	struct frame f;
+
+	probe(vips[_i >= 4]);
+	loop_turn(loop, 0);
+	loop_turn(loop, 0);
+	noise(&f, _i);
+	tap_send(&f);
+	UNTIL(nr_verdicts == 1);
+	ck_assert(verdicts[0].known && !verdicts[0].in_use);
+}
+END_TEST
+
+/* The verdict of our own device's frame does not hide that of another. */
+START_TEST(used_behind_our_own)
+{
+	struct frame own, f;
+
+	arp_build(&own, &(struct arp){ .op = 2, .sha = mac_b, .spa = VIP4, .tpa = VIP4 });
+	use(&f, 1);
+	probe(VIP4);
+	loop_turn(loop, 0);
+	loop_turn(loop, 0);
+	tap_send(&own);
+	tap_send(&f);
+	UNTIL(nr_verdicts == 1);
+	ck_assert(verdicts[0].in_use);
+	ck_assert_mem_eq(verdicts[0].mac, mac_c, 6);
+}
+END_TEST
+
+/* A host that has it: the kernel itself. */
+START_TEST(used_by_a_host)
+{
+	ck_assert_int_eq(bed_ip("netns add there"), 0);
+	there = true;
+	ck_assert_int_eq(bed_ip("link set vb netns there"), 0);
+	ck_assert_int_eq(bed_ip("-n there addr add 192.0.2.211/24 dev vb"), 0);
+	ck_assert_int_eq(bed_ip("-n there addr add 2001:db8::abcd:1/64 dev vb nodad"), 0);
+	ck_assert_int_eq(bed_ip("-n there link set vb up"), 0);
+	turn_for(20);
+	UNTIL(is_ready());
+	probe(VIP4);
+	probe(VIP6);
+	UNTIL(nr_verdicts == 2);
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert(verdicts[i].known && verdicts[i].in_use);
+		ck_assert_mem_eq(verdicts[i].mac, mac_b, 6);
+	}
+}
+END_TEST
+
+static void
+add_tests(Suite *s)
+{
+	TCase *tc = tcase_create("probe");
+
+	if (!bed_can())
+		unit_skip("no right to load BPF programs and make namespaces");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, free_address, 0, 2);
+	tcase_add_loop_test(tc, used, 0, 10);
+	tcase_add_loop_test(tc, not_used, 0, 8);
+	tcase_add_test(tc, used_behind_our_own);
+	tcase_add_test(tc, used_by_a_host);
+	suite_add_tcase(s, tc);
+}
+
+UNIT_MAIN("probe", add_tests)
