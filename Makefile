@@ -45,7 +45,8 @@ SAN_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=a
 endif
 
 H_CPPFLAGS = -I$(BUILD) -I. -D_GNU_SOURCE $(LIBEVENT_CFLAGS) $(YAML_CFLAGS) $(LIBNL_CFLAGS) \
-	$(LIBNL_ROUTE_CFLAGS) $(JANSSON_CFLAGS) $(CURL_CFLAGS) $(LIBCAP_NG_CFLAGS) $(LIBBPF_CFLAGS) $(CPPFLAGS)
+	$(LIBNL_ROUTE_CFLAGS) $(JANSSON_CFLAGS) $(CURL_CFLAGS) $(LIBCAP_NG_CFLAGS) $(LIBBPF_CFLAGS) \
+	$(CRYPTO_CFLAGS) $(CPPFLAGS)
 H_CFLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(HARDEN) -fPIE -fno-common $(SAN_FLAGS) \
 	$(COVERAGE_CFLAGS)
 H_LDFLAGS = -pie -Wl,-O1,--as-needed,-z,relro,-z,now,--hash-style=gnu $(SAN_FLAGS) \

@@ -46,7 +46,8 @@ struct bfd_conf {
 };
 
 struct bfd_ops {
-	/* The session came up or is not up any more.  @why: what this end, or the other, says of it. */
+	/* The session came up (BFD_UP) or is not up any more (BFD_DOWN).  @why: what this end, or the
+	 * other, says of it.  Watches may be made and freed in it. */
 	void (*changed)(void *arg, enum bfd_state, const char *why);
 };
 
@@ -62,7 +63,7 @@ const char *bfd_error(const struct bfd *); /* "": none; else what failed, and wh
  * Watch a host.  Watches of the same peer, local address, device and hops share one session, with the
  * shortest intervals and the largest multiplier that any asks for; their keys must be alike.  Begins
  * as down; @ops->changed is called for every change after that, never from here.  NULL: *err (-EINVAL
- * what cannot be watched, -EEXIST another key, -ENOMEM).
+ * what cannot be watched, -EEXIST another key, -ENOSPC too many sessions, -ENOMEM).
  */
 struct bfd_watch *bfd_watch_new(
     struct bfd *, const struct bfd_conf *, const struct bfd_ops *, void *arg, int *err);
@@ -73,6 +74,8 @@ void bfd_watch_free(struct bfd_watch *);
 enum bfd_state bfd_watch_state(const struct bfd_watch *);
 /* The other end's last state was AdminDown: it stopped by itself, RFC 5882 4.2. */
 bool bfd_watch_is_admin(const struct bfd_watch *);
+/* The other end's BFD does not share the fate of its control plane (RFC 5880 4.1, C; RFC 5882 4.3.2). */
+bool bfd_watch_is_independent(const struct bfd_watch *);
 
 struct bfd_seen {
 	struct addr peer, local;
@@ -89,9 +92,15 @@ struct bfd_seen {
 	uint32_t ups, downs;
 	unsigned watches;
 	bool authenticated;
+	int error; /* why nothing can be sent now (-errno); 0 */
 };
 /* As the thread told last, at most a second ago (states: as known now).  In the order of peers;
  * borrowed for the call. */
 void bfd_each(struct bfd *, bool (*each)(void *, const struct bfd_seen *), void *arg);
+
+/* Packets that were not taken, by the rule that they broke.  Static names; NULL past the end. */
+uint64_t bfd_drops(const struct bfd *, unsigned i);
+const char *bfd_drop_name(unsigned i);
+const char *bfd_drop_sentence(unsigned i);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "daemon/app.h"
 
+#include "daemon/bfd_apply.h"
 #include "daemon/kube_apply.h"
 #include "daemon/notify.h"
 #include "daemon/service.h"
@@ -525,6 +526,7 @@ app_fini(struct app *app)
 	control_free(app->control);
 	kube_apply_fini(app);
 	l2_apply_fini(app);
+	bfd_apply_fini(app);
 	datapath_apply_fini(app);
 	show_fini(app);
 	bgp_free(app->bgp);

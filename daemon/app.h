@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct bfd;
 struct frontend_id;
 struct kube_side;
 struct learned;
@@ -43,6 +44,7 @@ struct app {
 	struct metallb *metallb; /* MetalLB's documents, translated */
 	struct ipam *ipam;
 	struct bgp *bgp;
+	struct bfd *bfd;	   /* NULL: nobody needed it yet; app_bfd() */
 	struct fib *fib;	   /* NULL: netlink could not be opened */
 	struct tunnel *tunnel;	   /* NULL likewise */
 	struct datapath *datapath; /* NULL: mode none, or not yet */

@@ -1,0 +1,5 @@
+# bfd/: bidirectional forwarding detection, in a thread of its own.
+ROOMS += bfd
+bfd_SRC := $(wildcard bfd/*.c)
+bfd_USES = lib
+bfd_LIBS = $(CRYPTO_LIBS) -pthread
