@@ -94,8 +94,6 @@ static const struct {
 	{ "cilium.io", "CiliumBGPNodeConfig",
 	    "written by Cilium's operator, and made here from CiliumBGPClusterConfig; must be left "
 	    "out" },
-	{ "cilium.io", "CiliumPodIPPool", "not supported by this version; must be left out" },
-	{ "heraldlb.io", "PodIPPool", "not supported by this version; must be left out" },
 };
 
 /* Is the kind known in some other group or version? */

@@ -22,6 +22,7 @@ enum res_dp_mode { RES_DP_BPF, RES_DP_NONE };
 enum res_dp_attach { RES_ATTACH_AUTO, RES_ATTACH_XDP, RES_ATTACH_TC };
 enum res_dp_forwarding { RES_FORWARD_SNAT, RES_FORWARD_DSR };
 enum res_dp_tunnel { RES_TUNNEL_NONE, RES_TUNNEL_VXLAN };
+enum res_ipam_mode { RES_IPAM_KUBERNETES, RES_IPAM_CLUSTER_POOL, RES_IPAM_MULTI_POOL };
 enum res_dp_algorithm { RES_ALGORITHM_MAGLEV, RES_ALGORITHM_RANDOM };
 
 struct res_kubernetes_source {
@@ -69,6 +70,18 @@ struct res_l2 {
 	uint32_t come_back_s;
 };
 
+/* Addresses of pods: where a node's ranges come from, and who asks for single ones. */
+struct res_pod_ipam {
+	enum res_ipam_mode mode;
+	const char *socket; /* of herald-ipam; "": beside the control socket */
+	struct {
+		const struct prefix *v;
+		size_t nr;
+	} pool_v4, pool_v6; /* mode cluster-pool */
+	uint32_t mask_v4, mask_v6, pre_allocation, leak_check_s;
+	const char *default_pool;
+};
+
 struct res_herald_config {
 	struct res_object obj;
 	const char *node_name; /* "": -n, else the host name */
@@ -77,6 +90,7 @@ struct res_herald_config {
 	const char *control_socket;
 	bool metrics_off; /* listen: "" */
 	struct res_listen metrics_listen;
+	bool metrics_per_service;
 	enum res_log_level log_level;
 	enum res_log_format log_format;
 	struct {
@@ -87,6 +101,7 @@ struct res_herald_config {
 	uint8_t bgp_allow_as_in;
 	struct res_datapath datapath;
 	struct res_l2 l2;
+	struct res_pod_ipam ipam;
 	bool direct_node_routes, install_learned;
 	uint32_t routing_table;
 };

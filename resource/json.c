@@ -41,6 +41,8 @@ annotation_counts(const char *key)
 	for (size_t i = 0; families[i]; i++)
 		if (ends_with(key, len, families[i]))
 			return true;
+	if (strncmp(key, "io.cilium.network.", 18) == 0) /* of Nodes, as older Ciliums write them */
+		return true;
 	return strncmp(key, "service.", 8) == 0 && ends_with(key, len, ".kubernetes.io");
 }
 

@@ -43,6 +43,8 @@ static const struct schema schemas[RES_NR_KINDS] = {
 		NULL, false, false, &namespace_table, NULL },
 	[RES_BFD_PROFILE] = { RES_BFD_PROFILE, "BFDProfile", NATIVE,
 		NULL, false, false, &bfd_profile_table, NULL },
+	[RES_POD_IP_POOL] = { RES_POD_IP_POOL, "PodIPPool", NATIVE,
+		"CiliumPodIPPool", false, false, &pod_ip_pool_table, NULL },
 	[RES_METALLB_POOL] = { RES_METALLB_POOL, "IPAddressPool", METALLB,
 		NULL, true, false, &mlb_pool_table, NULL },
 	[RES_METALLB_ADDRESS_POOL] = { RES_METALLB_ADDRESS_POOL, "AddressPool", METALLB,

@@ -27,6 +27,7 @@ enum res_kind {
 	RES_L2_POLICY,
 	RES_NAMESPACE,
 	RES_BFD_PROFILE,
+	RES_POD_IP_POOL,
 	/* MetalLB's, which only their translation looks at (translate.h) */
 	RES_METALLB_POOL,
 	RES_METALLB_ADDRESS_POOL,

@@ -60,6 +60,24 @@ struct res_lb_ip_pool {
 	struct res_service_allocation allocation;
 };
 
+/* ---- PodIPPool ---- */
+
+/* Nodes are given ranges of mask_size out of the cidrs. */
+struct res_pod_pool_family {
+	struct {
+		const struct prefix *v;
+		size_t nr;
+	} cidrs;
+	uint32_t mask_size;
+};
+
+struct res_pod_ip_pool {
+	struct res_object obj;
+	bool has_v4, has_v6;
+	struct res_pod_pool_family v4, v6;
+	struct selector pod_selector, namespace_selector; /* absent: only for who names the pool */
+};
+
 /* ---- L2AnnouncementPolicy ---- */
 
 struct res_preference {

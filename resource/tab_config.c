@@ -100,6 +100,53 @@ spec_check(struct decoder *d, const struct node *map, void *at)
 		    "tunnel: vxlan must not be with routing.directNodeRoutes: true");
 }
 
+static bool
+is_ipam_socket(const void *at)
+{
+	return !**(const char *const *)at || is_socket_path(at);
+}
+
+/* Does each prefix fit the family, and hold at least one range? */
+static void
+cluster_pool_check(struct decoder *d, const struct node *map, const char *field,
+    const struct prefix *v, size_t nr, enum addr_family family, uint32_t mask)
+{
+	for (size_t i = 0; map && i < nr; i++) {
+		if (v[i].addr.family != family)
+			decode_fault_item(d, map, field, i, "%s: must be of family IPv%d",
+			    prefix_str(&v[i]), family == ADDR_V4 ? 4 : 6);
+		else if (v[i].len > mask)
+			decode_fault_item(d, map, field, i,
+			    "%s: must be as large as a node's range, /%u, or larger",
+			    prefix_str(&v[i]), mask);
+		for (size_t k = 0; k < i; k++)
+			if (prefix_covers(&v[k], &v[i]) || prefix_covers(&v[i], &v[k]))
+				decode_fault_item(d, map, field, i, "%s: must not overlap %s",
+				    prefix_str(&v[i]), prefix_str(&v[k]));
+	}
+}
+
+static void
+cluster_pools_check(struct decoder *d, const struct node *map, void *at)
+{
+	const struct res_pod_ipam *p = at;
+
+	cluster_pool_check(
+	    d, map, "ipv4PodCIDRs", p->pool_v4.v, p->pool_v4.nr, ADDR_V4, p->mask_v4);
+	cluster_pool_check(
+	    d, map, "ipv6PodCIDRs", p->pool_v6.v, p->pool_v6.nr, ADDR_V6, p->mask_v6);
+}
+
+static void
+ipam_check(struct decoder *d, const struct node *map, void *at)
+{
+	const struct res_pod_ipam *p = at;
+
+	if (map && p->mode == RES_IPAM_CLUSTER_POOL && !p->pool_v4.nr && !p->pool_v6.nr)
+		decode_fault(d, map, "clusterPool",
+		    "missing: must have ipv4PodCIDRs or ipv6PodCIDRs with mode cluster-pool");
+}
+
 /* IPv6 is not carried by links of less. */
 static bool
 is_tunnel_mtu(const void *at)
@@ -124,6 +171,7 @@ is_dialect(const void *at)
 #define CONF struct res_herald_config
 #define KUBE struct res_kubernetes_source
 #define DP struct res_datapath
+#define PODS struct res_pod_ipam
 #define L2 struct res_l2
 
 static const char *const level_words[] = { "error", "warn", "info", "debug", NULL };
@@ -197,7 +245,9 @@ static const struct table control_table = { control_fields, 0, NULL };
 
 static const struct field metrics_fields[] = {
 	{ "listen", T_LISTEN, 0, FIELD_AT(CONF, metrics_listen), .min = 1, .def = "127.0.0.1:7479",
-	  .cost = RES_COST_RESTART, .help = "/metrics, /healthz, /readyz; \"\": off" },
+	  .help = "/metrics, /healthz, /readyz; \"\": off" },
+	{ "perService", T_BOOL, 0, FIELD_AT(CONF, metrics_per_service), .def = "false",
+	  .help = "three series more for each frontend" },
 	FIELD_END,
 };
 static const struct table metrics_table = { metrics_fields, 0, metrics_check };
@@ -298,6 +348,42 @@ static const struct field l2_config_fields[] = {
 };
 static const struct table l2_config_table = { l2_config_fields, sizeof(L2), NULL };
 
+static const char *const ipam_words[] = { "kubernetes", "cluster-pool", "multi-pool", NULL };
+
+static const struct field cluster_pool_fields[] = {
+	{ "ipv4PodCIDRs", T_PREFIX, F_LIST, FIELD_LIST_AT(PODS, pool_v4), .cost = RES_COST_SOFT,
+	  .help = "nodes' ranges are carved out of these, in this order; only ever append" },
+	{ "ipv4MaskSize", T_UINT, 0, FIELD_AT(PODS, mask_v4), .min = 8, .max = 30, .def = "24",
+	  .cost = RES_COST_SOFT, .help = "length of a node's IPv4 range; never change it" },
+	{ "ipv6PodCIDRs", T_PREFIX, F_LIST, FIELD_LIST_AT(PODS, pool_v6), .cost = RES_COST_SOFT,
+	  .help = "likewise of IPv6" },
+	{ "ipv6MaskSize", T_UINT, 0, FIELD_AT(PODS, mask_v6), .min = 16, .max = 126, .def = "120",
+	  .cost = RES_COST_SOFT, .help = "length of a node's IPv6 range; never change it" },
+	FIELD_END,
+};
+static const struct table cluster_pool_table = { cluster_pool_fields, 0, cluster_pools_check };
+
+static const struct field ipam_fields[] = {
+	{ "mode", T_ENUM, 0, FIELD_AT(PODS, mode), .words = ipam_words, .def = "kubernetes",
+	  .cost = RES_COST_SOFT,
+	  .help = "where a node's PodCIDRs come from: its Node, clusterPool, or PodIPPools" },
+	{ "socket", T_STRING, 0, FIELD_AT(PODS, socket), .valid = is_ipam_socket,
+	  .right = "an absolute path of at most 107 bytes", .cost = RES_COST_RESTART,
+	  .help = "where herald-ipam asks; default: herald-ipam.sock beside the control socket" },
+	FIELD_GROUP("clusterPool", 0, cluster_pool_table),
+	{ "preAllocation", T_UINT, 0, FIELD_AT(PODS, pre_allocation), .min = 1, .max = 1024,
+	  .def = "8", .cost = RES_COST_SOFT,
+	  .help = "multi-pool: so many addresses of a pool are kept ready on a node" },
+	{ "defaultPool", T_STRING, 0, FIELD_AT(PODS, default_pool), .min = 1, .max = 253,
+	  .def = "default", .cost = RES_COST_SOFT,
+	  .help = "multi-pool: for pods that nothing else decides for" },
+	{ "leakCheckSeconds", T_UINT, 0, FIELD_AT(PODS, leak_check_s), .min = 1, .max = 3600,
+	  .def = "30", .cost = RES_COST_SOFT,
+	  .help = "between looks for addresses whose network namespace is gone" },
+	FIELD_END,
+};
+static const struct table ipam_table = { ipam_fields, sizeof(PODS), ipam_check };
+
 static const struct field routing_fields[] = {
 	{ "directNodeRoutes", T_BOOL, 0, FIELD_AT(CONF, direct_node_routes), .cost = RES_COST_SOFT,
 	  .help = "a route to the PodCIDRs of every node on the same link" },
@@ -324,6 +410,8 @@ static const struct field spec_fields[] = {
 	  .help = "how packets are carried" },
 	{ "l2", T_STRUCT, 0, FIELD_AT(CONF, l2), .sub = &l2_config_table,
 	  .help = "layer 2 announcements: the nodes among themselves" },
+	{ "ipam", T_STRUCT, 0, FIELD_AT(CONF, ipam), .sub = &ipam_table,
+	  .help = "addresses of pods" },
 	FIELD_GROUP("routing", 0, routing_table),
 	FIELD_END,
 };

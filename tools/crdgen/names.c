@@ -87,6 +87,7 @@ static const char *const advert_cilium[] = { "cbgpadvert", NULL };
 static const char *const override_shorts[] = { "bgpnco", NULL };
 static const char *const override_cilium[] = { "cbgpnodeoverride", NULL };
 static const char *const l2_shorts[] = { "l2pol", NULL };
+static const char *const pod_pool_cilium[] = { "cpip", NULL };
 static const char *const l2_cilium[] = { "l2announcement", NULL };
 
 static const struct naming namings[] = {
@@ -107,6 +108,8 @@ static const struct naming namings[] = {
 	  "For which Services, and where, ARP and NDP are answered." },
 	{ RES_BFD_PROFILE, "bfdprofiles", none, none, bfd_columns,
 	  "How a peer is watched with BFD. Named by the BGPPeerConfigs that use it." },
+	{ RES_POD_IP_POOL, "podippools", none, pod_pool_cilium, age_columns,
+	  "Addresses that pods are given; nodes hold ranges of it." },
 	{ RES_METALLB_POOL, "ipaddresspools", none, none, mlb_pool_columns,
 	  "Addresses that Services of type LoadBalancer are given." },
 	{ RES_METALLB_ADDRESS_POOL, "addresspools", none, none, mlb_old_pool_columns,

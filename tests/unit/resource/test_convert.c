@@ -251,13 +251,13 @@ END_TEST
 
 START_TEST(cilium_without_equivalent)
 {
-	struct converted r = convert("apiVersion: cilium.io/v2alpha1\nkind: CiliumPodIPPool\n"
+	struct converted r = convert("apiVersion: cilium.io/v2alpha1\nkind: CiliumBGPNodeConfig\n"
 				     "metadata: {name: p}\nspec: {}\n");
 
 	ck_assert_str_eq(r.out, "");
 	ck_assert_str_eq(r.faults,
-	    "t.yaml:2:7: CiliumPodIPPool/p: kind: CiliumPodIPPool: not supported by this version; "
-	    "must be left out\n");
+	    "t.yaml:2:7: CiliumBGPNodeConfig/p: kind: CiliumBGPNodeConfig: written by Cilium's "
+	    "operator, and made here from CiliumBGPClusterConfig; must be left out\n");
 	converted_fini(&r);
 }
 END_TEST

@@ -57,9 +57,23 @@ static const struct {
 	    "2:7: CiliumBGPPeeringPolicy/a: kind: CiliumBGPPeeringPolicy: the first version of "
 	    "Cilium's BGP configuration; must be written as CiliumBGPClusterConfig, "
 	    "CiliumBGPPeerConfig and CiliumBGPAdvertisement" },
-	{ "apiVersion: heraldlb.io/v1\nkind: PodIPPool\nmetadata: {name: a}\n",
-	    "2:7: PodIPPool/a: kind: PodIPPool: not supported by this version; must be left "
-	    "out" },
+	{ "apiVersion: heraldlb.io/v1\nkind: PodIPPool\nmetadata: {name: a}\nspec: {}\n",
+	    "4:7: PodIPPool/a: spec: missing: must have ipv4 or ipv6" },
+	{ "apiVersion: heraldlb.io/v1\nkind: PodIPPool\nmetadata: {name: a}\n"
+	  "spec: {ipv4: {cidrs: [\"fd00::/64\", 10.0.0.0/28], maskSize: 24}}\n",
+	    "4:23: PodIPPool/a: spec.ipv4.cidrs[0]: fd00::/64: must be of family IPv4\n"
+	    "t.yaml:4:36: PodIPPool/a: spec.ipv4.cidrs[1]: 10.0.0.0/28: must be as large as a node's "
+	    "range, /24 (maskSize), or larger" },
+	{ "apiVersion: heraldlb.io/v1\nkind: HeraldConfig\nmetadata: {name: a}\n"
+	  "spec:\n  ipam: {mode: cluster-pool}\n",
+	    "5:9: HeraldConfig/a: spec.ipam.clusterPool: missing: must have ipv4PodCIDRs or "
+	    "ipv6PodCIDRs with mode cluster-pool" },
+	{ "apiVersion: heraldlb.io/v1\nkind: HeraldConfig\nmetadata: {name: a}\nspec:\n"
+	  "  ipam: {socket: x, clusterPool: {ipv4PodCIDRs: [10.0.0.0/8, 10.1.0.0/16]}}\n",
+	    "5:18: HeraldConfig/a: spec.ipam.socket: x: must be an absolute path of at most 107 "
+	    "bytes\n"
+	    "t.yaml:5:62: HeraldConfig/a: spec.ipam.clusterPool.ipv4PodCIDRs[1]: 10.1.0.0/16: must not "
+	    "overlap 10.0.0.0/8" },
 	{ "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Node\n  metadata: {name: "
 	  "a}\n  spec: {podCidr: x}\n",
 	    "7:10: Node/a: items[0].spec.podCidr: unknown field; did you mean 'podCIDR'?" },
