@@ -4,11 +4,13 @@
  */
 #include "lib/log.h"
 
+#include "lib/hash.h"
 #include "lib/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,15 +28,65 @@ struct line {
 	bool full; /* something did not fit */
 };
 
+#define REPEATS 32
+#define REPEAT_MS 60000
+
+/* A fault that was told, so that it is not told again at once. */
+struct told {
+	uint64_t hash, since_ms;
+	unsigned again;
+};
+
+/* Folder of the source -> subsystem.  The last is for all that has no row. */
+static const struct {
+	const char *folder, *name;
+} subsystems[] = { { "bgpd/", "bgp" }, { "bfd/", "bfd" }, { "l2/", "l2" },
+	{ "cluster/", "cluster" }, { "ipam/", "ipam" }, { "datapath/", "datapath" },
+	{ "fib/", "routes" }, { "kube/", "kube" }, { "resource/", "config" }, { "lib/", "lib" },
+	{ "", "daemon" } };
+#define NR_SUBSYSTEMS (sizeof(subsystems) / sizeof(subsystems[0]))
+
 static struct {
 	enum log_level level;
+	enum log_level of[NR_SUBSYSTEMS];
+	bool own[NR_SUBSYSTEMS];
+	pthread_mutex_t lock; /* of the two below: engines may have threads that log */
+	uint64_t nr_lines[LOG_LVL_DEBUG + 1], nr_repeated;
+	struct told told[REPEATS];
 	enum log_format format;
 	void (*sink)(void *arg, const char *line);
 	void *sink_arg;
+	uint64_t (*clock)(void);
+	enum log_level loudest; /* of all subsystems */
 	unsigned lost; /* lines that standard error did not take, since the last that it took */
-} the_log = { .level = LOG_LVL_INFO };
+} the_log = { .level = LOG_LVL_INFO, .loudest = LOG_LVL_INFO, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const char *const level_names[] = { "error", "warn", "info", "debug", NULL };
+/* Most lines are of a level that nobody has: one comparison must do. */
+static enum log_level
+loudest(void)
+{
+	enum log_level level = the_log.level;
+
+	for (unsigned i = 0; i < NR_SUBSYSTEMS; i++)
+		if (the_log.own[i] && the_log.of[i] > level)
+			level = the_log.of[i];
+	return level;
+}
+
+static unsigned
+subsystem_of(const char *file)
+{
+	unsigned i = 0;
+
+	if (strncmp(file, "./", 2) == 0)
+		file += 2;
+	while (i < NR_SUBSYSTEMS - 1 &&
+	    strncmp(file, subsystems[i].folder, strlen(subsystems[i].folder)) != 0)
+		i++;
+	return i;
+}
+
 static const char *const format_names[] = { "logfmt", "json", NULL };
 
 void
@@ -42,6 +94,53 @@ log_setup(enum log_level level, enum log_format format)
 {
 	the_log.level = level;
 	the_log.format = format;
+	the_log.loudest = loudest();
+}
+
+unsigned
+log_nr_subsystems(void)
+{
+	return NR_SUBSYSTEMS;
+}
+
+const char *
+log_subsystem(unsigned i)
+{
+	return i < NR_SUBSYSTEMS ? subsystems[i].name : NULL;
+}
+
+enum log_level
+log_level_of(unsigned i, bool *own)
+{
+	*own = the_log.own[i];
+	return *own ? the_log.of[i] : the_log.level;
+}
+
+void
+log_level_set(unsigned i, enum log_level level)
+{
+	the_log.own[i] = true;
+	the_log.of[i] = level;
+	the_log.loudest = loudest();
+}
+
+void
+log_level_reset(unsigned i)
+{
+	the_log.own[i] = false;
+	the_log.loudest = loudest();
+}
+
+uint64_t
+log_nr_lines(enum log_level level)
+{
+	return the_log.nr_lines[level];
+}
+
+uint64_t
+log_nr_repeated(void)
+{
+	return the_log.nr_repeated;
 }
 
 void
@@ -49,12 +148,15 @@ log_sink(void (*sink)(void *arg, const char *line), void *arg)
 {
 	the_log.sink = sink;
 	the_log.sink_arg = arg;
+	memset(the_log.told, 0, sizeof(the_log.told)); /* who listens now has heard nothing yet */
 }
 
 bool
-log_enabled(enum log_level level)
+log_is_enabled(enum log_level level, const char *file)
 {
-	return level <= the_log.level;
+	bool own;
+
+	return level <= the_log.loudest && level <= log_level_of(subsystem_of(file), &own);
 }
 
 static int
@@ -65,6 +167,12 @@ name_parse(const char *text, const char *const *names)
 			return i;
 	}
 	return -EINVAL;
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return level_names[level];
 }
 
 int
@@ -258,38 +366,124 @@ line_write(const char *text, size_t len)
 	return write(STDERR_FILENO, text, len) == (ssize_t)len;
 }
 
+/* ---- repetitions ---- */
+
 void
-log_event(enum log_level level, const char *event, const struct log_kv *kv)
+log_clock(uint64_t (*clock)(void))
+{
+	the_log.clock = clock;
+}
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	if (the_log.clock)
+		return the_log.clock();
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* All of a line but its time. */
+static uint64_t
+hash_of(const struct line *l, size_t from)
+{
+	return hash_bytes(l->text + from, l->len - from);
+}
+
+/* Was this said within the last minute?  Else *again: how often it was kept back before. */
+static bool
+is_repeated(uint64_t hash, unsigned *again)
+{
+	const uint64_t now = now_ms();
+	struct told *oldest = &the_log.told[0];
+
+	*again = 0;
+	for (unsigned i = 0; i < REPEATS; i++) {
+		struct told *t = &the_log.told[i];
+
+		if (t->hash == hash && t->since_ms) {
+			if (now - t->since_ms < REPEAT_MS) {
+				t->again++;
+				the_log.nr_repeated++;
+				return true;
+			}
+			*again = t->again;
+			*t = (struct told){ hash, now, 0 };
+			return false;
+		}
+		if (t->since_ms < oldest->since_ms)
+			oldest = t;
+	}
+	*oldest = (struct told){ hash, now ? now : 1, 0 };
+	return false;
+}
+
+/* False: it was said before. */
+static bool
+line_counts(const struct line *l, enum log_level level, size_t from, unsigned *again)
+{
+	bool repeated;
+
+	pthread_mutex_lock(&the_log.lock);
+	repeated = level <= LOG_LVL_WARN && is_repeated(hash_of(l, from), again);
+	if (!repeated)
+		the_log.nr_lines[level]++;
+	pthread_mutex_unlock(&the_log.lock);
+	return !repeated;
+}
+
+/* ---- a line ---- */
+
+static void
+line_end(struct line *l)
+{
+	l->max = LINE_MAX_LEN - 2;
+	if (l->full) {
+		l->full = false;
+		put_text(l, l->json ? ",\"truncated\":true" : " truncated=true");
+	}
+	if (l->json)
+		put_text(l, "}");
+	if (the_log.sink) {
+		l->text[l->len] = '\0';
+		the_log.sink(the_log.sink_arg, l->text);
+		return;
+	}
+	l->text[l->len++] = '\n';
+	if (line_write(l->text, l->len))
+		the_log.lost = 0;
+	else
+		the_log.lost++;
+}
+
+void
+log_event(enum log_level level, const char *file, const char *event, const struct log_kv *kv)
 {
 	struct line l = { .max = LINE_MAX_LEN - TAIL_ROOM, .json = the_log.format == LOG_FMT_JSON };
-	int saved = errno;
+	const int saved = errno;
+	unsigned again = 0;
+	size_t from;
 
-	if (!log_enabled(level))
+	if (!log_is_enabled(level, file))
 		return;
 	put_time(&l);
+	from = l.len;
 	put_str(&l, "level", level_names[level]);
+	put_str(&l, "subsystem", subsystems[subsystem_of(file)].name);
 	put_str(&l, "event", event);
 	for (; kv->type != LOG_KV_END; kv++)
 		put_kv(&l, kv);
+	if (!line_counts(&l, level, from, &again)) {
+		errno = saved;
+		return;
+	}
+	if (again)
+		put_kv(&l, &LOG_U("repeated", again));
 	if (the_log.lost && !the_log.sink)
 		put_kv(&l, &LOG_U("lines_lost", the_log.lost));
-	l.max = LINE_MAX_LEN - 2;
-	if (l.full) {
-		l.full = false;
-		put_text(&l, l.json ? ",\"truncated\":true" : " truncated=true");
-	}
-	if (l.json)
-		put_text(&l, "}");
-	if (the_log.sink) {
-		l.text[l.len] = '\0';
-		the_log.sink(the_log.sink_arg, l.text);
-	} else {
-		l.text[l.len++] = '\n';
-		if (line_write(l.text, l.len))
-			the_log.lost = 0;
-		else
-			the_log.lost++;
-	}
+	line_end(&l);
 	errno = saved;
 }
 

@@ -6,6 +6,9 @@
  * Values are quoted and escaped as the format asks.  No secret is ever logged.  A line is at most
  * 4095 bytes: a longer value is cut, and "truncated" says so.  When standard error takes no more
  * (a full pipe) the line is dropped rather than waited for; the next one has "lines_lost".
+ *
+ * A warning or error that says word for word what was said within the last minute is counted, not
+ * written; when it comes again after that, "repeated" says how many there were.
  */
 #ifndef HERALD_LIB_LOG_H
 #define HERALD_LIB_LOG_H
@@ -33,20 +36,39 @@ struct log_kv {
 void log_setup(enum log_level, enum log_format);
 /* Where lines go instead of standard error (tests), without the newline; NULL puts it back. */
 void log_sink(void (*sink)(void *arg, const char *line), void *arg);
-bool log_enabled(enum log_level);
+/* What tells the milliseconds (tests); NULL: the monotonic clock. */
+void log_clock(uint64_t (*now_ms)(void));
+#define log_enabled(lvl) log_is_enabled((lvl), __FILE__)
+bool log_is_enabled(enum log_level, const char *file);
 /* "error", "warn", "info", "debug" / "logfmt", "json"; -EINVAL otherwise. */
 int log_level_parse(const char *text, enum log_level *);
 int log_format_parse(const char *text, enum log_format *);
 
-void log_event(enum log_level, const char *event, const struct log_kv *kv);
+/* @file: from where, as __FILE__ is; its folder makes the subsystem. */
+void log_event(enum log_level, const char *file, const char *event, const struct log_kv *kv);
 
 #define log_at(lvl, event, ...)                                                                    \
-	log_event((lvl), (event),                                                                  \
+	log_event((lvl), __FILE__, (event),                                                        \
 	    (const struct log_kv[]){ __VA_ARGS__ __VA_OPT__(, ){ .type = LOG_KV_END } })
 #define log_error(event, ...) log_at(LOG_LVL_ERROR, event __VA_OPT__(, ) __VA_ARGS__)
 #define log_warn(event, ...) log_at(LOG_LVL_WARN, event __VA_OPT__(, ) __VA_ARGS__)
 #define log_info(event, ...) log_at(LOG_LVL_INFO, event __VA_OPT__(, ) __VA_ARGS__)
 #define log_debug(event, ...) log_at(LOG_LVL_DEBUG, event __VA_OPT__(, ) __VA_ARGS__)
+
+/*
+ * Subsystems: the rooms, by the names that people know.  Each has the level of log_setup() until it is
+ * given its own, which later calls of log_setup() leave alone.
+ */
+unsigned log_nr_subsystems(void);
+const char *log_subsystem(unsigned i); /* "bgp"; NULL past the end */
+enum log_level log_level_of(unsigned i, bool *own);
+void log_level_set(unsigned i, enum log_level);
+void log_level_reset(unsigned i);
+const char *log_level_name(enum log_level);
+
+/* Lines since the start: those of the level, and those that were kept back as repetitions. */
+uint64_t log_nr_lines(enum log_level);
+uint64_t log_nr_repeated(void);
 
 /*
  * A token bucket for what a peer can cause: @per_min lines a minute, as many at once.  Zeroed is

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static char lines[8][8192];
+static char lines[128][8192];
 static int nr_lines;
 
 static void
@@ -22,7 +22,7 @@ keep(void *arg, const char *line)
 {
 	(void)arg;
 	errno = 0;
-	ck_assert_int_lt(nr_lines, 8);
+	ck_assert_int_lt(nr_lines, 128);
 	snprintf(lines[nr_lines++], sizeof(lines[0]), "%s", line);
 }
 
@@ -59,7 +59,7 @@ START_TEST(logfmt_line)
 	    LOG_B("gr", true), LOG_ERR(-ECONNREFUSED), LOG_U("big", UINT64_MAX));
 	ck_assert_int_eq(nr_lines, 1);
 	ck_assert_str_eq(rest(0),
-	    "level=warn event=session-up peer=tor-1 hold_s=90 diff=-3 gr=true "
+	    "level=warn subsystem=daemon event=session-up peer=tor-1 hold_s=90 diff=-3 gr=true "
 	    "error=\"Connection refused\" big=18446744073709551615");
 	ck_assert_int_eq(
 	    regcomp(&re,
@@ -91,7 +91,7 @@ START_TEST(values_cannot_end_the_line)
 	char want[128];
 
 	log_info("x", LOG_S("v", values[_i][0]));
-	snprintf(want, sizeof(want), "level=info event=x v=%s", values[_i][1]);
+	snprintf(want, sizeof(want), "level=info subsystem=daemon event=x v=%s", values[_i][1]);
 	ck_assert_str_eq(rest(0), want);
 }
 END_TEST
@@ -171,10 +171,10 @@ START_TEST(many_values_keep_the_line_whole)
 	for (int i = 0; i < 399; i++)
 		kv[i] = LOG_U("some_number", i);
 	kv[399] = (struct log_kv){ .type = LOG_KV_END };
-	log_event(LOG_LVL_INFO, "x", kv);
+	log_event(LOG_LVL_INFO, __FILE__, "x", kv);
 	ck_assert_uint_lt(strlen(lines[0]), 4095);
 	log_setup(LOG_LVL_INFO, LOG_FMT_JSON);
-	log_event(LOG_LVL_INFO, "x", kv);
+	log_event(LOG_LVL_INFO, __FILE__, "x", kv);
 	doc = json_loads(lines[1], 0, NULL);
 	ck_assert_ptr_nonnull(doc);
 	ck_assert(json_is_true(json_object_get(doc, "truncated")));
@@ -186,10 +186,10 @@ START_TEST(null_and_no_values)
 {
 	log_info("alone");
 	log_info("x", LOG_S("v", NULL));
-	ck_assert_str_eq(rest(0), "level=info event=alone");
-	ck_assert_str_eq(rest(1), "level=info event=x v=\"\"");
+	ck_assert_str_eq(rest(0), "level=info subsystem=daemon event=alone");
+	ck_assert_str_eq(rest(1), "level=info subsystem=daemon event=x v=\"\"");
 	log_info("x", LOG_ERR(99999));
-	ck_assert_str_eq(rest(2), "level=info event=x error=\"unknown error\"");
+	ck_assert_str_eq(rest(2), "level=info subsystem=daemon event=x error=\"unknown error\"");
 }
 END_TEST
 
@@ -204,14 +204,113 @@ START_TEST(levels)
 		ck_assert_int_eq((int)lvl, set);
 		log_setup(lvl, LOG_FMT_LOGFMT);
 		nr_lines = 0;
-		log_error("e");
-		log_warn("w");
-		log_info("i");
-		log_debug("d");
+		log_error("e", LOG_I("set", set));
+		log_warn("w", LOG_I("set", set));
+		log_info("i", LOG_I("set", set));
+		log_debug("d", LOG_I("set", set));
 		ck_assert_int_eq(nr_lines, set + 1);
 		for (int l = 0; l < 4; l++)
 			ck_assert_int_eq(log_enabled((enum log_level)l), l <= set);
 	}
+}
+END_TEST
+
+/* ---- subsystems ---- */
+
+static unsigned
+subsystem(const char *name)
+{
+	unsigned i = 0;
+
+	while (i < log_nr_subsystems() && strcmp(log_subsystem(i), name) != 0)
+		i++;
+	ck_assert_uint_lt(i, log_nr_subsystems());
+	return i;
+}
+
+static void
+say(enum log_level level, const char *file)
+{
+	log_event(level, file, "said", (const struct log_kv[]){ { .type = LOG_KV_END } });
+}
+
+START_TEST(a_room_has_a_level_of_its_own)
+{
+	const unsigned bgp = subsystem("bgp"), kube = subsystem("kube");
+	const uint64_t debugs = log_nr_lines(LOG_LVL_DEBUG);
+	bool own;
+
+	ck_assert_ptr_null(log_subsystem(log_nr_subsystems()));
+	log_setup(LOG_LVL_INFO, LOG_FMT_LOGFMT);
+	log_level_set(bgp, LOG_LVL_DEBUG);
+	log_level_set(kube, LOG_LVL_ERROR);
+	nr_lines = 0;
+	say(LOG_LVL_DEBUG, "bgpd/peer.c");
+	ck_assert_str_eq(rest(0), "level=debug subsystem=bgp event=said");
+	say(LOG_LVL_DEBUG, "./bgpd/peer.c");
+	ck_assert_int_eq(nr_lines, 2);
+	say(LOG_LVL_DEBUG, "kube/http.c");
+	say(LOG_LVL_INFO, "kube/http.c");
+	say(LOG_LVL_DEBUG, "daemon/app.c");
+	ck_assert_int_eq(nr_lines, 2);
+	ck_assert_uint_eq(log_nr_lines(LOG_LVL_DEBUG), debugs + 2);
+	say(LOG_LVL_ERROR, "kube/http.c");
+	say(LOG_LVL_INFO, "daemon/app.c");
+	ck_assert_int_eq(nr_lines, 4);
+	/* A configuration that is read again leaves it alone. */
+	log_setup(LOG_LVL_WARN, LOG_FMT_LOGFMT);
+	ck_assert_int_eq(log_level_of(bgp, &own), LOG_LVL_DEBUG);
+	ck_assert(own);
+	log_level_reset(bgp);
+	log_level_reset(kube);
+	ck_assert_int_eq(log_level_of(bgp, &own), LOG_LVL_WARN);
+	ck_assert(!own);
+	say(LOG_LVL_INFO, "bgpd/peer.c");
+	ck_assert_int_eq(nr_lines, 4);
+}
+END_TEST
+
+/* ---- repetitions ---- */
+
+static uint64_t fake_ms;
+
+static uint64_t
+fake_clock(void)
+{
+	return fake_ms;
+}
+
+START_TEST(a_repeated_fault_is_told_once_with_a_count)
+{
+	const uint64_t before = log_nr_repeated();
+
+	log_clock(fake_clock);
+	fake_ms = 1000;
+	nr_lines = 0;
+	for (int i = 0; i < 5; i++, fake_ms += 1000) {
+		errno = EXDEV;
+		log_warn("it-fails", LOG_S("what", "disk"));
+		ck_assert_int_eq(errno, EXDEV);
+		log_info("it-lives"); /* no fault: each is told */
+	}
+	ck_assert_int_eq(nr_lines, 6);
+	ck_assert_uint_eq(log_nr_repeated(), before + 4);
+	log_warn("it-fails", LOG_S("what", "net")); /* another one */
+	log_error("it-fails", LOG_S("what", "disk"));
+	ck_assert_int_eq(nr_lines, 8);
+	fake_ms = 61000;
+	log_warn("it-fails", LOG_S("what", "disk"));
+	ck_assert_int_eq(nr_lines, 9);
+	ck_assert_str_eq(
+	    rest(8), "level=warn subsystem=daemon event=it-fails what=disk repeated=4");
+	fake_ms += 60000;
+	log_warn("it-fails", LOG_S("what", "disk"));
+	ck_assert_str_eq(rest(9), "level=warn subsystem=daemon event=it-fails what=disk");
+	/* More kinds of faults than are remembered: the oldest is forgotten, none is lost. */
+	for (int i = 0; i < 100; i++)
+		log_warn("many", LOG_I("i", i));
+	ck_assert_int_eq(nr_lines, 110);
+	log_clock(NULL);
 }
 END_TEST
 
@@ -277,7 +376,7 @@ START_TEST(line_goes_to_standard_error_at_once)
 	stderr_back();
 	ck_assert_int_gt(n, 0);
 	got[n] = '\0';
-	ck_assert_str_eq(strchr(got, ' '), " level=info event=hello n=1\n");
+	ck_assert_str_eq(strchr(got, ' '), " level=info subsystem=daemon event=hello n=1\n");
 }
 END_TEST
 
@@ -397,6 +496,8 @@ add_tests(Suite *s)
 	tcase_add_test(tc, many_values_keep_the_line_whole);
 	tcase_add_test(tc, null_and_no_values);
 	tcase_add_test(tc, levels);
+	tcase_add_test(tc, a_room_has_a_level_of_its_own);
+	tcase_add_test(tc, a_repeated_fault_is_told_once_with_a_count);
 	tcase_add_test(tc, names_of_levels_and_formats);
 	tcase_add_test(tc, errno_is_left_alone);
 	suite_add_tcase(s, tc);
