@@ -224,8 +224,7 @@ int bgp_peer_clear(struct bgp *, const char *peer, enum bgp_clear);
 int bgp_peer_shutdown(struct bgp *, const char *peer, const char *message);
 int bgp_peer_enable(struct bgp *, const char *peer);
 
-/* Call bgp_ops.learned for every prefix that it was told of and that still stands, now: for a
- * listener that did not keep them. */
+/* Call bgp_ops.learned for every prefix that still stands, now: for a listener that kept none. */
 void bgp_learned_tell(const struct bgp *);
 
 /*
@@ -246,5 +245,6 @@ struct bgp_show_filter {
 json_t *bgp_show_peers(const struct bgp *);
 json_t *bgp_show_routes(const struct bgp *, const struct bgp_show_filter *);
 json_t *bgp_show_policies(const struct bgp *);
+#include "bgpd/stats.h" /* numbers, for metrics */
 
 #endif

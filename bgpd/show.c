@@ -4,14 +4,6 @@
 #include "bgpd/conf.h"
 #include "bgpd/peer.h"
 
-static const char *const type_names[PEER_NR_TYPES] = {
-	[BGP_MSG_OPEN] = "open",
-	[BGP_MSG_UPDATE] = "update",
-	[BGP_MSG_NOTIFICATION] = "notification",
-	[BGP_MSG_KEEPALIVE] = "keepalive",
-	[BGP_MSG_ROUTE_REFRESH] = "routeRefresh",
-};
-
 static void
 put(json_t *o, const char *key, json_t *value)
 {
@@ -107,7 +99,7 @@ counters_json(const uint64_t counts[PEER_NR_TYPES])
 	json_t *o = json_object();
 
 	for (unsigned i = BGP_MSG_OPEN; i < PEER_NR_TYPES; i++)
-		put(o, type_names[i], number(counts[i]));
+		put(o, bgp_message_name(i), number(counts[i]));
 	return o;
 }
 

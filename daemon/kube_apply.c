@@ -420,6 +420,12 @@ kube_apply_peer(struct app *app, const char *peer, enum bgp_state state)
 
 /* ---- showing ---- */
 
+struct kube *
+kube_apply_source(const struct app *app)
+{
+	return app->kube ? app->kube->kube : NULL;
+}
+
 static bool
 show_watch(void *arg, const struct kube_watch_info *info)
 {

@@ -40,6 +40,7 @@ void kube_apply_service(struct app *, const char *ns, const char *name);
 void kube_apply_owner(struct app *, const char *owner); /* of addresses: "ns/name" */
 void kube_apply_peer(struct app *, const char *peer, enum bgp_state);
 
+struct kube *kube_apply_source(const struct app *); /* NULL: off */
 /* For `heraldctl status`; NULL: the source is off.  For json_decref(). */
 json_t *kube_apply_show(const struct app *);
 

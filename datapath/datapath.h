@@ -113,6 +113,7 @@ struct dp_device {
 };
 struct dp_info {
 	bool loaded;
+	bool writing;	   /* many Services at once, in slices: not all of them are there yet */
 	bool adopted;	   /* took over an earlier process's maps */
 	const char *error; /* "": none; else what failed, on what, and what to do */
 	bool socket_lb;	   /* attached */

@@ -655,6 +655,7 @@ services_info(const struct dp_services *s, struct dp_info *info)
 	info->frontends = s->m ? s->fe_rows.live : s->fes.nr;
 	info->backends = s->be_rows.live;
 	info->conflicts = s->conflicts;
+	info->writing = services_is_writing(s);
 	info->repaired = s->repaired;
 	info->tables_words = s->space.words;
 	info->tables_used = s->space.used;

@@ -323,6 +323,7 @@ call_tell(struct kube_call *c)
 		a.body = "";
 		a.len = 0;
 	}
+	http_count(c->http, c);
 	call_take_off(c);
 	call_unlink(c);
 	c->done(c->arg, &a);

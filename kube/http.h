@@ -60,6 +60,10 @@ void kube_call_pause(struct kube_call *, bool paused);
 /* Has any call got an answer since the last one that got none? */
 bool kube_http_reachable(const struct kube_http *);
 
+/* Calls that have ended, by verb ("get", "list", "watch", "post", ...) and status; 0: no answer. */
+void kube_http_counts_each(const struct kube_http *,
+    bool (*each)(void *arg, const char *verb, int status, uint64_t nr), void *arg);
+
 /* Words for a Status object in @body that name what is missing: "forbidden: needs get on
  * services/status in api group \"\""; into @to. */
 void kube_status_text(const char *body, size_t len, int status, char *to, size_t size);

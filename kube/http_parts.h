@@ -66,6 +66,14 @@ struct kube_call {
 	unsigned retry_after_s;
 };
 
+#define HTTP_NR_VERBS 8
+#define HTTP_COUNTS_MAX 64
+struct http_counted {
+	unsigned verb;
+	int status;
+	uint64_t nr;
+};
+
 struct kube_http {
 	struct loop *loop;
 	struct kube_access *access;
@@ -77,6 +85,8 @@ struct kube_http {
 	bool reached; /* the last call got an answer */
 	bool tells;   /* done() is being called */
 	bool doomed;  /* it was freed meanwhile */
+	struct http_counted counts[HTTP_COUNTS_MAX];
+	size_t nr_counts;
 
 	/* How to get there; see http_easy.c. */
 	char *base, *connect_to, *host;
@@ -88,6 +98,9 @@ void http_place_fini(struct kube_http *);
 /* Make call->easy with all its options but the callbacks for bytes.  -ENOMEM, -EINVAL. */
 int http_easy_make(struct kube_call *, const char *authorization);
 void http_easy_free(struct kube_call *);
+
+/* ---- http_count.c ---- */
+void http_count(struct kube_http *, const struct kube_call *); /* which is at its end */
 
 /* ---- http_status.c: words ---- */
 /* What a body that is no 2xx says; all within the struct. */

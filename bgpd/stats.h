@@ -1,0 +1,47 @@
+/*
+ * bgpd/stats.h: numbers of peers and tables, for those who ask every few seconds; comes with bgpd.h.
+ * Costs nothing that grows with routes.
+ */
+#ifndef HERALD_BGPD_STATS_H
+#define HERALD_BGPD_STATS_H
+
+#include "bgpd/bgpd.h"
+
+#define BGP_NR_MESSAGE_TYPES 6 /* 1 to 5 are used (RFC 4271 4.1, RFC 2918 3) */
+
+struct bgp_family_stats {
+	bool configured; /* or negotiated */
+	uint32_t received, accepted, advertised;
+	uint64_t withdraws_as_error, attrs_discarded;
+};
+
+struct bgp_peer_stats {
+	const char *instance, *name;
+	struct addr addr;
+	uint32_t local_as, peer_as;
+	enum bgp_state state;
+	const char *held_down; /* why it stays in idle; NULL: it does not */
+	const char *last_error;
+	uint64_t up_ms; /* since when it is established, by loop_now_ms(); 0: it is not */
+	unsigned flaps;
+	struct bgp_family_stats family[BGP_NR_FAMILIES];
+	uint64_t in[BGP_NR_MESSAGE_TYPES], out[BGP_NR_MESSAGE_TYPES];
+};
+
+struct bgp_table_stats {
+	const char *instance;
+	uint32_t prefixes[BGP_NR_FAMILIES];
+	uint32_t paths, originated;
+};
+
+/* Borrowed for the call; @each returns false to stop. */
+void bgp_peers_each(
+    const struct bgp *, bool (*each)(void *arg, const struct bgp_peer_stats *), void *arg);
+void bgp_tables_each(
+    const struct bgp *, bool (*each)(void *arg, const struct bgp_table_stats *), void *arg);
+/* Connections from addresses of no peer. */
+uint64_t bgp_nr_refused(const struct bgp *);
+/* "open", ...; NULL for a number that is none. */
+const char *bgp_message_name(unsigned type);
+
+#endif
