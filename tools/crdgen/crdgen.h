@@ -83,6 +83,7 @@ json_t *crd_metallb(enum res_kind);
 json_t *crd_node_status(void);
 json_t *editor_schema(void);
 void reference_page(struct buf *);
+void metrics_print(struct buf *);
 
 /* Block style; strings in quotes wherever somebody might take them for something else. */
 void yaml_print(struct buf *, const json_t *);

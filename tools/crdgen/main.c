@@ -78,6 +78,7 @@ static const struct {
 	{ "cilium-crds", print_cilium },
 	{ "metallb-crds", print_metallb },
 	{ "schema", print_schema },
+	{ "metrics", metrics_print },
 	{ "reference", reference_page },
 };
 
@@ -90,7 +91,7 @@ main(int argc, char **argv)
 	while (argc == 2 && i < nr && strcmp(argv[1], prints[i].what) != 0)
 		i++;
 	if (argc != 2 || i == nr) {
-		fputs("usage: crdgen crds | cilium-crds | metallb-crds | schema | reference\n",
+		fputs("usage: crdgen crds | cilium-crds | metallb-crds | schema | reference | metrics\n",
 		    stderr);
 		return 2;
 	}
