@@ -5,6 +5,7 @@
 
 #include "daemon/bfd_apply.h"
 #include "daemon/kube_apply.h"
+#include "daemon/metrics.h"
 #include "daemon/notify.h"
 #include "daemon/service.h"
 #include "daemon/show.h"
@@ -123,6 +124,7 @@ config_changed(struct app *app, const struct store_change *c)
 
 	(void)c;
 	setup_log(app, config);
+	metrics_conf(app->metrics);
 	kube_apply_config(app);
 	if (strcmp(config->state_dir, app->state_dir) != 0)
 		log_warn("restart-needed", LOG_S("field", "spec.stateDir"));
@@ -487,6 +489,7 @@ app_init(struct app *app)
 	if (status)
 		return status;
 	timer_set(&app->adoption, ADOPTION_LOOK_MS);
+	app->metrics = metrics_new(app);
 	app->running = true;
 	log_info("started", LOG_S("node", app->node), LOG_B("restarted", restarted));
 	if (state_mark_running(app->state_dir) < 0)
@@ -523,6 +526,7 @@ app_fini(struct app *app)
 	timer_stop(&app->save);
 	timer_stop(&app->adoption);
 	timer_stop(&app->stop_timer);
+	metrics_free(app->metrics);
 	control_free(app->control);
 	kube_apply_fini(app);
 	l2_apply_fini(app);

@@ -25,6 +25,7 @@ struct bfd;
 struct frontend_id;
 struct kube_side;
 struct learned;
+struct metrics;
 struct observer;
 
 struct app {
@@ -53,6 +54,7 @@ struct app {
 	uint64_t l2_done_ms;	   /* when that was worked out last */
 	uint64_t l2_rest_ms;	   /* and how long it then rests */
 	struct health_checks *health;
+	struct metrics *metrics;
 	struct observer *observers; /* those who run `heraldctl observe` */
 	struct control *control;
 	struct bgp_plan *plan;
