@@ -344,6 +344,21 @@ bgp_peer_enable(struct bgp *b, const char *name)
 	return 0;
 }
 
+int
+bgp_peer_lost(struct bgp *b, const char *instance, const char *name, bool sure, const char *why)
+{
+	struct instance *in = b->instances;
+	struct peer *p;
+
+	while (in && strcmp(in->name, instance) != 0)
+		in = in->next;
+	p = in ? peer_find(in, name) : NULL;
+	if (!p)
+		return -ENOENT;
+	peer_lost(p, sure, why);
+	return 0;
+}
+
 static bool
 peer_is_complete(const struct peer *p)
 {

@@ -223,6 +223,12 @@ enum bgp_clear { BGP_CLEAR_HARD, BGP_CLEAR_SOFT_IN, BGP_CLEAR_SOFT_OUT };
 int bgp_peer_clear(struct bgp *, const char *peer, enum bgp_clear);
 int bgp_peer_shutdown(struct bgp *, const char *peer, const char *message);
 int bgp_peer_enable(struct bgp *, const char *peer);
+/*
+ * BFD says that nothing gets through to the peer: its session ends now, with Cease/BFD Down (RFC 9384),
+ * and what it told us goes.  When it has no session because it restarts, what was kept goes only if @sure:
+ * its BFD does not end with its control plane (RFC 5882 4.3.2).
+ */
+int bgp_peer_lost(struct bgp *, const char *instance, const char *peer, bool sure, const char *why);
 
 /* Call bgp_ops.learned for every prefix that still stands, now: for a listener that kept none. */
 void bgp_learned_tell(const struct bgp *);

@@ -548,6 +548,23 @@ peer_shutdown(struct peer *p, const char *message)
 }
 
 void
+peer_lost(struct peer *p, bool sure, const char *why)
+{
+	unsigned stale = adj_stale_families(p->adj);
+
+	if (p->up) {
+		peer_reset(p, BGP_CEASE_BFD_DOWN, why);
+		return;
+	}
+	/* RFC 5882 4.3.2.2: a restart in progress goes on when its BFD may be part of it. */
+	if (!sure || !stale)
+		return;
+	log_info("stale-routes-dropped", LOG_S("instance", p->instance->name),
+	    LOG_S("peer", p->conf->name), LOG_S("reason", why));
+	purge_now(p);
+}
+
+void
 peer_enable(struct peer *p)
 {
 	if (!p->shut)

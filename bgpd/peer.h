@@ -52,6 +52,8 @@ void peer_conf(struct peer *, const struct bgp_peer_conf *);
 void peer_reset(struct peer *, enum bgp_err_cease, const char *message);
 void peer_shutdown(struct peer *, const char *message);
 void peer_enable(struct peer *);
+/* BFD says so; @sure: whatever its control plane does. */
+void peer_lost(struct peer *, bool sure, const char *why);
 /* A connection from the peer's address; @ttl is its SYN's, 0 when unknown. */
 void peer_accept(struct peer *, int fd, const struct transport_names *, uint8_t ttl);
 /* The process ends. */

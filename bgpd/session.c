@@ -217,7 +217,8 @@ make_hard(const struct session *s, struct bgp_fault *f)
 	if (s->state != BGP_ESTABLISHED || !session_has_n(s) || f->code != BGP_ERR_CEASE)
 		return;
 	if (f->subcode != BGP_CEASE_SHUTDOWN && f->subcode != BGP_CEASE_DECONFIGURED &&
-	    f->subcode != BGP_CEASE_MAX_PREFIXES)
+	    f->subcode != BGP_CEASE_MAX_PREFIXES &&
+	    f->subcode != BGP_CEASE_BFD_DOWN) /* RFC 9384 3 */
 		return;
 	f->subcode = BGP_CEASE_HARD_RESET;
 	f->data[0] = inner.code;

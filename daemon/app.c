@@ -7,6 +7,7 @@
 #include "daemon/kube_apply.h"
 #include "daemon/metrics.h"
 #include "daemon/notify.h"
+#include "daemon/pods.h"
 #include "daemon/service.h"
 #include "daemon/show.h"
 #include "daemon/state.h"
@@ -184,6 +185,8 @@ peer_changed(void *arg, const char *instance, const char *peer, enum bgp_state s
 
 	(void)instance;
 	kube_apply_peer(app, peer, state);
+	if (state == BGP_ESTABLISHED && app->plan) /* its link may be another one than before */
+		bfd_apply_peers(app);
 	if (!app->adopted_done && app->bgp && store_is_synced(app->store) &&
 	    bgp_learned_complete(app->bgp))
 		drop_adopted(app);
@@ -477,6 +480,8 @@ app_init(struct app *app)
 	}
 	status = init_state(app, &restarted);
 	if (!status)
+		pods_init(app);
+	if (!status)
 		status = init_kube(app, restarted);
 	/* Before the sessions: a second herald on this node must not disturb the first. */
 	if (!status)
@@ -488,6 +493,7 @@ app_init(struct app *app)
 		status = init_engines(app, restarted);
 	if (status)
 		return status;
+	pods_start(app);
 	timer_set(&app->adoption, ADOPTION_LOOK_MS);
 	app->metrics = metrics_new(app);
 	app->running = true;
@@ -516,6 +522,7 @@ app_stop(struct app *app, bool graceful)
 		if (app->tunnel)
 			tunnel_flush(app->tunnel);
 	}
+	bfd_apply_stop(app);
 	bgp_stop(app->bgp, graceful, graceful ? NULL : "shutdown by the operator");
 	timer_set(&app->stop_timer, GOODBYE_MS);
 }
@@ -528,6 +535,7 @@ app_fini(struct app *app)
 	timer_stop(&app->stop_timer);
 	metrics_free(app->metrics);
 	control_free(app->control);
+	pods_fini(app); /* while the API may still be asked about */
 	kube_apply_fini(app);
 	l2_apply_fini(app);
 	bfd_apply_fini(app);

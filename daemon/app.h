@@ -22,11 +22,13 @@
 #include <stdint.h>
 
 struct bfd;
+struct bfd_peer;
 struct frontend_id;
 struct kube_side;
 struct learned;
 struct metrics;
 struct observer;
+struct pods;
 
 struct app {
 	/* ---- as started ---- */
@@ -46,8 +48,10 @@ struct app {
 	struct ipam *ipam;
 	struct bgp *bgp;
 	struct bfd *bfd;	   /* NULL: nobody needed it yet; app_bfd() */
+	struct bfd_peer *bfd_peers; /* that are watched */
 	struct fib *fib;	   /* NULL: netlink could not be opened */
 	struct tunnel *tunnel;	   /* NULL likewise */
+	struct pods *pods;	   /* addresses of pods; pods.h */
 	struct datapath *datapath; /* NULL: mode none, or not yet */
 	struct l2 *l2;		   /* NULL: netlink could not be opened */
 	struct loop_timer l2_soon; /* what is wanted of it may be another */

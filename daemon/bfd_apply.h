@@ -5,12 +5,20 @@
 #ifndef HERALD_DAEMON_BFD_APPLY_H
 #define HERALD_DAEMON_BFD_APPLY_H
 
+#include <jansson.h>
+
 struct app;
 struct bfd;
 
 /* Made at the first call; NULL, with the reason logged, when it cannot be had. */
 struct bfd *app_bfd(struct app *);
-/* Ends it: no session is a loss to its peer.  After all others have freed their watches. */
+/* Watch the BGP peers that the plan wants watched. */
+void bfd_apply_peers(struct app *);
+/* The process is about to end: no BGP peer is watched any more, which is told as no loss. */
+void bfd_apply_stop(struct app *);
+/* Ends it all.  After others have freed their watches. */
 void bfd_apply_fini(struct app *);
+
+json_t *show_bfd(struct app *);
 
 #endif

@@ -143,10 +143,7 @@ static void
 advert_not_yet(struct planner *p, const struct res_bgp_advertisement *ad)
 {
 	for (size_t i = 0; i < ad->adverts.nr; i++) {
-		if (ad->adverts.v[i].type == RES_ADV_POD_IP_POOL)
-			notice(p, &ad->obj, REASON_NOT_SUPPORTED,
-			    "advertisementType CiliumPodIPPool is not advertised yet");
-		else if (ad->adverts.v[i].type == RES_ADV_INTERFACE)
+		if (ad->adverts.v[i].type == RES_ADV_INTERFACE)
 			notice(p, &ad->obj, REASON_NOT_SUPPORTED,
 			    "advertisementType Interface is not advertised yet");
 	}
@@ -304,19 +301,27 @@ peer_not_yet(struct planner *p, const struct res_bgp_peer_config *pc)
 {
 	if (pc->role != RES_ROLE_NONE)
 		notice(p, &pc->obj, REASON_NOT_SUPPORTED, "role (RFC 9234) is not spoken yet");
-	if (*pc->bfd_profile && !store_get(p->store, RES_BFD_PROFILE, "", pc->bfd_profile))
-		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
-		    arena_printf(
-			&p->plan->arena, "BFDProfile %s (bfdProfile) is missing", pc->bfd_profile));
-	if (*pc->bfd_profile || pc->bfd.enabled)
-		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
-		    "BFD is not spoken yet; the hold timer alone finds a dead peer");
 	if (pc->gr_long_lived_stale_s)
 		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
 		    "longLivedStaleTimeSeconds (RFC 9494) is not spoken yet");
 	if (pc->extended_next_hop)
 		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
 		    "extendedNextHop (RFC 8950) is not spoken yet");
+}
+
+static void
+peer_bfd(struct planner *p, const char *instance, const struct res_bgp_peer_config *pc,
+    const struct bgp_peer_conf *peer, uint32_t local_as)
+{
+	struct bfd_wanted *w = &p->plan->watched[p->plan->nr_watched];
+	const char *problem;
+
+	if (bfd_wanted_peer(p->store, pc, peer, local_as, &p->plan->arena, w, &problem)) {
+		w->instance = instance;
+		p->plan->nr_watched++;
+	}
+	if (problem)
+		notice(p, &pc->obj, REASON_NOT_SUPPORTED, problem);
 }
 
 /* What a BGPPeerConfig says, over the defaults that are there. */
@@ -392,6 +397,7 @@ plan_peer(struct planner *p, struct bgp_plan_instance *inst, const struct res_ob
 		pc = store_peer_config(p->store, from->peer_config_ref);
 		if (pc) {
 			peer_config(p, pc, peer);
+			peer_bfd(p, inst->name, pc, peer, local_as);
 		} else {
 			peer->held_down =
 			    arena_printf(a, "BGPPeerConfig %s is missing", from->peer_config_ref);
@@ -547,6 +553,7 @@ bgp_plan_new(const struct store *store, const char *node, bgp_link_addr_fn *link
 	};
 	const struct res_bgp_cluster_config *cc;
 	struct bgp_instance_conf *conf;
+	size_t nr_peers = 0;
 
 	p.labels =
 	    p.node ? label_view_of(&p.node->obj) : (struct label_view){ .labels = &no_labels };
@@ -559,6 +566,9 @@ bgp_plan_new(const struct store *store, const char *node, bgp_link_addr_fn *link
 	plan_listeners(&p);
 	conf = arena_new_n(&plan->arena, struct bgp_instance_conf, cc->instances.nr);
 	plan->instances = arena_new_n(&plan->arena, struct bgp_plan_instance, cc->instances.nr);
+	for (size_t i = 0; i < cc->instances.nr; i++)
+		nr_peers += cc->instances.v[i].peers.nr;
+	plan->watched = arena_new_n(&plan->arena, struct bfd_wanted, nr_peers);
 	for (size_t i = 0; i < cc->instances.nr; i++)
 		if (instance_is_here(&p, &cc->instances.v[i]) &&
 		    plan_instance(&p, cc, &cc->instances.v[i], &conf[plan->nr_instances],

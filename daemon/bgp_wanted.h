@@ -11,6 +11,8 @@
 
 #include "bgpd/bgpd.h"
 #include "daemon/arena.h"
+#include "daemon/pods_wanted.h"
+#include "daemon/bfd_wanted.h"
 #include "lib/reason.h"
 #include "resource/resource.h"
 
@@ -40,6 +42,8 @@ struct bgp_plan {
 	struct bgp_conf conf; /* lives in the arena, strings in objects that the plan holds */
 	struct bgp_plan_instance *instances;
 	size_t nr_instances;
+	struct bfd_wanted *watched; /* peers that BFD watches */
+	size_t nr_watched;
 	struct notice *notices;
 	struct res_set held;
 };
@@ -61,9 +65,9 @@ void bgp_plan_free(struct bgp_plan *); /* NULL is fine */
 size_t bgp_wanted_service(const struct bgp_plan_instance *, const struct store *, const char *node,
     const struct res_service *, const struct addr *lb, size_t nr_lb, struct arena *,
     struct bgp_announce **out);
-/* Likewise of the node itself: its PodCIDRs. */
-size_t bgp_wanted_node(const struct bgp_plan_instance *, const struct res_node *, struct arena *,
-    struct bgp_announce **out);
+/* Likewise of the node itself: its PodCIDRs, and its ranges of PodIPPools. */
+size_t bgp_wanted_node(const struct bgp_plan_instance *, const struct pod_plan *,
+    const struct res_node *, struct arena *, struct bgp_announce **out);
 
 /* Communities as the engine takes them; lists in @arena. */
 struct bgp_communities bgp_communities_of(struct arena *, const struct res_communities *);

@@ -5,6 +5,7 @@
 #include "daemon/app.h"
 
 #include "config.h"
+#include "daemon/bfd_apply.h"
 #include "daemon/show.h"
 #include "daemon/show_lb.h"
 #include "lib/buf.h"
@@ -394,6 +395,7 @@ SHOW(status)
 SHOW(pools)
 SHOW(ipam)
 SHOW(routes)
+SHOW(bfd)
 #undef SHOW
 
 /* clang-format off */
@@ -405,6 +407,7 @@ const struct control_cmd app_commands[] = {
 	{ { "bgp", "clear" },           cmd_bgp_clear, NULL },
 	{ { "bgp", "shutdown" },        cmd_bgp_shutdown, NULL },
 	{ { "bgp", "enable" },          cmd_bgp_enable, NULL },
+	{ { "bfd", "sessions" },        cmd_bfd, NULL },
 	{ { "ippools" },                cmd_pools, NULL },
 	{ { "ipam" },                   cmd_ipam, NULL },
 	{ { "l2" },                     cmd_l2, NULL },

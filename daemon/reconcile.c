@@ -5,9 +5,11 @@
  */
 #include "daemon/app.h"
 
+#include "daemon/bfd_apply.h"
 #include "daemon/ipam_wanted.h"
 #include "daemon/kube_apply.h"
 #include "daemon/kube_wanted.h"
+#include "daemon/pods.h"
 #include "daemon/service.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -246,6 +248,8 @@ reconcile_addresses(struct app *app)
 void
 reconcile_leader(struct app *app)
 {
+	if (app->pods)
+		pods_tell(app->pods);
 	if (app->bgp && !app->stopping && may_give(app) != app->giving)
 		reconcile_addresses(app);
 }
@@ -351,7 +355,7 @@ announce_node(struct app *app)
 	for (size_t i = 0; i < app->plan->nr_instances; i++) {
 		const struct bgp_plan_instance *inst = &app->plan->instances[i];
 		struct bgp_announce *list = NULL;
-		size_t nr = node ? bgp_wanted_node(inst, node, &arena, &list) : 0;
+		size_t nr = node ? bgp_wanted_node(inst, pods_plan(app), node, &arena, &list) : 0;
 
 		originate(app, inst->name, "node", list, nr);
 	}
@@ -386,6 +390,7 @@ reconcile_sessions(struct app *app)
 	err = bgp_apply(app->bgp, &app->plan->conf);
 	if (err < 0)
 		log_error("bgp-listen-failed", LOG_ERR(err));
+	bfd_apply_peers(app);
 	bgp_plan_free(old);
 }
 
@@ -398,6 +403,7 @@ reconcile_all(struct app *app)
 
 	if (kube_apply_awaited(app))
 		return;
+	(void)pods_apply(app);
 	reconcile_sessions(app);
 	app->sweeping = true;
 	reconcile_addresses(app);
@@ -541,6 +547,10 @@ reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 			follow_slice(app, &changes[i]);
 	}
 	if (nodes) {
+		if (pods_apply(app)) {
+			announce_node(app);
+			fib_wanted_resync(app);
+		}
 		fib_wanted_nodes(app);
 		datapath_apply_all(app);
 	}

@@ -36,6 +36,8 @@ const struct command commands[] = {
 	  1, MANY, COMMAND_ASK, NULL },
 	{ { "bgp", "enable" }, "PEER", "Let a session that was shut down come up again", NULL,
 	  1, 1, COMMAND_ASK, NULL },
+	{ { "bfd", "sessions" }, "", "Show whom BFD watches, and whether they are heard", NULL,
+	  0, 0, COMMAND_ASK, render_bfd },
 	{ { "service", "list" }, "[--stats]", "Show services, their frontends and backends",
 	  "--stats adds what each frontend carried: packets and bytes of both directions, new flows.",
 	  0, 1, COMMAND_ASK, render_services },

@@ -16,6 +16,7 @@ void render_bgp_policies(const json_t *, struct buf *out);
 void render_services(const json_t *, struct buf *out);
 void render_ippools(const json_t *, struct buf *out);
 void render_l2(const json_t *, struct buf *out);
+void render_bfd(const json_t *, struct buf *out);
 void render_ipam(const json_t *, struct buf *out);
 void render_routes(const json_t *, struct buf *out);
 void render_lb_list(const json_t *, struct buf *out);

@@ -38,7 +38,7 @@ static const struct {
 	{ "statu", "did you mean \"status\"" },
 	{ "bgp peer", "bgp: unknown command \"peer\"; did you mean \"peers\"" },
 	{ "bgp", "There are: peers, routes" },
-	{ "xyzzyxyzzy", "there are: status, bgp, service" },
+	{ "xyzzyxyzzy", "there are: status, bgp, bfd, service" },
 	{ "bgp clear", "something is missing; usage: heraldctl bgp clear PEER" },
 	{ "bgp enable a b", "\"b\" is one too many" },
 	{ "ippools all", "takes no arguments, but got \"all\"" },
