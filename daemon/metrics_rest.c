@@ -207,8 +207,6 @@ put_watch(void *arg, const struct kube_watch_info *w)
 	const struct watch_pass *pass = arg;
 	uint64_t n;
 
-	if (!w->served)
-		return true;
 	switch (pass->metric) {
 	case METRIC_KUBE_WATCHING:
 		n = w->watching;
