@@ -26,14 +26,16 @@ struct item {
 	struct l2_schedule schedule;
 	struct loop_timer timer; /* when it is announced next */
 	struct loop_timer claim; /* when @claimed counts, unless the address goes before */
-	unsigned ifindex;	 /* stands in the map; 0: does not */
-	uint32_t ups;		 /* of its device, when it was announced from the beginning */
-	uint16_t left;		 /* announcements of its schedule */
-	bool due;		 /* it is queued for its schedule */
-	bool defend;		 /* and, or, for RFC 5227's defence */
-	bool listens;		 /* to its group; asked at least */
-	int err;		 /* why it could not be put into the map */
-	int listen_err;		 /* nor listen to its group */
+	struct device *dev;	 /* its device, of @dev_at */
+	uint64_t dev_at;
+	unsigned ifindex; /* stands in the map; 0: does not */
+	uint32_t ups;	  /* of its device, when it was announced from the beginning */
+	uint16_t left;	  /* announcements of its schedule */
+	bool due;	  /* it is queued for its schedule */
+	bool defend;	  /* and, or, for RFC 5227's defence */
+	bool listens;	  /* to its group; asked at least */
+	int err;	  /* why it could not be put into the map */
+	int listen_err;	  /* nor listen to its group */
 	uint64_t since;
 	time_t announced, alarmed;
 	uint64_t began_ms;
@@ -55,6 +57,11 @@ struct l2 {
 	struct prober *prober;
 	uint64_t until_ns; /* 0: no end */
 	struct loop_timer beat;
+	struct loop_work more; /* what one turn could not do */
+	bool settled;	       /* all is as it shall be, for the devices of @settled_at */
+	uint64_t settled_at;
+	size_t verified; /* items, since the beginning */
+	size_t told;	 /* lines of the log, of what began and ended in one go */
 	struct log_limit limit;
 	bool was_set;	      /* l2_set() was called */
 	bool term_set;	      /* l2_term() was */
@@ -67,8 +74,16 @@ struct l2 {
 /* ---- l2.c ---- */
 /* How many pairs, or why these can be neither answered nor probed for: -EINVAL, -E2BIG. */
 long l2_check(const struct l2_address *, size_t nr);
+bool l2_load(struct l2 *);     /* false: the program and its maps are not there */
+bool l2_may_tell(struct l2 *); /* in the log, of one more that began or ended */
 /* Brings the program onto every device that is used, so far as it is not there. */
 void l2_stand(struct l2 *);
+
+/* ---- adopt.c ---- */
+/* The maps were loaded: what an earlier process was allowed, and is over, is taken out. */
+int adopt_term(struct l2 *);
+int adopt_tell_term(struct l2 *); /* of ours; when it is not told yet, and somebody said one */
+void adopt_sweep(struct l2 *);	  /* what is there and not wanted */
 
 /* ---- probe.c ---- */
 struct prober *prober_new(struct l2 *);
@@ -86,10 +101,12 @@ int item_order(
     const struct addr *a, const char *device_a, const struct addr *b, const char *device_b);
 struct item *item_find(const struct l2 *, const struct addr *, const char *device);
 struct item *item_at(const struct l2 *, const struct addr *, unsigned ifindex);
+/* Is it wanted there, whether it stands in the map already or not? */
+bool item_wants(const struct l2 *, const struct addr *, unsigned ifindex);
 /* Is the solicited-node group of it listened to because it is answered? */
 bool item_listens(const struct l2 *, const struct addr *, unsigned ifindex);
 /* Where it should stand; NULL: nowhere, for now. */
-struct device *item_device(const struct item *);
+struct device *item_device(struct item *);
 /* Into the map, and once more if it is not there although it should be. */
 void item_write(struct item *, const struct device *);
 /* Not answered any more, and nothing more is said. */

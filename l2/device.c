@@ -50,7 +50,8 @@ struct devices {
 	size_t nr_owns, cap_owns;
 	struct loop_timer dump_soon;
 	struct loop_work tell;
-	uint32_t seen; /* number of the last dumps */
+	uint32_t seen;	     /* number of the last dumps */
+	uint64_t generation; /* of ->devices */
 	unsigned nr_dumps;
 	bool dump_failed, dump_again, known;
 	struct asked *asked;
@@ -185,6 +186,7 @@ name_order(const void *a, const void *b)
 static void
 look_again(struct devices *d)
 {
+	d->generation++;
 	qsort((void *)d->devices, d->nr, sizeof(struct device *), name_order);
 	for (size_t i = 0; i < d->nr; i++)
 		d->devices[i]->why = why_not(d, &d->devices[i]->l);
@@ -417,6 +419,12 @@ bool
 devices_known(const struct devices *d)
 {
 	return d->known;
+}
+
+uint64_t
+devices_generation(const struct devices *d)
+{
+	return d->generation + 1;
 }
 
 bool

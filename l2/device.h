@@ -34,6 +34,8 @@ struct devices;
 struct devices *devices_new(struct loop *, void (*changed)(void *arg), void *arg, int *err);
 void devices_free(struct devices *);	    /* NULL is fine; what was asked for is still sent */
 bool devices_known(const struct devices *); /* the first dumps are in */
+/* Another number whenever a device came, went or changed; never 0. */
+uint64_t devices_generation(const struct devices *);
 struct device *device_named(struct devices *, const char *name);
 bool devices_have_mac(const struct devices *, const uint8_t mac[6]);
 /* In the order of names; borrowed until the loop's next turn. */

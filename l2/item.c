@@ -184,6 +184,18 @@ item_at(const struct l2 *l2, const struct addr *a, unsigned ifindex)
 }
 
 bool
+item_wants(const struct l2 *l2, const struct addr *a, unsigned ifindex)
+{
+	for (size_t i = items_from(l2, a, ""); i < l2->nr && addr_eq(&l2->items[i]->addr, a); i++) {
+		const struct device *dev = item_device(l2->items[i]);
+
+		if (dev && dev->l.ifindex == ifindex)
+			return true;
+	}
+	return false;
+}
+
+bool
 item_listens(const struct l2 *l2, const struct addr *a, unsigned ifindex)
 {
 	const struct item *it = item_at(l2, a, ifindex);
@@ -192,11 +204,15 @@ item_listens(const struct l2 *l2, const struct addr *a, unsigned ifindex)
 }
 
 struct device *
-item_device(const struct item *it)
+item_device(struct item *it)
 {
-	struct device *dev = device_named(it->l2->devices, it->device);
+	uint64_t now = devices_generation(it->l2->devices);
 
-	return dev && !dev->why[0] ? dev : NULL;
+	if (it->dev_at != now) {
+		it->dev = device_named(it->l2->devices, it->device);
+		it->dev_at = now;
+	}
+	return it->dev && !it->dev->why[0] ? it->dev : NULL;
 }
 
 struct item *
@@ -239,7 +255,7 @@ item_end(struct item *it)
 	if (err < 0)
 		log_error("l2-answer-not-ended", LOG_S("address", addr_str(&it->addr)),
 		    LOG_S("device", it->device), LOG_ERR(-err));
-	else
+	else if (l2_may_tell(l2))
 		log_info("l2-answer-ended", LOG_S("address", addr_str(&it->addr)),
 		    LOG_S("device", it->device));
 	if (it->listens)
@@ -303,6 +319,7 @@ item_write(struct item *it, const struct device *dev)
 	if (!fresh)
 		return;
 	it->began_ms = loop_now_ms(it->l2->loop);
-	log_info(
-	    "l2-answering", LOG_S("address", addr_str(&it->addr)), LOG_S("device", it->device));
+	if (l2_may_tell(it->l2))
+		log_info("l2-answering", LOG_S("address", addr_str(&it->addr)),
+		    LOG_S("device", it->device));
 }

@@ -5,7 +5,8 @@
  *
  * In this order, always: what is lost is not answered any more; then what is new is answered; then
  * programs stand on devices, groups are listened to, and announcements go out.  The same pass runs
- * for a change of either side, when something failed before, and every ten seconds.
+ * for a change of either side, when something failed before, and every ten seconds; when nothing is
+ * amiss, for what is new alone.
  */
 #include "l2/core.h"
 
@@ -18,50 +19,15 @@
 
 #define BEAT_MS 10000
 #define ITEMS_MAX 65536 /* as many as the map holds */
+#define SLICE_US 4000	/* of one turn of the loop, for what is new */
+#define FRESH_MAX 512	/* so many new ones are not worth a slice */
+#define VERIFY 1024
+#define TOLD_MAX 32
 
 /* ---- the pass ---- */
 
-static void
-drop_entry(void *arg, const struct l2_key *key)
-{
-	struct l2 *l2 = arg;
-	struct addr a = answer_addr(key);
-
-	(void)answer_del(&l2->answer, key);
-	if (a.family == ADDR_V6)
-		(void)device_listen(l2->devices, key->ifindex, &a, false, NULL, NULL);
-}
-
-/*
- * What an earlier process was allowed goes on until it is over, or somebody says for how long.  Once
- * it is over its addresses may be others' by now: no term of ours brings them back.
- */
-static int
-adopt_term(struct l2 *l2)
-{
-	int err = 0;
-
-	if (l2->answer.adopted && !answer_is_in_time(&l2->answer, l2_boot_ns())) {
-		log_info("l2-answers-over", LOG_S("pin", l2->answer.pin));
-		err = answer_each(&l2->answer, drop_entry, l2);
-	}
-	l2->term_told = false;
-	return err;
-}
-
-static int
-tell_term(struct l2 *l2)
-{
-	int err = 0;
-
-	if (!l2->term_told && (l2->term_set || l2->was_set))
-		err = answer_until(&l2->answer, l2->until_ns);
-	l2->term_told = err == 0;
-	return err;
-}
-
-static bool
-load(struct l2 *l2)
+bool
+l2_load(struct l2 *l2)
 {
 	int err;
 
@@ -74,7 +40,7 @@ load(struct l2 *l2)
 	if (err == 0)
 		err = adopt_term(l2);
 	if (err == 0)
-		err = tell_term(l2);
+		err = adopt_tell_term(l2);
 	if (err < 0) {
 		if (!l2->failed)
 			log_error("l2-not-loaded", LOG_S("why", l2->answer.why), LOG_ERR(-err));
@@ -97,6 +63,7 @@ on_ring(void *arg, int fd, unsigned what)
 }
 
 static void on_record(void *arg, const struct l2_event *);
+static void l2_told(struct l2 *);
 
 static void
 listen_to_ring(struct l2 *l2)
@@ -169,6 +136,9 @@ devices_stand(struct l2 *l2)
 
 			dev->attached =
 			    answer_attach(&l2->answer, dev->l.ifindex, dev->l.name) == 0;
+			if (dev->attached && dev->has_row)
+				continue;
+			l2->settled = false;
 			if (dev->attached)
 				continue;
 			memcpy(l2->why, l2->answer.why, sizeof(l2->why));
@@ -182,54 +152,10 @@ devices_stand(struct l2 *l2)
 	}
 }
 
-/* ---- what an earlier process left ---- */
-
-static void
-sweep_entry(void *arg, const struct l2_key *key)
-{
-	struct l2 *l2 = arg;
-	struct addr a = answer_addr(key);
-
-	if (item_at(l2, &a, key->ifindex))
-		return;
-	log_info("l2-answer-ended", LOG_S("address", addr_str(&a)), LOG_U("ifindex", key->ifindex),
-	    LOG_S("why", "an earlier process answered for it"));
-	drop_entry(l2, key);
-}
-
-static void
-sweep_device(void *arg, struct answer *answer, unsigned ifindex)
-{
-	struct l2 *l2 = arg;
-	struct device *const *all;
-	size_t nr;
-
-	all = devices_all(l2->devices, &nr);
-	for (size_t i = 0; i < nr; i++) {
-		if (all[i]->l.ifindex == ifindex && all[i]->used)
-			return;
-	}
-	answer_detach(answer, ifindex);
-	answer_device_del(answer, ifindex);
-}
-
-static void
-sweep(struct l2 *l2)
-{
-	int err = answer_each(&l2->answer, sweep_entry, l2);
-
-	if (err < 0) {
-		log_error("l2-not-swept", LOG_ERR(-err));
-		return;
-	}
-	answer_attached_each(&l2->answer, sweep_device, l2);
-	l2->swept = true;
-}
-
 void
 l2_stand(struct l2 *l2)
 {
-	if (!devices_known(l2->devices) || !load(l2))
+	if (!devices_known(l2->devices) || !l2_load(l2))
 		return;
 	listen_to_ring(l2);
 	devices_mark(l2);
@@ -237,15 +163,10 @@ l2_stand(struct l2 *l2)
 	devices_stand(l2);
 }
 
+/* Those whose device went, or is another one by now, end; the devices of the others are in use. */
 static void
-pass(struct l2 *l2)
+items_settle(struct l2 *l2)
 {
-	timer_set(&l2->beat, BEAT_MS);
-	if (!l2->was_set || !devices_known(l2->devices) || !load(l2))
-		return;
-	/* It may have been loaded before anything was wanted. */
-	(void)tell_term(l2);
-	listen_to_ring(l2);
 	for (size_t i = 0; i < l2->nr; i++) {
 		struct item *it = l2->items[i];
 		const struct device *dev = item_device(it);
@@ -255,31 +176,123 @@ pass(struct l2 *l2)
 			it->ups = 0;
 		}
 	}
-	devices_mark(l2);
-	devices_write(l2);
-	for (size_t i = 0; i < l2->nr; i++) {
-		const struct device *dev = item_device(l2->items[i]);
+}
 
-		if (dev)
-			item_write(l2->items[i], dev);
+/* False: the rest in the next turn of the loop. */
+static bool
+items_write(struct l2 *l2)
+{
+	uint64_t begin = loop_now_us(l2->loop);
+	unsigned n = 0;
+
+	for (size_t i = 0; i < l2->nr; i++) {
+		struct item *it = l2->items[i];
+		const struct device *dev = item_device(it);
+
+		if (!dev || (it->ifindex && !it->err))
+			continue;
+		if (++n % 64 == 0 && loop_now_us(l2->loop) - begin > SLICE_US)
+			return false;
+		item_write(it, dev);
+		l2->settled &= it->err == 0;
 	}
+	return true;
+}
+
+static void
+item_tell(struct item *it, const struct device *dev)
+{
+	item_listen(it, dev);
+	if (dev->attached && dev->ups != it->ups && dev->l.running)
+		item_announce(it, dev);
+}
+
+static void
+pass(struct l2 *l2)
+{
+	if (!timer_is_running(&l2->beat))
+		timer_set(&l2->beat, BEAT_MS);
+	if (!l2->was_set || !devices_known(l2->devices) || !l2_load(l2))
+		return;
+	/* It may have been loaded before anything was wanted. */
+	l2->settled = adopt_tell_term(l2) == 0;
+	l2->settled_at = devices_generation(l2->devices);
+	listen_to_ring(l2);
+	items_settle(l2);
+	devices_mark(l2);
 	if (!l2->swept)
-		sweep(l2);
+		adopt_sweep(l2);
+	devices_write(l2);
+	if (!items_write(l2)) {
+		l2->settled = false;
+		work_post(&l2->more);
+	}
 	devices_stand(l2);
 	for (size_t i = 0; i < l2->nr; i++) {
 		struct item *it = l2->items[i];
 		const struct device *dev = it->ifindex ? item_device(it) : NULL;
 
-		if (!dev)
-			continue;
-		item_listen(it, dev);
-		if (dev->attached && dev->ups != it->ups && dev->l.running)
-			item_announce(it, dev);
+		if (dev)
+			item_tell(it, dev);
+	}
+	l2_told(l2);
+}
+
+/* Nothing but these is to be done.  False: there is more. */
+static bool
+pass_fresh(struct l2 *l2, struct item *const *fresh, size_t nr)
+{
+	if (!l2->settled || l2->settled_at != devices_generation(l2->devices) || l2->nr == 0 ||
+	    nr > FRESH_MAX)
+		return false;
+	for (size_t i = 0; i < nr; i++) {
+		const struct device *dev = item_device(fresh[i]);
+
+		if (dev && (!dev->used || !dev->attached || !dev->has_row))
+			return false;
+	}
+	for (size_t i = 0; i < nr; i++) {
+		const struct device *dev = item_device(fresh[i]);
+
+		if (dev)
+			item_write(fresh[i], dev);
+	}
+	for (size_t i = 0; i < nr; i++) {
+		const struct device *dev = fresh[i]->ifindex ? item_device(fresh[i]) : NULL;
+
+		l2->settled &= fresh[i]->err == 0;
+		if (dev)
+			item_tell(fresh[i], dev);
+	}
+	l2_told(l2);
+	return true;
+}
+
+/* Is what should be in the map still there?  Some at each beat: nobody takes it out but by hand. */
+static void
+items_verify(struct l2 *l2)
+{
+	for (size_t n = 0; n < l2->nr && n < VERIFY; n++) {
+		struct item *it = l2->items[l2->verified++ % l2->nr];
+		const struct device *dev = it->ifindex ? item_device(it) : NULL;
+
+		if (dev)
+			item_write(it, dev);
 	}
 }
 
 static void
 beat_due(void *arg)
+{
+	struct l2 *l2 = arg;
+
+	pass(l2);
+	items_verify(l2);
+	l2_told(l2);
+}
+
+static void
+more_due(void *arg)
 {
 	pass(arg);
 }
@@ -292,6 +305,22 @@ on_devices(void *arg)
 	pass(l2);
 	if (l2->ops.devices)
 		l2->ops.devices(l2->arg);
+}
+
+/* What begins and ends is logged, each; of very many in one go the first ones. */
+bool
+l2_may_tell(struct l2 *l2)
+{
+	return l2->told++ < TOLD_MAX;
+}
+
+static void
+l2_told(struct l2 *l2)
+{
+	if (l2->told > TOLD_MAX)
+		log_info("l2-answers-changed", LOG_U("more", l2->told - TOLD_MAX),
+		    LOG_U("addresses", l2->nr));
+	l2->told = 0;
 }
 
 /* ---- others ---- */
@@ -374,6 +403,7 @@ wants_gather(const struct l2_address *a, size_t nr, struct want **out)
 {
 	long pairs = l2_check(a, nr);
 	size_t all = (size_t)pairs, used = 0;
+	bool in_order = true;
 	struct want *w;
 
 	if (pairs < 0)
@@ -383,9 +413,14 @@ wants_gather(const struct l2_address *a, size_t nr, struct want **out)
 		return -ENOMEM;
 	all = 0;
 	for (size_t i = 0; i < nr; i++) {
-		for (size_t d = 0; d < a[i].nr_devices; d++)
-			w[all++] = (struct want){ &a[i], a[i].devices[d] };
+		for (size_t d = 0; d < a[i].nr_devices; d++) {
+			w[all] = (struct want){ &a[i], a[i].devices[d] };
+			in_order &= all == 0 || want_cmp(&w[all - 1], &w[all]) < 0;
+			all++;
+		}
 	}
+	if (in_order)
+		return (long)all;
 	qsort(w, all, sizeof(*w), want_cmp);
 	for (size_t i = 0; i < all; i++) {
 		if (used == 0 || want_cmp(&w[used - 1], &w[i]) != 0)
@@ -394,29 +429,84 @@ wants_gather(const struct l2_address *a, size_t nr, struct want **out)
 	return (long)used;
 }
 
-/* The new list: items that are there already, and new ones.  All or nothing. */
-static struct item **
-items_make(struct l2 *l2, const struct want *w, size_t nr)
-{
-	struct item **items = (struct item **)mem_calloc(nr + 1, sizeof(struct item *));
+/* The list that shall be, and which of it is new. */
+struct plan {
+	struct item **items, **fresh;
+	size_t nr, nr_fresh;
+};
 
-	if (!items)
-		return NULL;
-	for (size_t i = 0; i < nr; i++) {
-		items[i] = item_find(l2, &w[i].a->addr, w[i].device);
-		if (items[i])
-			continue;
-		items[i] = item_new(l2, &w[i].a->addr, w[i].device);
-		if (items[i])
-			continue;
-		while (i-- > 0) {
-			if (!item_find(l2, &w[i].a->addr, w[i].device))
-				item_free(items[i]);
-		}
-		mem_free((void *)items);
-		return NULL;
+static void
+plan_free(struct plan *p)
+{
+	for (size_t i = 0; i < p->nr_fresh; i++)
+		item_free(p->fresh[i]);
+	mem_free((void *)p->items);
+	mem_free((void *)p->fresh);
+}
+
+/* Where the item of @w is, or would stand, from @k on: both lists are in order. */
+static int
+item_beside(const struct l2 *l2, const struct want *w, size_t *k)
+{
+	int cmp = -1;
+
+	for (; *k < l2->nr; ++*k) {
+		cmp =
+		    item_order(&l2->items[*k]->addr, l2->items[*k]->device, &w->a->addr, w->device);
+		if (cmp >= 0)
+			break;
 	}
-	return items;
+	return cmp;
+}
+
+/* All or nothing. */
+static int
+plan_make(struct l2 *l2, const struct want *w, size_t nr, struct plan *p)
+{
+	size_t cap = 0, k = 0;
+
+	*p = (struct plan){ .items = (struct item **)mem_calloc(nr + 1, sizeof(struct item *)) };
+	if (!p->items)
+		return -ENOMEM;
+	for (p->nr = 0; p->nr < nr; p->nr++) {
+		struct item *it;
+
+		if (item_beside(l2, &w[p->nr], &k) == 0) {
+			p->items[p->nr] = l2->items[k++];
+			continue;
+		}
+		it = NULL;
+		if (mem_grow((void **)&p->fresh, &cap, p->nr_fresh, sizeof(struct item *), 0) == 0)
+			it = item_new(l2, &w[p->nr].a->addr, w[p->nr].device);
+		if (!it) {
+			plan_free(p);
+			return -ENOMEM;
+		}
+		p->items[p->nr] = p->fresh[p->nr_fresh++] = it;
+	}
+	return 0;
+}
+
+/* What the new list has not ends, before anything else. */
+static void
+plan_take(struct l2 *l2, struct plan *p)
+{
+	struct item **old = l2->items;
+	size_t nr_old = l2->nr;
+
+	for (size_t i = 0, k = 0; i < nr_old && nr_old + p->nr_fresh != p->nr; i++) {
+		while (k < p->nr && p->items[k] != old[i] &&
+		    item_order(
+			&p->items[k]->addr, p->items[k]->device, &old[i]->addr, old[i]->device) < 0)
+			k++;
+		if (k < p->nr && p->items[k] == old[i])
+			continue;
+		item_end(old[i]);
+		item_free(old[i]);
+	}
+	l2->items = p->items;
+	l2->nr = p->nr;
+	mem_free((void *)old);
 }
 
 int
@@ -424,115 +514,25 @@ l2_set(struct l2 *l2, const struct l2_address *addresses, size_t nr)
 {
 	struct want *wants = NULL;
 	long used = wants_gather(addresses, nr, &wants);
-	struct item **items, **old = l2->items;
-	size_t nr_old = l2->nr, k = 0;
+	struct plan p;
 
 	if (used < 0)
 		return (int)used;
-	items = items_make(l2, wants, (size_t)used);
-	if (!items) {
+	if (plan_make(l2, wants, (size_t)used, &p) < 0) {
 		mem_free(wants);
 		return -ENOMEM;
 	}
-	/* Both lists are in order: what the new one has not ends. */
-	for (size_t i = 0; i < nr_old; i++) {
-		while (k < (size_t)used &&
-		    item_order(&items[k]->addr, items[k]->device, &old[i]->addr, old[i]->device) <
-			0)
-			k++;
-		if (k < (size_t)used && items[k] == old[i])
-			continue;
-		item_end(old[i]);
-		item_free(old[i]);
-	}
-	l2->items = items;
-	l2->nr = (size_t)used;
-	l2->was_set = true;
+	plan_take(l2, &p);
 	for (size_t i = 0; i < l2->nr; i++)
-		item_schedule(items[i], &wants[i].a->schedule);
-	mem_free((void *)old);
+		item_schedule(l2->items[i], &wants[i].a->schedule);
 	mem_free(wants);
-	pass(l2);
+	/* At the first call there is more to do, whatever is new. */
+	if (!l2->was_set || !pass_fresh(l2, p.fresh, p.nr_fresh)) {
+		l2->was_set = true;
+		pass(l2);
+	}
+	mem_free((void *)p.fresh);
 	return 0;
-}
-
-void
-l2_term(struct l2 *l2, uint64_t ms)
-{
-	int err;
-
-	l2->until_ns = ms ? l2_boot_ns() + ms * 1000000 : 0;
-	l2->term_set = true;
-	l2->term_told = false;
-	if (!answer_is_loaded(&l2->answer))
-		return;
-	err = tell_term(l2);
-	if (err < 0 && log_allow(&l2->limit, loop_now_ms(l2->loop), 2, NULL))
-		log_error("l2-term-not-set", LOG_ERR(-err));
-}
-
-struct adopted {
-	unsigned *stands; /* the devices that the program is on */
-	size_t nr_stands, cap;
-	struct addr *all;
-	size_t nr_all, cap_all;
-};
-
-static void
-adopted_device(void *arg, struct answer *a, unsigned ifindex)
-{
-	struct adopted *d = arg;
-
-	(void)a;
-	if (mem_grow((void **)&d->stands, &d->cap, d->nr_stands, sizeof(*d->stands), 0) < 0)
-		return;
-	d->stands[d->nr_stands++] = ifindex;
-}
-
-static void
-adopted_entry(void *arg, const struct l2_key *key)
-{
-	struct adopted *d = arg;
-
-	for (size_t i = 0; i < d->nr_stands; i++) {
-		if (d->stands[i] != key->ifindex)
-			continue;
-		if (mem_grow((void **)&d->all, &d->cap_all, d->nr_all, sizeof(*d->all), 0) < 0)
-			return;
-		d->all[d->nr_all++] = answer_addr(key);
-		return;
-	}
-}
-
-static int
-addr_order(const void *a, const void *b)
-{
-	return addr_cmp(a, b);
-}
-
-size_t
-l2_adopted(struct l2 *l2, struct addr *out, size_t max)
-{
-	struct adopted d = { 0 };
-	size_t nr = 0;
-
-	if (l2->was_set || !answer_is_pinned(&l2->answer) || !load(l2) || !l2->answer.adopted ||
-	    !answer_is_in_time(&l2->answer, l2_boot_ns()))
-		return 0;
-	answer_attached_each(&l2->answer, adopted_device, &d);
-	(void)answer_each(&l2->answer, adopted_entry, &d);
-	if (d.nr_all > 0)
-		qsort(d.all, d.nr_all, sizeof(*d.all), addr_order);
-	for (size_t i = 0; i < d.nr_all; i++) {
-		if (i > 0 && addr_eq(&d.all[i], &d.all[i - 1]))
-			continue;
-		if (nr < max)
-			out[nr] = d.all[i];
-		nr++;
-	}
-	mem_free(d.stands);
-	mem_free(d.all);
-	return nr;
 }
 
 /* ---- life ---- */
@@ -547,6 +547,7 @@ l2_new(struct loop *loop, const char *pin_path, const struct l2_ops *ops, void *
 	l2->ops = *ops;
 	l2->arg = arg;
 	timer_init(&l2->beat, loop, beat_due, l2);
+	work_init(&l2->more, loop, more_due, l2);
 	l2->announcer = announcer_new(loop, &announce, l2);
 	l2->prober = prober_new(l2);
 	*err = answer_init(&l2->answer, pin_path);
@@ -575,6 +576,7 @@ l2_free(struct l2 *l2)
 	if (!l2)
 		return;
 	timer_stop(&l2->beat);
+	work_cancel(&l2->more);
 	prober_free(l2->prober);
 	forget(l2);
 	loop_fd_free(l2->ring);
@@ -595,7 +597,7 @@ l2_remove(struct l2 *l2)
 	for (size_t i = 0; i < l2->nr; i++)
 		item_end(l2->items[i]);
 	forget(l2);
-	l2->was_set = l2->swept = false;
+	l2->was_set = l2->swept = l2->settled = false;
 	loop_fd_free(l2->ring);
 	l2->ring = NULL;
 	all = devices_all(l2->devices, &nr);

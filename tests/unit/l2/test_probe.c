@@ -339,6 +339,86 @@ START_TEST(used_by_a_host)
 }
 END_TEST
 
+/* ---- many ---- */
+
+static struct l2_address list[MANY];
+
+static void
+many(const char *first)
+{
+	struct addr a = ip(first);
+
+	for (size_t i = 0; i < MANY; i++) {
+		list[i] = (struct l2_address){ .addr = a, .devices = on_va, .nr_devices = 1 };
+		ck_assert(addr_next(&a));
+	}
+}
+
+/* Of every third a host answers each question. */
+START_TEST(thousand)
+{
+	static uint8_t asked[MANY];
+	uint64_t begin, end;
+	size_t in_use = 0;
+	struct frame f, a;
+
+	memset(asked, 0, sizeof(asked));
+	many(_i ? "2001:db8::1:0" : "10.9.0.0");
+	begin = now_ms();
+	ck_assert_int_eq(l2_probe(l2, list, MANY, on_probed, NULL), 0);
+	while (nr_verdicts < MANY && now_ms() < begin + 20000) {
+		loop_turn(loop, 1);
+		while (tap_get(&f)) {
+			size_t at = 38, n;
+			struct addr t = { .family = _i ? ADDR_V6 : ADDR_V4 };
+
+			if (_i ? f.len < 78 || f.b[54] != 135 : f.b[13] != 6)
+				continue;
+			at = _i ? 62 : 38;
+			memcpy(t.b, f.b + at, _i ? 16 : 4);
+			n = (size_t)(_i ? f.b[at + 14] << 8 | f.b[at + 15]
+					: f.b[at + 2] << 8 | f.b[at + 3]);
+			ck_assert_uint_lt(n, MANY);
+			asked[n]++;
+			if (n % 3)
+				continue;
+			if (_i)
+				nd_build(&a,
+				    &(struct nd){ .smac = mac_c,
+					.type = 136,
+					.src = addr_str(&t),
+					.dst = "ff02::1",
+					.target = addr_str(&t),
+					.flags = 0x20,
+					.tlla = mac_c });
+			else
+				arp_build(&a,
+				    &(struct arp){ .dmac = mac_a,
+					.op = 2,
+					.sha = mac_c,
+					.spa = addr_str(&t),
+					.tpa = "0.0.0.0" });
+			tap_send(&a);
+		}
+	}
+	end = now_ms();
+	ck_assert_uint_eq(nr_verdicts, MANY);
+	for (size_t i = 0; i < MANY; i++) {
+		const uint8_t *b = verdicts[i].addr.b;
+		size_t n = (size_t)(_i ? b[14] << 8 | b[15] : b[2] << 8 | b[3]);
+
+		ck_assert(verdicts[i].known);
+		ck_assert_int_eq(verdicts[i].in_use, n % 3 == 0);
+		in_use += verdicts[i].in_use;
+		ck_assert_uint_eq(asked[n] >= 1 && asked[n] <= 3, 1);
+		if (n % 3)
+			ck_assert_uint_eq(asked[n], 3);
+	}
+	ck_assert_uint_eq(in_use, (MANY + 2) / 3);
+	printf("%u addresses probed in %llu ms\n", MANY, (unsigned long long)(end - begin));
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -353,6 +433,7 @@ add_tests(Suite *s)
 	tcase_add_loop_test(tc, not_used, 0, 8);
 	tcase_add_test(tc, used_behind_our_own);
 	tcase_add_test(tc, used_by_a_host);
+	tcase_add_loop_test(tc, thousand, 0, 2);
 	suite_add_tcase(s, tc);
 }
 
