@@ -53,6 +53,7 @@ enum cluster_life {
 	CLUSTER_STOPPING, /* alive, and says that it is about to end or is drained: takes nothing */
 	CLUSTER_LOST,	  /* by a majority of its watchers */
 	CLUSTER_LAPSED,	  /* by its lease */
+	CLUSTER_GONE,	  /* it said goodbye */
 	CLUSTER_NR_LIVES
 };
 const char *cluster_life_name(enum cluster_life);     /* "unheard", "alive", ... */
