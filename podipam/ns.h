@@ -4,7 +4,7 @@
 #ifndef HERALD_PODIPAM_NS_H
 #define HERALD_PODIPAM_NS_H
 
-#include "podipam/table.h"
+#include "podipam/leases.h"
 
 /* Which namespace @path leads to; all 0 when it cannot be seen from here. */
 struct ns_id ns_look(const char *path);

@@ -7,7 +7,7 @@
 #include "podipam/journal.h"
 #include "podipam/ns.h"
 #include "podipam/record.h"
-#include "podipam/table.h"
+#include "podipam/leases.h"
 
 #include "lib/buf.h"
 #include "lib/loop.h"
@@ -32,7 +32,7 @@ struct waiter {
 struct podipam {
 	struct loop *loop;
 	struct podipam_ops ops;
-	struct table table;
+	struct leases table;
 	struct journal *journal;
 	struct waiter *waiters, **last; /* in order of seq */
 	uint64_t on_disk;
@@ -109,7 +109,7 @@ drop(struct podipam *p, struct lease *l)
 	if (p->cursor == l)
 		p->cursor = l->hh.next;
 	p->live -= l->line_len;
-	table_drop(&p->table, l);
+	leases_drop(&p->table, l);
 }
 
 static void
@@ -138,7 +138,7 @@ snapshot(void *arg, struct buf *out)
 static void
 waiter_answer(struct podipam *p, struct waiter *w, int err)
 {
-	struct lease *l = table_find(&p->table, w->container, w->ifname);
+	struct lease *l = leases_find(&p->table, w->container, w->ifname);
 	const bool there = l && l->seq <= w->seq; /* not one that came after a deletion */
 
 	if (w->cb)
@@ -320,7 +320,7 @@ podipam_free(struct podipam *p)
 		free(w);
 	}
 	p->cursor = NULL;
-	table_fini(&p->table);
+	leases_fini(&p->table);
 	free(p->boot_id);
 	free(p);
 }
@@ -328,28 +328,26 @@ podipam_free(struct podipam *p)
 void
 podipam_ranges_set(struct podipam *p, const struct podipam_range *list, size_t nr)
 {
-	table_ranges_set(&p->table, list, nr);
+	leases_ranges_set(&p->table, list, nr);
 }
 
 /* ---- what is asked ---- */
 
-void
+enum podipam_verdict
 podipam_add(struct podipam *p, const struct podipam_owner *owner, const struct podipam_want *want,
     podipam_added *cb, void *arg)
 {
 	enum podipam_verdict verdict = PODIPAM_BAD;
 	struct lease *l = NULL;
 
-	if (table_owner_is_good(owner)) {
-		l = table_find(&p->table, owner->container, owner->ifname);
+	if (leases_owner_is_good(owner)) {
+		l = leases_find(&p->table, owner->container, owner->ifname);
 		verdict = PODIPAM_OK;
 		if (!l)
-			verdict = table_take(&p->table, owner, want, &l);
+			verdict = leases_take(&p->table, owner, want, &l);
 	}
-	if (verdict != PODIPAM_OK) {
-		cb(arg, verdict, NULL);
-		return;
-	}
+	if (verdict != PODIPAM_OK)
+		return verdict;
 	if (!l->line) {
 		l->ns = ns_look(owner->netns);
 		l->l.since = loop_wall(p->loop);
@@ -361,6 +359,7 @@ podipam_add(struct podipam *p, const struct podipam_owner *owner, const struct p
 		cb(arg, PODIPAM_OK, &l->l);
 	else
 		wait_add(p, l, cb, arg);
+	return PODIPAM_OK;
 }
 
 void
@@ -374,7 +373,7 @@ podipam_forget(struct podipam *p, const void *arg)
 enum podipam_verdict
 podipam_del(struct podipam *p, const char *container, const char *ifname)
 {
-	struct lease *l = table_find(&p->table, container, ifname);
+	struct lease *l = leases_find(&p->table, container, ifname);
 
 	if (!l)
 		return PODIPAM_NOT_FOUND;
@@ -385,7 +384,7 @@ podipam_del(struct podipam *p, const char *container, const char *ifname)
 const struct podipam_lease *
 podipam_find(struct podipam *p, const char *container, const char *ifname)
 {
-	const struct lease *l = table_find(&p->table, container, ifname);
+	const struct lease *l = leases_find(&p->table, container, ifname);
 
 	return l ? &l->l : NULL;
 }

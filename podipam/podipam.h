@@ -99,15 +99,17 @@ void podipam_free(struct podipam *); /* NULL is fine */
 void podipam_ranges_set(struct podipam *, const struct podipam_range *, size_t nr);
 void podipam_leak_check(struct podipam *, uint32_t every_ms);
 
-/* @lease is NULL unless the verdict is PODIPAM_OK. */
+/* @lease is NULL unless the verdict is PODIPAM_OK; else it is PODIPAM_DISK, or PODIPAM_NOT_FOUND when the
+ * attachment was deleted meanwhile. */
 typedef void podipam_added(void *arg, enum podipam_verdict, const struct podipam_lease *);
 
 /*
- * Give @owner an address of each family that is wanted, all or nothing, or what it has already.  The
- * answer comes by @cb, now or when it is on disk; never after podipam_forget() of this @arg.
+ * Give @owner an address of each family that is wanted, all or nothing, or what it has already.  With
+ * PODIPAM_OK the answer comes by @cb, now or when it is on disk; never after podipam_forget() of this
+ * @arg.  Anything else is the answer, and @cb is not called.
  */
-void podipam_add(struct podipam *, const struct podipam_owner *, const struct podipam_want *,
-    podipam_added *cb, void *arg);
+enum podipam_verdict podipam_add(struct podipam *, const struct podipam_owner *,
+    const struct podipam_want *, podipam_added *cb, void *arg);
 void podipam_forget(struct podipam *, const void *arg);
 /* Take back; PODIPAM_NOT_FOUND when there is nothing, which is as good. */
 enum podipam_verdict podipam_del(struct podipam *, const char *container, const char *ifname);

@@ -154,19 +154,19 @@ number_at(const json_t *list, size_t i)
 
 /* The later line is right: that the address was given back stood in one that cannot be read. */
 static void
-drop_holders(struct table *t, const struct podipam_lease *from)
+drop_holders(struct leases *t, const struct podipam_lease *from)
 {
 	for (unsigned i = 0; i < from->nr; i++) {
-		const struct lease *holder = table_owner_of(t, &from->v[i].addr);
+		const struct lease *holder = leases_owner_of(t, &from->v[i].addr);
 
 		if (holder)
-			table_drop(
-			    t, table_find(t, holder->l.owner.container, holder->l.owner.ifname));
+			leases_drop(
+			    t, leases_find(t, holder->l.owner.container, holder->l.owner.ifname));
 	}
 }
 
 static bool
-apply_add(struct table *t, const json_t *o, const char *line, size_t len)
+apply_add(struct leases *t, const json_t *o, const char *line, size_t len)
 {
 	const json_t *ips = json_object_get(o, "ips"), *seen = json_object_get(o, "seen");
 	struct podipam_lease from = {
@@ -187,9 +187,9 @@ apply_add(struct table *t, const json_t *o, const char *line, size_t len)
 	for (; from.nr < json_array_size(ips); from.nr++)
 		if (!given_read(json_array_get(ips, from.nr), &from.v[from.nr]))
 			return false;
-	if (table_owner_is_good(&from.owner))
+	if (leases_owner_is_good(&from.owner))
 		drop_holders(t, &from);
-	if (table_put(t, &from, &l) != PODIPAM_OK)
+	if (leases_put(t, &from, &l) != PODIPAM_OK)
 		return false;
 	l->ns = (struct ns_id){ number_at(seen, 0), number_at(seen, 1), number_at(seen, 2) };
 	l->line = xstrndup(line, len);
@@ -198,7 +198,7 @@ apply_add(struct table *t, const json_t *o, const char *line, size_t len)
 }
 
 static void
-drop_all(struct replay *r, struct table *t)
+drop_all(struct replay *r, struct leases *t)
 {
 	struct lease *l, *next;
 
@@ -206,7 +206,7 @@ drop_all(struct replay *r, struct table *t)
 	{
 		if (r->dropped)
 			r->dropped(r->arg, &l->l);
-		table_drop(t, l);
+		leases_drop(t, l);
 		r->nr_other_boot++;
 	}
 }
@@ -225,7 +225,7 @@ sum_is_right(const char *line, size_t len)
 
 /* @line with its line end. */
 static bool
-apply(struct replay *r, struct table *t, const char *line, size_t len)
+apply(struct replay *r, struct leases *t, const char *line, size_t len)
 {
 	const char *op;
 	struct lease *l;
@@ -239,9 +239,9 @@ apply(struct replay *r, struct table *t, const char *line, size_t len)
 	if (strcmp(op, "add") == 0) {
 		good = apply_add(t, o, line, len);
 	} else if (strcmp(op, "del") == 0) {
-		l = table_find(t, text_of(o, "container"), text_of(o, "ifname"));
+		l = leases_find(t, text_of(o, "container"), text_of(o, "ifname"));
 		if (l)
-			table_drop(t, l);
+			leases_drop(t, l);
 	} else if (strcmp(op, "boot") == 0) {
 		r->other_boot = *r->boot_id && strcmp(text_of(o, "id"), r->boot_id) != 0;
 	} else {
@@ -252,7 +252,7 @@ apply(struct replay *r, struct table *t, const char *line, size_t len)
 }
 
 void
-record_replay(struct replay *r, struct table *t, const char *text, size_t len)
+record_replay(struct replay *r, struct leases *t, const char *text, size_t len)
 {
 	size_t at = 0;
 

@@ -5,7 +5,7 @@
 #ifndef HERALD_PODIPAM_RECORD_H
 #define HERALD_PODIPAM_RECORD_H
 
-#include "podipam/table.h"
+#include "podipam/leases.h"
 
 struct buf;
 
@@ -25,6 +25,6 @@ struct replay {
 };
 
 /* Make @t what the lines say.  Leases of another boot are gone: their namespaces are. */
-void record_replay(struct replay *, struct table *t, const char *text, size_t len);
+void record_replay(struct replay *, struct leases *t, const char *text, size_t len);
 
 #endif

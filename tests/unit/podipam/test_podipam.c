@@ -116,7 +116,7 @@ ask(struct bed *b, struct heard *h, const char *container, const char *netns)
 	const struct podipam_want w = { .pool = { NULL, "", NULL } };
 
 	*h = (struct heard){ 0 };
-	podipam_add(b->p, &o, &w, hear, h);
+	ck_assert_int_eq(podipam_add(b->p, &o, &w, hear, h), PODIPAM_OK);
 }
 
 static struct addr
@@ -356,7 +356,7 @@ START_TEST(gc_takes_what_is_not_listed_of_this_network)
 	(void)add(&b, "a", "");
 	(void)add(&b, "b", "");
 	(void)add(&b, "c", "");
-	podipam_add(b.p, &other, &w, hear, &h);
+	ck_assert_int_eq(podipam_add(b.p, &other, &w, hear, &h), PODIPAM_OK);
 	ck_assert_uint_eq(podipam_gc(b.p, "net", valid, 2), 1);
 	ck_assert_ptr_null(podipam_find(b.p, "b", "eth0"));
 	ck_assert_ptr_nonnull(podipam_find(b.p, "o", "eth0"));

@@ -1,9 +1,9 @@
 /*
- * podipam/table.h: who has which address: leases by attachment and by address, and the ranges that
+ * podipam/leases.h: who has which address: leases by attachment and by address, and the ranges that
  * new ones are taken from.  Pure; the journal's lines go through here on their way back, too.
  */
-#ifndef HERALD_PODIPAM_TABLE_H
-#define HERALD_PODIPAM_TABLE_H
+#ifndef HERALD_PODIPAM_LEASES_H
+#define HERALD_PODIPAM_LEASES_H
 
 #include "podipam/podipam.h"
 
@@ -46,7 +46,7 @@ struct range {
 	uint64_t used;
 };
 
-struct table {
+struct leases {
 	struct lease *leases;
 	struct lease_addr *taken;
 	struct range *ranges;
@@ -54,20 +54,20 @@ struct table {
 	unsigned nr_leases;
 };
 
-void table_fini(struct table *);
-void table_ranges_set(struct table *, const struct podipam_range *, size_t nr);
+void leases_fini(struct leases *);
+void leases_ranges_set(struct leases *, const struct podipam_range *, size_t nr);
 
-struct lease *table_find(const struct table *, const char *container, const char *ifname);
-const struct lease *table_owner_of(const struct table *, const struct addr *);
+struct lease *leases_find(const struct leases *, const char *container, const char *ifname);
+const struct lease *leases_owner_of(const struct leases *, const struct addr *);
 /* Are the texts of @owner such as may be kept? */
-bool table_owner_is_good(const struct podipam_owner *);
+bool leases_owner_is_good(const struct podipam_owner *);
 
 /* A new lease for an attachment that has none; on anything but PODIPAM_OK nothing has changed. */
-enum podipam_verdict table_take(
-    struct table *, const struct podipam_owner *, const struct podipam_want *, struct lease **out);
+enum podipam_verdict leases_take(
+    struct leases *, const struct podipam_owner *, const struct podipam_want *, struct lease **out);
 /* Likewise with just these addresses, as the journal says; replaces what the attachment has.
  * PODIPAM_TAKEN: one of them is another's. */
-enum podipam_verdict table_put(struct table *, const struct podipam_lease *, struct lease **out);
-void table_drop(struct table *, struct lease *);
+enum podipam_verdict leases_put(struct leases *, const struct podipam_lease *, struct lease **out);
+void leases_drop(struct leases *, struct lease *);
 
 #endif

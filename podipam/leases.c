@@ -1,11 +1,11 @@
 /*
- * podipam/table.c: see table.h.
+ * podipam/leases.c: see table.h.
  *
  * A range is searched from behind the last address that it gave, so that one that was just given back
  * rests as long as possible: neighbours may remember it.  What is taken stands in a hash, not in a map
  * of bits, since a range may be a /64; a search passes at most as many taken addresses as there are.
  */
-#include "podipam/table.h"
+#include "podipam/leases.h"
 
 #include "lib/mem.h"
 #include "lib/text.h"
@@ -37,7 +37,7 @@ range_init(struct range *r, const struct podipam_range *from)
 }
 
 static uint64_t
-count_taken(const struct table *t, const struct prefix *prefix)
+count_taken(const struct leases *t, const struct prefix *prefix)
 {
 	uint64_t nr = 0;
 
@@ -47,7 +47,7 @@ count_taken(const struct table *t, const struct prefix *prefix)
 }
 
 static const struct range *
-range_same(const struct table *t, const struct podipam_range *r)
+range_same(const struct leases *t, const struct podipam_range *r)
 {
 	for (size_t i = 0; i < t->nr_ranges; i++)
 		if (prefix_eq(&t->ranges[i].prefix, &r->prefix))
@@ -64,7 +64,7 @@ ranges_free(struct range *ranges, size_t nr)
 }
 
 void
-table_ranges_set(struct table *t, const struct podipam_range *list, size_t nr)
+leases_ranges_set(struct leases *t, const struct podipam_range *list, size_t nr)
 {
 	struct range *ranges = xnew_n(struct range, nr + 1);
 
@@ -82,7 +82,7 @@ table_ranges_set(struct table *t, const struct podipam_range *list, size_t nr)
 }
 
 static void
-ranges_count(struct table *t, const struct addr *addr, bool taken)
+ranges_count(struct leases *t, const struct addr *addr, bool taken)
 {
 	for (size_t i = 0; i < t->nr_ranges; i++)
 		if (prefix_has_addr(&t->ranges[i].prefix, addr))
@@ -98,7 +98,7 @@ make_key(const char *container, const char *ifname)
 }
 
 struct lease *
-table_find(const struct table *t, const char *container, const char *ifname)
+leases_find(const struct leases *t, const char *container, const char *ifname)
 {
 	char *key = make_key(container, ifname);
 	struct lease *l;
@@ -109,7 +109,7 @@ table_find(const struct table *t, const char *container, const char *ifname)
 }
 
 static struct lease_addr *
-find_addr(const struct table *t, const struct addr *addr)
+find_addr(const struct leases *t, const struct addr *addr)
 {
 	struct lease_addr *a;
 
@@ -118,7 +118,7 @@ find_addr(const struct table *t, const struct addr *addr)
 }
 
 const struct lease *
-table_owner_of(const struct table *t, const struct addr *addr)
+leases_owner_of(const struct leases *t, const struct addr *addr)
 {
 	const struct lease_addr *a = find_addr(t, addr);
 
@@ -139,7 +139,7 @@ is_text(const char *text, size_t min, size_t max)
 }
 
 bool
-table_owner_is_good(const struct podipam_owner *o)
+leases_owner_is_good(const struct podipam_owner *o)
 {
 	return is_text(o->container, 1, PODIPAM_CONTAINER_MAX) &&
 	    is_text(o->ifname, 1, PODIPAM_IFNAME_MAX) && is_text(o->network, 0, PODIPAM_NAME_MAX) &&
@@ -171,7 +171,7 @@ copy_owner(const struct podipam_owner *from, struct podipam_owner *to)
 }
 
 static struct lease *
-lease_new(struct table *t, const struct podipam_owner *owner)
+lease_new(struct leases *t, const struct podipam_owner *owner)
 {
 	struct lease *l = xnew(struct lease);
 
@@ -183,7 +183,7 @@ lease_new(struct table *t, const struct podipam_owner *owner)
 }
 
 static void
-lease_give(struct table *t, struct lease *l, const struct podipam_given *g)
+lease_give(struct leases *t, struct lease *l, const struct podipam_given *g)
 {
 	struct lease_addr *a = &l->at[l->l.nr];
 
@@ -197,7 +197,7 @@ lease_give(struct table *t, struct lease *l, const struct podipam_given *g)
 }
 
 void
-table_drop(struct table *t, struct lease *l)
+leases_drop(struct leases *t, struct lease *l)
 {
 	for (unsigned i = 0; i < l->l.nr; i++) {
 		HASH_DELETE(hh, t->taken, &l->at[i]);
@@ -212,14 +212,14 @@ table_drop(struct table *t, struct lease *l)
 }
 
 void
-table_fini(struct table *t)
+leases_fini(struct leases *t)
 {
 	struct lease *l, *next;
 
 	HASH_ITER(hh, t->leases, l, next)
-	table_drop(t, l);
+	leases_drop(t, l);
 	ranges_free(t->ranges, t->nr_ranges);
-	*t = (struct table){ 0 };
+	*t = (struct leases){ 0 };
 }
 
 /* ---- taking ---- */
@@ -232,7 +232,7 @@ range_room(const struct range *r)
 
 /* The next free address of @r; false: there is none.  Nothing is taken yet. */
 static bool
-range_search(const struct table *t, struct range *r, struct addr *out)
+range_search(const struct leases *t, struct range *r, struct addr *out)
 {
 	struct addr at = r->next;
 
@@ -274,7 +274,7 @@ given_of(const struct range *r, const struct addr *addr)
 }
 
 static enum podipam_verdict
-take_wanted(struct table *t, const char *pool, const struct addr *want, struct podipam_given *out)
+take_wanted(struct leases *t, const char *pool, const struct addr *want, struct podipam_given *out)
 {
 	for (size_t i = 0; i < t->nr_ranges; i++) {
 		const struct range *r = &t->ranges[i];
@@ -292,7 +292,7 @@ take_wanted(struct table *t, const char *pool, const struct addr *want, struct p
 }
 
 static enum podipam_verdict
-take_any(struct table *t, const char *pool, enum addr_family family, struct podipam_given *out)
+take_any(struct leases *t, const char *pool, enum addr_family family, struct podipam_given *out)
 {
 	bool there = false;
 	struct addr addr;
@@ -313,7 +313,7 @@ take_any(struct table *t, const char *pool, enum addr_family family, struct podi
 }
 
 enum podipam_verdict
-table_take(struct table *t, const struct podipam_owner *owner, const struct podipam_want *want,
+leases_take(struct leases *t, const struct podipam_owner *owner, const struct podipam_want *want,
     struct lease **out)
 {
 	struct podipam_given given[2] = { 0 };
@@ -321,7 +321,7 @@ table_take(struct table *t, const struct podipam_owner *owner, const struct podi
 	unsigned nr = 0;
 	struct lease *l;
 
-	if (!table_owner_is_good(owner))
+	if (!leases_owner_is_good(owner))
 		return PODIPAM_BAD;
 	if (t->nr_leases >= PODIPAM_LEASES_MAX)
 		return PODIPAM_TOO_MANY;
@@ -345,17 +345,17 @@ table_take(struct table *t, const struct podipam_owner *owner, const struct podi
 }
 
 enum podipam_verdict
-table_put(struct table *t, const struct podipam_lease *from, struct lease **out)
+leases_put(struct leases *t, const struct podipam_lease *from, struct lease **out)
 {
-	struct lease *l = table_find(t, from->owner.container, from->owner.ifname);
+	struct lease *l = leases_find(t, from->owner.container, from->owner.ifname);
 
 	assert(from->nr <= 2);
-	if (!table_owner_is_good(&from->owner))
+	if (!leases_owner_is_good(&from->owner))
 		return PODIPAM_BAD;
 	if (!l && t->nr_leases >= PODIPAM_LEASES_MAX)
 		return PODIPAM_TOO_MANY;
 	for (unsigned i = 0; i < from->nr; i++) {
-		const struct lease *holder = table_owner_of(t, &from->v[i].addr);
+		const struct lease *holder = leases_owner_of(t, &from->v[i].addr);
 
 		if (holder && holder != l)
 			return PODIPAM_TAKEN;
@@ -363,7 +363,7 @@ table_put(struct table *t, const struct podipam_lease *from, struct lease **out)
 	if (from->nr == 2 && addr_eq(&from->v[0].addr, &from->v[1].addr))
 		return PODIPAM_TAKEN;
 	if (l)
-		table_drop(t, l);
+		leases_drop(t, l);
 	l = lease_new(t, &from->owner);
 	l->l.since = from->since;
 	for (unsigned i = 0; i < from->nr; i++)

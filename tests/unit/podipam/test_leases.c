@@ -1,5 +1,5 @@
 /*
- * tests/unit/podipam/test_table.c: the table of leases and the journal's lines: what is given in which
+ * tests/unit/podipam/test_leases.c: the table of leases and the journal's lines: what is given in which
  * order, what is kept back, and a long random walk whose journal is cut at any byte.
  */
 #include "tests/unit/unit.h"
@@ -7,7 +7,7 @@
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "podipam/record.h"
-#include "podipam/table.h"
+#include "podipam/leases.h"
 
 static struct podipam_range
 range(const char *prefix, const char *pool)
@@ -26,13 +26,13 @@ owner(const char *container)
 
 /* "A B" of both families, or the verdict's name. */
 static const char *
-take(struct table *t, const char *container, const char *pool4, const char *pool6)
+take(struct leases *t, const char *container, const char *pool4, const char *pool6)
 {
 	const struct podipam_owner o = owner(container);
 	const struct podipam_want w = { .pool = { NULL, pool4, pool6 } };
 	static char text[128];
 	struct lease *l;
-	enum podipam_verdict v = table_take(t, &o, &w, &l);
+	enum podipam_verdict v = leases_take(t, &o, &w, &l);
 
 	if (v != PODIPAM_OK)
 		return podipam_verdict_name(v);
@@ -46,44 +46,44 @@ take(struct table *t, const char *container, const char *pool4, const char *pool
 START_TEST(first_gateway_and_last_are_kept_back)
 {
 	const struct podipam_range r = range("10.0.0.0/29", "");
-	struct table t = { 0 };
+	struct leases t = { 0 };
 
-	table_ranges_set(&t, &r, 1);
+	leases_ranges_set(&t, &r, 1);
 	ck_assert_str_eq(take(&t, "a", "", NULL), "10.0.0.2");
-	ck_assert_str_eq(addr_str(&table_find(&t, "a", "eth0")->l.v[0].gateway), "10.0.0.1");
+	ck_assert_str_eq(addr_str(&leases_find(&t, "a", "eth0")->l.v[0].gateway), "10.0.0.1");
 	ck_assert_str_eq(take(&t, "b", "", NULL), "10.0.0.3");
 	ck_assert_str_eq(take(&t, "c", "", NULL), "10.0.0.4");
 	ck_assert_str_eq(take(&t, "d", "", NULL), "10.0.0.5");
 	ck_assert_str_eq(take(&t, "e", "", NULL), "10.0.0.6");
 	ck_assert_str_eq(take(&t, "f", "", NULL), "out-of-addresses");
 	ck_assert_uint_eq(t.nr_leases, 5);
-	table_fini(&t);
+	leases_fini(&t);
 }
 END_TEST
 
 START_TEST(of_very_small_ranges_all_is_given)
 {
 	const struct podipam_range r[] = { range("10.0.0.7/32", ""), range("10.0.0.8/31", "") };
-	struct table t = { 0 };
+	struct leases t = { 0 };
 
-	table_ranges_set(&t, r, 2);
+	leases_ranges_set(&t, r, 2);
 	ck_assert_str_eq(take(&t, "a", "", NULL), "10.0.0.7");
 	ck_assert_str_eq(take(&t, "b", "", NULL), "10.0.0.8");
 	ck_assert_str_eq(take(&t, "c", "", NULL), "10.0.0.9");
-	ck_assert_str_eq(addr_str(&table_find(&t, "c", "eth0")->l.v[0].gateway), "169.254.1.1");
+	ck_assert_str_eq(addr_str(&leases_find(&t, "c", "eth0")->l.v[0].gateway), "169.254.1.1");
 	ck_assert_str_eq(take(&t, "d", "", NULL), "out-of-addresses");
-	table_fini(&t);
+	leases_fini(&t);
 }
 END_TEST
 
 START_TEST(what_was_given_back_rests)
 {
 	const struct podipam_range r = range("10.0.0.0/28", "");
-	struct table t = { 0 };
+	struct leases t = { 0 };
 
-	table_ranges_set(&t, &r, 1);
+	leases_ranges_set(&t, &r, 1);
 	ck_assert_str_eq(take(&t, "a", "", NULL), "10.0.0.2");
-	table_drop(&t, table_find(&t, "a", "eth0"));
+	leases_drop(&t, leases_find(&t, "a", "eth0"));
 	ck_assert_str_eq(take(&t, "b", "", NULL), "10.0.0.3");
 	/* and comes again when it is its turn */
 	for (int i = 4; i <= 14; i++) {
@@ -93,21 +93,21 @@ START_TEST(what_was_given_back_rests)
 		(void)take(&t, name, "", NULL);
 	}
 	ck_assert_str_eq(take(&t, "z", "", NULL), "10.0.0.2");
-	table_fini(&t);
+	leases_fini(&t);
 }
 END_TEST
 
 START_TEST(both_families_or_none)
 {
 	const struct podipam_range r[] = { range("10.0.0.0/30", ""), range("fd00::/64", "") };
-	struct table t = { 0 };
+	struct leases t = { 0 };
 
-	table_ranges_set(&t, r, 2);
+	leases_ranges_set(&t, r, 2);
 	ck_assert_str_eq(take(&t, "a", "", ""), "10.0.0.2 fd00::2");
 	ck_assert_str_eq(take(&t, "b", "", ""), "out-of-addresses");
-	ck_assert_ptr_null(table_find(&t, "b", "eth0"));
+	ck_assert_ptr_null(leases_find(&t, "b", "eth0"));
 	ck_assert_str_eq(take(&t, "b", NULL, ""), "fd00::3");
-	table_fini(&t);
+	leases_fini(&t);
 }
 END_TEST
 
@@ -115,15 +115,15 @@ START_TEST(pools_are_apart)
 {
 	const struct podipam_range r[] = { range("10.1.0.0/30", "blue"),
 		range("10.2.0.0/30", "red"), range("10.1.0.4/30", "blue") };
-	struct table t = { 0 };
+	struct leases t = { 0 };
 
-	table_ranges_set(&t, r, 3);
+	leases_ranges_set(&t, r, 3);
 	ck_assert_str_eq(take(&t, "a", "blue", NULL), "10.1.0.2");
 	ck_assert_str_eq(take(&t, "b", "blue", NULL), "10.1.0.6");
 	ck_assert_str_eq(take(&t, "c", "blue", NULL), "out-of-addresses");
 	ck_assert_str_eq(take(&t, "d", "red", NULL), "10.2.0.2");
 	ck_assert_str_eq(take(&t, "e", "green", NULL), "no-range");
-	table_fini(&t);
+	leases_fini(&t);
 }
 END_TEST
 
@@ -142,37 +142,37 @@ START_TEST(a_wanted_address)
 		{ "10.0.1.9", PODIPAM_OUTSIDE },
 		{ "10.0.0.254", PODIPAM_OK },
 	};
-	struct table t = { 0 };
+	struct leases t = { 0 };
 	struct lease *l;
 	char name[16];
 
-	table_ranges_set(&t, &r, 1);
+	leases_ranges_set(&t, &r, 1);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct podipam_want w = { .pool = { NULL, "", NULL } };
 		const struct podipam_owner o = owner(name);
 
 		snprintf(name, sizeof(name), "w%zu", i);
 		ck_assert_int_eq(addr_parse(cases[i].want, &w.address[ADDR_V4]), 0);
-		ck_assert_int_eq(table_take(&t, &o, &w, &l), cases[i].verdict);
+		ck_assert_int_eq(leases_take(&t, &o, &w, &l), cases[i].verdict);
 	}
-	table_fini(&t);
+	leases_fini(&t);
 }
 END_TEST
 
 START_TEST(a_lease_outlives_its_range)
 {
 	const struct podipam_range r = range("10.0.0.0/29", ""), other = range("10.9.0.0/29", "");
-	struct table t = { 0 };
+	struct leases t = { 0 };
 
-	table_ranges_set(&t, &r, 1);
+	leases_ranges_set(&t, &r, 1);
 	(void)take(&t, "a", "", NULL);
-	table_ranges_set(&t, &other, 1);
-	ck_assert_ptr_nonnull(table_find(&t, "a", "eth0"));
+	leases_ranges_set(&t, &other, 1);
+	ck_assert_ptr_nonnull(leases_find(&t, "a", "eth0"));
 	ck_assert_str_eq(take(&t, "b", "", NULL), "10.9.0.2");
-	table_ranges_set(&t, &r, 1);
+	leases_ranges_set(&t, &r, 1);
 	ck_assert_uint_eq(t.ranges[0].used, 1);
 	ck_assert_str_eq(take(&t, "c", "", NULL), "10.0.0.3");
-	table_fini(&t);
+	leases_fini(&t);
 }
 END_TEST
 
@@ -180,18 +180,18 @@ START_TEST(texts_that_cannot_be_kept_are_refused)
 {
 	const struct podipam_range r = range("10.0.0.0/24", "");
 	char longer[PODIPAM_CONTAINER_MAX + 2];
-	struct table t = { 0 };
+	struct leases t = { 0 };
 
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
-	table_ranges_set(&t, &r, 1);
+	leases_ranges_set(&t, &r, 1);
 	ck_assert_str_eq(take(&t, "", "", NULL), "bad-owner");
 	ck_assert_str_eq(take(&t, longer, "", NULL), "bad-owner");
 	ck_assert_str_eq(take(&t, "a\nb", "", NULL), "bad-owner");
 	ck_assert_str_eq(take(&t, "a\xff", "", NULL), "bad-owner");
 	longer[PODIPAM_CONTAINER_MAX] = '\0';
 	ck_assert_str_eq(take(&t, longer, "", NULL), "10.0.0.2");
-	table_fini(&t);
+	leases_fini(&t);
 }
 END_TEST
 
@@ -209,25 +209,25 @@ next_random(uint64_t *s)
 
 /* No address twice, none outside, and every lease is the holder of what it says. */
 static void
-check_table(const struct table *t)
+check_leases(const struct leases *t)
 {
 	size_t nr = 0;
 
 	for (const struct lease *l = t->leases; l; l = l->hh.next) {
 		for (unsigned i = 0; i < l->l.nr; i++, nr++)
-			ck_assert_ptr_eq(table_owner_of(t, &l->l.v[i].addr), l);
+			ck_assert_ptr_eq(leases_owner_of(t, &l->l.v[i].addr), l);
 		ck_assert_uint_ge(l->l.nr, 1);
 	}
 	ck_assert_uint_eq(nr, HASH_CNT(hh, t->taken));
 }
 
 static bool
-same(const struct table *a, const struct table *b)
+same(const struct leases *a, const struct leases *b)
 {
 	if (a->nr_leases != b->nr_leases)
 		return false;
 	for (const struct lease *l = a->leases; l; l = l->hh.next) {
-		const struct lease *m = table_find(b, l->l.owner.container, l->l.owner.ifname);
+		const struct lease *m = leases_find(b, l->l.owner.container, l->l.owner.ifname);
 
 		if (!m || m->l.nr != l->l.nr)
 			return false;
@@ -239,16 +239,16 @@ same(const struct table *a, const struct table *b)
 }
 
 static void
-replay(struct table *t, const char *text, size_t len, struct replay *r)
+replay(struct leases *t, const char *text, size_t len, struct replay *r)
 {
 	*r = (struct replay){ .boot_id = "b" };
-	*t = (struct table){ 0 };
+	*t = (struct leases){ 0 };
 	record_replay(r, t, text, len);
 }
 
 /* One step: somebody comes or goes; its line goes into @journal. */
 static void
-step(struct table *t, uint64_t *seed, struct buf *journal)
+step(struct leases *t, uint64_t *seed, struct buf *journal)
 {
 	const struct podipam_want both = { .pool = { NULL, "", "" } };
 	char name[16];
@@ -256,11 +256,11 @@ step(struct table *t, uint64_t *seed, struct buf *journal)
 	struct lease *l;
 
 	snprintf(name, sizeof(name), "n%u", (unsigned)(next_random(seed) % NAMES));
-	l = table_find(t, name, "eth0");
+	l = leases_find(t, name, "eth0");
 	if (l) {
 		record_del(journal, name, "eth0");
-		table_drop(t, l);
-	} else if (table_take(t, &o, &both, &l) == PODIPAM_OK) {
+		leases_drop(t, l);
+	} else if (leases_take(t, &o, &both, &l) == PODIPAM_OK) {
 		record_add(journal, l);
 	}
 }
@@ -269,27 +269,27 @@ START_TEST(a_random_walk_is_what_its_journal_says)
 {
 	/* fewer addresses than names */
 	const struct podipam_range r[] = { range("10.0.0.0/28", ""), range("fd00::/124", "") };
-	struct table t = { 0 }, again;
+	struct leases t = { 0 }, again;
 	struct replay rep;
 	struct buf journal;
 	uint64_t seed = 7;
 
 	buf_init(&journal, (size_t)64 << 20);
 	record_boot(&journal, "b");
-	table_ranges_set(&t, r, 2);
+	leases_ranges_set(&t, r, 2);
 	for (unsigned long i = 0; i < unit_rounds(STEPS); i++) {
 		step(&t, &seed, &journal);
 		ck_assert_uint_le(t.nr_leases, 13);
 		if (i % 1000 != 0)
 			continue;
-		check_table(&t);
+		check_leases(&t);
 		replay(&again, journal.data, journal.len, &rep);
 		ck_assert_uint_eq(rep.nr_bad, 0);
 		ck_assert(same(&t, &again));
-		table_fini(&again);
+		leases_fini(&again);
 	}
 	buf_fini(&journal);
-	table_fini(&t);
+	leases_fini(&t);
 }
 END_TEST
 
@@ -297,7 +297,7 @@ END_TEST
 START_TEST(a_journal_cut_at_any_byte)
 {
 	const struct podipam_range r[] = { range("10.0.0.0/28", ""), range("fd00::/124", "") };
-	struct table t = { 0 }, at, cut;
+	struct leases t = { 0 }, at, cut;
 	struct replay rep;
 	struct buf journal;
 	uint64_t seed = 3;
@@ -305,7 +305,7 @@ START_TEST(a_journal_cut_at_any_byte)
 
 	buf_init(&journal, (size_t)1 << 20);
 	record_boot(&journal, "b");
-	table_ranges_set(&t, r, 2);
+	leases_ranges_set(&t, r, 2);
 	for (int i = 0; i < 40; i++)
 		step(&t, &seed, &journal);
 	for (size_t len = 0; len <= journal.len; len++) {
@@ -314,15 +314,15 @@ START_TEST(a_journal_cut_at_any_byte)
 		replay(&cut, journal.data, len, &rep);
 		replay(&at, journal.data, whole, &rep);
 		ck_assert(same(&at, &cut));
-		check_table(&cut);
-		table_fini(&cut);
-		table_fini(&at);
+		check_leases(&cut);
+		leases_fini(&cut);
+		leases_fini(&at);
 		replay(&cut, journal.data, len, &rep);
 		ck_assert_uint_eq(rep.good, whole);
-		table_fini(&cut);
+		leases_fini(&cut);
 	}
 	buf_fini(&journal);
-	table_fini(&t);
+	leases_fini(&t);
 }
 END_TEST
 
@@ -330,14 +330,14 @@ END_TEST
 START_TEST(a_journal_with_any_byte_torn)
 {
 	const struct podipam_range r[] = { range("10.0.0.0/28", ""), range("fd00::/124", "") };
-	struct table t = { 0 }, torn;
+	struct leases t = { 0 }, torn;
 	struct replay rep;
 	struct buf journal;
 	uint64_t seed = 11;
 
 	buf_init(&journal, (size_t)1 << 20);
 	record_boot(&journal, "b");
-	table_ranges_set(&t, r, 2);
+	leases_ranges_set(&t, r, 2);
 	for (int i = 0; i < 30; i++)
 		step(&t, &seed, &journal);
 	for (size_t i = 0; i < journal.len; i++) {
@@ -345,31 +345,31 @@ START_TEST(a_journal_with_any_byte_torn)
 
 		journal.data[i] = (char)(was ^ (1 << i % 8));
 		replay(&torn, journal.data, journal.len, &rep);
-		check_table(&torn);
+		check_leases(&torn);
 		ck_assert_uint_ge(rep.nr_bad, 1);
 		ck_assert_uint_le(rep.nr_bad, 2);
-		table_fini(&torn);
+		leases_fini(&torn);
 		journal.data[i] = was;
 	}
 	buf_fini(&journal);
-	table_fini(&t);
+	leases_fini(&t);
 }
 END_TEST
 
 START_TEST(leases_of_another_boot_are_gone)
 {
 	const struct podipam_range r = range("10.0.0.0/28", "");
-	struct table t = { 0 }, again;
+	struct leases t = { 0 }, again;
 	struct replay rep = { .boot_id = "c" };
 	struct buf journal;
 	uint64_t seed = 3;
 
 	buf_init(&journal, (size_t)1 << 20);
 	record_boot(&journal, "b");
-	table_ranges_set(&t, &r, 1);
+	leases_ranges_set(&t, &r, 1);
 	(void)take(&t, "a", "", NULL);
-	record_add(&journal, table_find(&t, "a", "eth0"));
-	again = (struct table){ 0 };
+	record_add(&journal, leases_find(&t, "a", "eth0"));
+	again = (struct leases){ 0 };
 	record_replay(&rep, &again, journal.data, journal.len);
 	ck_assert_uint_eq(again.nr_leases, 0);
 	ck_assert_uint_eq(rep.nr_other_boot, 1);
@@ -377,9 +377,9 @@ START_TEST(leases_of_another_boot_are_gone)
 	rep = (struct replay){ .boot_id = "" };
 	record_replay(&rep, &again, journal.data, journal.len);
 	ck_assert_uint_eq(again.nr_leases, 1);
-	table_fini(&again);
+	leases_fini(&again);
 	buf_fini(&journal);
-	table_fini(&t);
+	leases_fini(&t);
 	(void)seed;
 }
 END_TEST
@@ -387,7 +387,7 @@ END_TEST
 static void
 add_tests(Suite *s)
 {
-	TCase *tc = tcase_create("table");
+	TCase *tc = tcase_create("leases");
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, first_gateway_and_last_are_kept_back);
@@ -405,4 +405,4 @@ add_tests(Suite *s)
 	suite_add_tcase(s, tc);
 }
 
-UNIT_MAIN("podipam table", add_tests)
+UNIT_MAIN("podipam leases", add_tests)
