@@ -438,45 +438,6 @@ socket_is_live(const struct sockaddr_un *sun)
 	return live;
 }
 
-static int
-listen_on(const char *path, char **error)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	size_t len = strlen(path);
-	mode_t mask;
-	int err, fd;
-
-	if (len >= sizeof(sun.sun_path)) {
-		*error = xasprintf("control socket %s: the path is longer than %zu bytes; choose a "
-				   "shorter control.socket",
-		    path, sizeof(sun.sun_path) - 1);
-		return -ENAMETOOLONG;
-	}
-	memcpy(sun.sun_path, path, len + 1);
-	if (access(path, F_OK) == 0 && socket_is_live(&sun)) {
-		*error =
-		    xasprintf("control socket %s: another herald is listening there; stop it or "
-			      "set control.socket",
-			path);
-		return -EADDRINUSE;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		goto fail;
-	unlink(path);
-	mask = umask(0117);
-	err = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
-	umask(mask);
-	if (err == 0 && listen(fd, CLIENTS_MAX) == 0)
-		return fd;
-fail:
-	err = -errno;
-	*error = xasprintf("control socket %s: %s", path, strerror(-err));
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
 /* The folder of the socket, one level: /run is empty after a boot. */
 static void
 make_folder(const char *path)
@@ -492,6 +453,45 @@ make_folder(const char *path)
 }
 
 int
+control_listen(const char *what, const char *path, mode_t mode, char **error)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	size_t len = strlen(path);
+	mode_t mask;
+	int err, fd;
+
+	if (len >= sizeof(sun.sun_path)) {
+		*error = xasprintf("%s %s: the path is longer than %zu bytes; choose a shorter one",
+		    what, path, sizeof(sun.sun_path) - 1);
+		return -ENAMETOOLONG;
+	}
+	make_folder(path);
+	memcpy(sun.sun_path, path, len + 1);
+	if (access(path, F_OK) == 0 && socket_is_live(&sun)) {
+		*error =
+		    xasprintf("%s %s: another herald is listening there; stop it or set another "
+			      "path",
+			what, path);
+		return -EADDRINUSE;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		goto fail;
+	unlink(path);
+	mask = umask(0777 & ~mode);
+	err = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
+	umask(mask);
+	if (err == 0 && listen(fd, CLIENTS_MAX) == 0)
+		return fd;
+fail:
+	err = -errno;
+	*error = xasprintf("%s %s: %s", what, path, strerror(-err));
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int
 control_new(struct control **out, struct loop *loop, const char *path,
     const struct control_cmd *cmds, void *arg, char **error)
 {
@@ -499,8 +499,7 @@ control_new(struct control **out, struct loop *loop, const char *path,
 	struct stat st;
 	int fd;
 
-	make_folder(path);
-	fd = listen_on(path, error);
+	fd = control_listen("control socket", path, 0660, error);
 	if (fd < 0)
 		return fd;
 	control = xnew(struct control);

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct buf;
 struct control;
@@ -59,5 +60,10 @@ int control_new(struct control **, struct loop *, const char *path, const struct
     void *arg, char **error) __attribute__((warn_unused_result));
 /* Closes everything and removes the socket file; NULL is fine. */
 void control_free(struct control *);
+
+/* Listen on a unix socket as above, with access rights @mode; @what names it in *error.  A descriptor
+ * that does not block, or -errno. */
+int control_listen(const char *what, const char *path, mode_t mode, char **error)
+    __attribute__((warn_unused_result));
 
 #endif
