@@ -53,7 +53,8 @@ class Lan:
     def __init__(self, lab, nodes=3, api=False, far=False):
         self.lab, self.names = lab, [f"n{i + 1}" for i in range(nodes)]
         self.ns, self.macs, self.cuts, self.api_cuts = {}, {}, set(), set()
-        self.echoes = {}
+        self.echoes, self.addrs = {}, []
+        self.client_load = self.watcher = None
         self.switch = self._switch("switch")
         for name in self.names:
             self.ns[name] = lab.netns(name)
@@ -136,6 +137,74 @@ class Lan:
     def who(self, macs):
         """Names of nodes, in order, for MAC addresses."""
         return sorted(self.macs.get(m, m) for m in macs)
+
+    # ---- self.addrs: who has them ----
+
+    def measure(self, every_ms=5, look_ms=20, realtime=False):
+        """Begin to ask for all addresses, by both yardsticks."""
+        self.client_load = self.load(self.addrs, every_ms=every_ms, realtime=realtime)
+        self.watcher = self.look(self.addrs, every_ms=look_ms, realtime=realtime)
+        return self
+
+    def reset(self):
+        self.client_load.reset()
+        self.watcher.reset()
+
+    def owners(self):
+        """{address: who answers, as the eye sees it now}."""
+        return {a: self.who(e["now"]) for a, e in self.watcher.told()["addrs"].items()}
+
+    def owner(self, addr):
+        owners = self.owners()[addr]
+        return owners[0] if len(owners) == 1 else None
+
+    def held_by(self, name):
+        return [a for a, who in self.owners().items() if who == [name]]
+
+    def wait_owned(self, by=None, timeout=60, addrs=None):
+        """Until each address is answered by exactly one node, of these when they are given."""
+        def owned():
+            now = self.owners()
+            return all(len(now[a]) == 1 and (not by or now[a][0] in by)
+                       for a in addrs or self.addrs) and now
+        return until(owned, timeout, lambda: f"one owner each{f' of {by}' if by else ''}: "
+                     f"{self.owners()}\n{self.told()}")
+
+    def wait_answered(self, timeout=60):
+        """Until the client has an answer of each address anew."""
+        self.client_load.reset()
+        until(lambda: all(a["answered"] > 5 for a in self.client_load.told()["addrs"].values()),
+              timeout, lambda: f"answers: {self.client_load.told()}\n{self.told()}")
+
+    # ---- a host's end ----
+
+    def die(self, name):
+        """The host dies: its cables, then its daemon; what its kernel would answer is gone too."""
+        self.unplug(name)
+        self.kill_daemon(name)
+        self.ns[name].ip("link set eth1 down")
+
+    def boot(self, name):
+        """It comes back, and its kernel knows nothing."""
+        self.forget(name)
+        self.ns[name].ip("addr flush dev eth1")
+        self.ns[name].addr("eth1", f"{node4(name)}/16", f"{node6(name)}/64")
+        self.plug(name)
+        self.start_daemon(name)
+
+    def forget(self, name):
+        """What a restart of the host takes out of its kernel, besides addresses."""
+
+    def start_daemon(self, name):
+        """What answers for addresses on this node; of a scene that has such a thing."""
+        raise NotImplementedError
+
+    def kill_daemon(self, name):
+        raise NotImplementedError
+
+    def told(self):
+        """What the nodes say of themselves, for a failed wait."""
+        return ""
 
     # ---- cutters ----
 

@@ -94,15 +94,15 @@ def parse(frame, mac):
 class Account:
     """Of one address.  A question is judged when the one after the next is asked."""
 
-    def __init__(self, now):
-        self.turn, self.pending = 0, []
-        self.reset(now)
+    def __init__(self):
+        self.turn, self.last = 0, None
+        self.reset()
 
-    def reset(self, _now):
+    def reset(self):
+        """Who answered last is remembered."""
         self.silent_since = self.split_since = None
         self.silent = self.split = 0.0
-        self.asked, self.last, self.changes = 0, None, []
-        self.pending = []
+        self.asked, self.changes, self.pending = 0, [], []
 
     def ask(self, now):
         self.asked += 1
@@ -199,10 +199,9 @@ class Eye:
         self.link = Link(want["dev"], want["src"])
         self.every = want.get("every_ms", 20) / 1000
         self.addrs = {a: as_bytes(a) for a in want["addrs"]}
-        now = time.monotonic()
-        self.accounts = {b: Account(now) for b in self.addrs.values()}
+        self.accounts = {b: Account() for b in self.addrs.values()}
         self.late, self.due = 0.0, []
-        self._spread(now)
+        self._spread(time.monotonic())
 
     def _spread(self, now):
         self.due = [(now + self.every * i / len(self.addrs), b)
@@ -248,7 +247,7 @@ class Eye:
         if op == "reset":
             self.late = 0.0
             for a in self.accounts.values():
-                a.reset(time.monotonic())
+                a.reset()
             return {}
         if op == "told":
             each = {a: self.accounts[b].told() for a, b in self.addrs.items()}

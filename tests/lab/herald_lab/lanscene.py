@@ -43,23 +43,23 @@ def web(i, six=False, etp="Cluster", server=None):
 
 class LanScene(Lan):
     """@pairs: so many IPv4 addresses, and IPv6 ones unless six=False.  @liveness: fields of
-    HeraldConfig's l2.liveness."""
+    HeraldConfig's l2.liveness.  echo=False: requests are answered by nobody."""
 
-    def __init__(self, lab, nodes=3, pairs=2, six=True, datapath=False, liveness=None, **kw):
+    def __init__(self, lab, nodes=3, pairs=2, six=True, datapath=False, liveness=None, echo=True,
+                 **kw):
         super().__init__(lab, nodes, **kw)
         self.datapath = {"devices": ["eth1"]} if datapath else {"mode": "none"}
         self.liveness = liveness or {}
         self.shared, self.heralds = lab.path("lan"), {}
-        self.addrs = [vip4(i) for i in range(pairs)]
+        self.addrs += [vip4(i) for i in range(pairs)]
         docs = [d for i in range(pairs) for d in web(i)]
         if six:
             self.addrs += [vip6(i) for i in range(pairs)]
             docs += [d for i in range(pairs) for d in web(i, six=True)]
         self.documents(docs)
-        self.client_load = self.watcher = None
         if datapath:
             self._server()
-        else:
+        elif echo:
             self.answer(*self.addrs)
 
     def documents(self, services):
@@ -109,42 +109,6 @@ class LanScene(Lan):
                 wait_loaded(self.heralds[name])
         return self
 
-    def measure(self, every_ms=5, look_ms=20, realtime=False):
-        """Begin to ask for all addresses, by both yardsticks."""
-        self.client_load = self.load(self.addrs, every_ms=every_ms, realtime=realtime)
-        self.watcher = self.look(self.addrs, every_ms=look_ms, realtime=realtime)
-        return self
-
-    def reset(self):
-        self.client_load.reset()
-        self.watcher.reset()
-
-    def owners(self):
-        """{address: who answers, as the eye sees it now}."""
-        return {a: self.who(e["now"]) for a, e in self.watcher.told()["addrs"].items()}
-
-    def owner(self, addr):
-        owners = self.owners()[addr]
-        return owners[0] if len(owners) == 1 else None
-
-    def held_by(self, name):
-        return [a for a, who in self.owners().items() if who == [name]]
-
-    def wait_owned(self, by=None, timeout=60, addrs=None):
-        """Until each address is answered by exactly one node, of these when they are given."""
-        def owned():
-            now = self.owners()
-            return all(len(now[a]) == 1 and (not by or now[a][0] in by)
-                       for a in addrs or self.addrs) and now
-        return until(owned, timeout, lambda: f"one owner each{f' of {by}' if by else ''}: "
-                     f"{self.owners()}\n{self.told()}")
-
-    def wait_answered(self, timeout=60):
-        """Until the client has an answer of each address anew."""
-        self.client_load.reset()
-        until(lambda: all(a["answered"] > 5 for a in self.client_load.told()["addrs"].values()),
-              timeout, lambda: f"answers: {self.client_load.told()}\n{self.told()}")
-
     def told(self):
         """What the nodes say, for a failed wait."""
         return "\n".join(f"{n}:\n{d.run_ctl('l2').stdout}" for n, d in self.heralds.items()
@@ -164,16 +128,14 @@ class LanScene(Lan):
         until(lambda: self.agree(*names), timeout,
               lambda: f"agreement: {self.owners()}\n{self.told()}")
 
-    def die(self, name):
-        """The host dies: its cables first, as power takes all at once, then its daemon."""
-        self.unplug(name)
-        self.heralds[name].kill()
-        # what its kernel would answer is gone with it
-        self.ns[name].ip("link set eth1 down")
-
-    def boot(self, name):
-        """It comes back with an empty kernel."""
-        self.ns[name].ip("link set eth1 up", check=False)
-        self.ns[name].ip(f"addr replace {node6(name)}/64 dev eth1 nodad")
-        self.plug(name)
+    def start_daemon(self, name):
         self.heralds[name].start()
+
+    def kill_daemon(self, name):
+        self.heralds[name].kill()
+
+    def forget(self, name):
+        bpffs = self.heralds[name].bpffs
+        bpffs.close()
+        bpffs.create()
+        self.ns[name].run("tc", "qdisc", "del", "dev", "eth1", "clsact", check=False)

@@ -38,7 +38,7 @@ def stays(condition, seconds, what="the condition", step=STEP):
     """Check that @condition is true at every look for @seconds: promises that nothing happens."""
     end = time.monotonic() + seconds
     while True:
-        assert condition(), f"did not stay: {what}"
+        assert condition(), f"did not stay: {what() if callable(what) else what}"
         if time.monotonic() >= end:
             return
         time.sleep(step)
