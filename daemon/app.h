@@ -1,7 +1,6 @@
 /*
- * daemon/app.h: the whole daemon: one store, the engines, and what is carried
- * between them. Decisions are in *_wanted.c; here stands in which order they
- * are made and who is told.
+ * daemon/app.h: the whole daemon: one store, the engines, and what is carried between them.
+ * Decisions are in *_wanted.c; here stands in which order they are made and who is told.
  */
 #ifndef HERALD_DAEMON_APP_H
 #define HERALD_DAEMON_APP_H
@@ -30,131 +29,118 @@ struct learned;
 struct metrics;
 struct observer;
 struct pods;
-struct pods;
 
 struct app {
-  /* ---- as started ---- */
-  const char *const *paths;
-  size_t nr_paths;
-  const char *node_option; /* -n, or NULL */
-  bool verbose;
+	/* ---- as started ---- */
+	const char *const *paths;
+	size_t nr_paths;
+	const char *node_option; /* -n, or NULL */
+	bool verbose;
 
-  /* ---- running ---- */
-  char *node; /* our name */
-  char *state_dir, *socket_path, *pin_path;
-  uint64_t started_ms;
-  struct loop *loop;
-  struct store *store;
-  struct files *files;
-  struct metallb *metallb; /* MetalLB's documents, translated */
-  struct ipam *ipam;
-  struct bgp *bgp;
-  struct bfd *bfd;            /* NULL: nobody needed it yet; app_bfd() */
-  struct bfd_peer *bfd_peers; /* that are watched */
-  struct fib *fib;            /* NULL: netlink could not be opened */
-  struct tunnel *tunnel;      /* NULL likewise */
-  struct pods *pods;          /* addresses of pods; pods.h */
-  struct pods *pods;          /* addresses of pods; pods.h */
-  struct datapath *datapath;  /* NULL: mode none, or not yet */
-  struct l2 *l2;              /* NULL: netlink could not be opened */
-  struct loop_timer l2_soon;  /* what is wanted of it may be another */
-  uint64_t l2_done_ms;        /* when that was worked out last */
-  uint64_t l2_rest_ms;        /* and how long it then rests */
-  struct health_checks *health;
-  struct metrics *metrics;
-  struct observer *observers; /* those who run `heraldctl observe` */
-  struct control *control;
-  struct bgp_plan *plan;
-  struct learned
-      *learned; /* what bgpd wants in the kernel, while that is asked for */
-  char **learned_from; /* instances by number */
-  uint16_t nr_learned_from;
-  bool install_learned; /* as now in force */
-  bool adopted_done;
-  struct loop_timer adoption; /* looks whether adopted routes may go */
-  struct loop_work
-      carry; /* the first datapath_apply_all(), behind the first messages */
-  struct loop_timer save; /* stateDir is behind */
-  struct loop_timer stop_timer;
-  uint64_t nr_changes; /* objects that changed, since the start */
-  uint64_t nr_good;    /* readings of the files that were taken on */
-  struct frontend_id *frontends;
-  uint32_t next_frontend_id;
-  struct kube_side *kube; /* NULL: files are the only source */
-  char **yielding; /* Services whose address another one still has, as far as is
-                      known here */
-  size_t nr_yielding;
-  bool giving;   /* this node gives addresses to the Services of the API */
-  bool unsaved;  /* allocations changed since allocations.json was written */
-  bool running;  /* app_init() is through */
-  bool sweeping; /* every Service will be announced: no need to do it one by one
-                    before */
-  bool stopping;
-  bool carrying;    /* the datapath follows the store */
-  bool left_behind; /* mode none: what an earlier process pinned is gone */
-  bool removing;    /* `heraldctl shutdown`: leave nothing in the kernel */
-  int exit_status;
+	/* ---- running ---- */
+	char *node; /* our name */
+	char *state_dir, *socket_path, *pin_path;
+	uint64_t started_ms;
+	struct loop *loop;
+	struct store *store;
+	struct files *files;
+	struct metallb *metallb; /* MetalLB's documents, translated */
+	struct ipam *ipam;
+	struct bgp *bgp;
+	struct bfd *bfd;	   /* NULL: nobody needed it yet; app_bfd() */
+	struct bfd_peer *bfd_peers; /* that are watched */
+	struct fib *fib;	   /* NULL: netlink could not be opened */
+	struct tunnel *tunnel;	   /* NULL likewise */
+	struct pods *pods;	   /* addresses of pods; pods.h */
+	struct datapath *datapath; /* NULL: mode none, or not yet */
+	struct l2 *l2;		   /* NULL: netlink could not be opened */
+	struct loop_timer l2_soon; /* what is wanted of it may be another */
+	uint64_t l2_done_ms;	   /* when that was worked out last */
+	uint64_t l2_rest_ms;	   /* and how long it then rests */
+	struct health_checks *health;
+	struct metrics *metrics;
+	struct observer *observers; /* those who run `heraldctl observe` */
+	struct control *control;
+	struct bgp_plan *plan;
+	struct learned *learned; /* what bgpd wants in the kernel, while that is asked for */
+	char **learned_from;	 /* instances by number */
+	uint16_t nr_learned_from;
+	bool install_learned; /* as now in force */
+	bool adopted_done;
+	struct loop_timer adoption; /* looks whether adopted routes may go */
+	struct loop_work carry;	    /* the first datapath_apply_all(), behind the first messages */
+	struct loop_timer save;	    /* stateDir is behind */
+	struct loop_timer stop_timer;
+	uint64_t nr_changes; /* objects that changed, since the start */
+	uint64_t nr_good;    /* readings of the files that were taken on */
+	struct frontend_id *frontends;
+	uint32_t next_frontend_id;
+	struct kube_side *kube; /* NULL: files are the only source */
+	char **yielding; /* Services whose address another one still has, as far as is known here */
+	size_t nr_yielding;
+	bool giving;   /* this node gives addresses to the Services of the API */
+	bool unsaved;  /* allocations changed since allocations.json was written */
+	bool running;  /* app_init() is through */
+	bool sweeping; /* every Service will be announced: no need to do it one by one before */
+	bool stopping;
+	bool carrying;	  /* the datapath follows the store */
+	bool left_behind; /* mode none: what an earlier process pinned is gone */
+	bool removing;	  /* `heraldctl shutdown`: leave nothing in the kernel */
+	int exit_status;
 };
 
-/* Bring everything up; returns 0, or the exit status with the reason logged.
- * app_fini() in both cases. */
+/* Bring everything up; returns 0, or the exit status with the reason logged.  app_fini() in both
+ * cases. */
 int app_init(struct app *);
 void app_fini(struct app *);
 
-/* End the process: gracefully (SIGTERM), or withdrawing everything (`heraldctl
- * shutdown`). */
+/* End the process: gracefully (SIGTERM), or withdrawing everything (`heraldctl shutdown`). */
 void app_stop(struct app *, bool graceful);
 
-/* Read the files again.  0, or -EINVAL with *error (the caller's) listing every
- * fault.  *changed: how many objects did. */
+/* Read the files again.  0, or -EINVAL with *error (the caller's) listing every fault.  *changed:
+ * how many objects did. */
 int app_reload(struct app *, size_t *changed, char **error);
 
-/* The LoadBalancer addresses of a Service: those that ipam holds for it, else
- * what its status says. In @arena. */
-size_t app_service_addrs(struct app *, const struct res_service *,
-                         struct arena *, const struct addr **out);
+/* The LoadBalancer addresses of a Service: those that ipam holds for it, else what its status says.
+ * In @arena. */
+size_t app_service_addrs(
+    struct app *, const struct res_service *, struct arena *, const struct addr **out);
 
-/* What @owner has changed: into the log of stateDir at once, all of it saved
- * soon, when the disk may be waited for. */
+/* What @owner has changed: into the log of stateDir at once, all of it saved soon, when the disk may
+ * be waited for. */
 void app_owner_changed(struct app *, const char *owner);
 
-/* daemon/reconcile.c: make all engines follow the store; the second touches one
- * Service only. */
+/* daemon/reconcile.c: make all engines follow the store; the second touches one Service only. */
 void reconcile_all(struct app *);
 void reconcile_changes(void *app, const struct store_change *, size_t nr);
 void reconcile_ipam_changed(void *app, const char *owner, unsigned what);
-void reconcile_leader(
-    struct app *); /* another node gives addresses now, or this one */
+void reconcile_leader(struct app *); /* another node gives addresses now, or this one */
 void reconcile_fini(struct app *);
 
 /* daemon/fib_wanted.c: routes to other nodes, and what was learned. */
 void fib_wanted_nodes(struct app *);
-void fib_wanted_learned(void *app, const char *instance, const struct prefix *,
-                        unsigned nr, const struct bgp_hop *);
-void fib_wanted_resync(
-    struct app *); /* after installLearned, table or PodCIDRs changed */
+void fib_wanted_learned(
+    void *app, const char *instance, const struct prefix *, unsigned nr, const struct bgp_hop *);
+void fib_wanted_resync(struct app *); /* after installLearned, table or PodCIDRs changed */
 void fib_wanted_fini(struct app *);
 
-/* daemon/datapath_apply.c: the load balancer and the health checks.  The first
- * work is done once the loop runs, so that sessions do not wait for it. */
+/* daemon/datapath_apply.c: the load balancer and the health checks.  The first work is done once the
+ * loop runs, so that sessions do not wait for it. */
 void datapath_apply_init(struct app *);
 void datapath_apply_start(struct app *); /* once more, when it had to wait */
 void datapath_apply_fini(struct app *);
-void datapath_apply_all(
-    struct app *); /* after Nodes, peers or the HeraldConfig changed */
+void datapath_apply_all(struct app *); /* after Nodes, peers or the HeraldConfig changed */
 void datapath_apply_service(struct app *, const char *ns, const char *name);
 
-/* daemon/l2_apply.c: layer 2 announcements; soon after Services, endpoints,
- * Nodes, policies, addresses or our devices changed. */
+/* daemon/l2_apply.c: layer 2 announcements; soon after Services, endpoints, Nodes, policies, addresses or
+ * our devices changed. */
 void l2_apply_init(struct app *);
 void l2_apply_fini(struct app *);
 void l2_apply_soon(struct app *);
 void l2_apply_changes(struct app *, const struct store_change *, size_t nr);
 
-/* daemon/observe.c: `observe`; the second ends all of them, before the datapath
- * goes. */
-int observe_begin(void *app, const struct control_req *,
-                  struct control_stream *, char **error);
+/* daemon/observe.c: `observe`; the second ends all of them, before the datapath goes. */
+int observe_begin(void *app, const struct control_req *, struct control_stream *, char **error);
 void observe_end(struct app *);
 
 /* daemon/commands.c: what the control socket answers. */

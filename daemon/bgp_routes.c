@@ -1,6 +1,6 @@
 /*
- * daemon/bgp_routes.c: what this node announces of one Service, and of itself:
- * the rules of BGPAdvertisements and of traffic policies.  Pure.
+ * daemon/bgp_routes.c: what this node announces of one Service, and of itself: the rules of
+ * BGPAdvertisements and of traffic policies.  Pure.
  */
 #include "daemon/bgp_wanted.h"
 
@@ -10,204 +10,234 @@
 
 /* Announcements being collected for one owner. */
 struct collector {
-  struct arena *arena;
-  struct bgp_announce *v;
-  size_t nr, cap;
+	struct arena *arena;
+	struct bgp_announce *v;
+	size_t nr, cap;
 };
 
-static void add(struct collector *c, const struct bgp_audience *audience,
-                const struct res_bgp_advertisement *ad,
-                const struct res_bgp_advert *advert,
-                const struct prefix *prefix, enum bgp_source source) {
-  struct bgp_announce *grown, *to;
+static void
+add(struct collector *c, const struct bgp_audience *audience,
+    const struct res_bgp_advertisement *ad, const struct res_bgp_advert *advert,
+    const struct prefix *prefix, enum bgp_source source)
+{
+	struct bgp_announce *grown, *to;
 
-  if (c->nr == c->cap) {
-    c->cap = c->cap ? 2 * c->cap : 8;
-    grown = arena_new_n(c->arena, struct bgp_announce, c->cap);
-    if (c->nr)
-      memcpy(grown, c->v, c->nr * sizeof(*grown));
-    c->v = grown;
-  }
-  to = &c->v[c->nr++];
-  *to = (struct bgp_announce){
-      .prefix = *prefix,
-      .source = source,
-      .audience = audience->name,
-      .policy = ad->obj.meta.name,
-      .has_local_pref = advert->has_local_preference,
-      .local_pref = advert->local_preference,
-      .has_med = advert->has_med,
-      .med = advert->med,
-      .prepend = advert->as_path_prepend,
-  };
-  if (advert->communities.nr)
-    to->communities = bgp_communities_of(c->arena, &advert->communities);
+	if (c->nr == c->cap) {
+		c->cap = c->cap ? 2 * c->cap : 8;
+		grown = arena_new_n(c->arena, struct bgp_announce, c->cap);
+		if (c->nr)
+			memcpy(grown, c->v, c->nr * sizeof(*grown));
+		c->v = grown;
+	}
+	to = &c->v[c->nr++];
+	*to = (struct bgp_announce){
+		.prefix = *prefix,
+		.source = source,
+		.audience = audience->name,
+		.policy = ad->obj.meta.name,
+		.has_local_pref = advert->has_local_preference,
+		.local_pref = advert->local_preference,
+		.has_med = advert->has_med,
+		.med = advert->med,
+		.prepend = advert->as_path_prepend,
+	};
+	if (advert->communities.nr)
+		to->communities = bgp_communities_of(c->arena, &advert->communities);
 }
 
-enum reason bgp_service_gate(enum res_traffic_policy policy,
-                             enum res_no_endpoints no_endpoints, size_t active,
-                             size_t active_local) {
-  if (policy == RES_POLICY_LOCAL)
-    return active_local > 0 ? REASON_SATISFIED : REASON_NO_LOCAL_ENDPOINT;
-  if (active == 0 && no_endpoints == RES_NO_ENDPOINTS_WITHDRAW)
-    return REASON_NO_READY_ENDPOINT;
-  return REASON_SATISFIED;
+enum reason
+bgp_service_gate(enum res_traffic_policy policy, enum res_no_endpoints no_endpoints, size_t active,
+    size_t active_local)
+{
+	if (policy == RES_POLICY_LOCAL)
+		return active_local > 0 ? REASON_SATISFIED : REASON_NO_LOCAL_ENDPOINT;
+	if (active == 0 && no_endpoints == RES_NO_ENDPOINTS_WITHDRAW)
+		return REASON_NO_READY_ENDPOINT;
+	return REASON_SATISFIED;
 }
 
-/* Is the address one of the pools that the advertisement speaks of?  A pool
- * that is disabled or in conflict still has what it gave. */
-static bool is_of_pools(const struct store *store,
-                        const struct res_bgp_advert *advert,
-                        const struct addr *addr) {
-  struct res_object *o;
+/* Is the address one of the pools that the advertisement speaks of?  A pool that is disabled or in
+ * conflict still has what it gave. */
+static bool
+is_of_pools(const struct store *store, const struct res_bgp_advert *advert, const struct addr *addr)
+{
+	struct res_object *o;
 
-  if (!advert->pools.nr && !advert->pool_selectors.nr)
-    return true;
-  store_for_each(store, RES_LB_IP_POOL, o) {
-    const struct res_lb_ip_pool *pool = (const struct res_lb_ip_pool *)o;
-    const struct label_view view = label_view_of(o);
-    bool named = false, has = false;
+	if (!advert->pools.nr && !advert->pool_selectors.nr)
+		return true;
+	store_for_each(store, RES_LB_IP_POOL, o)
+	{
+		const struct res_lb_ip_pool *pool = (const struct res_lb_ip_pool *)o;
+		const struct label_view view = label_view_of(o);
+		bool named = false, has = false;
 
-    for (size_t i = 0; i < advert->pools.nr && !named; i++)
-      named = strcmp(advert->pools.v[i], o->meta.name) == 0;
-    if (!named && (!advert->pool_selectors.nr ||
-                   !selectors_admit(&advert->pool_selectors, &view)))
-      continue;
-    for (size_t i = 0; i < pool->blocks.nr && !has; i++)
-      has = range_has(&pool->blocks.v[i].range, addr);
-    if (has)
-      return true;
-  }
-  return false;
+		for (size_t i = 0; i < advert->pools.nr && !named; i++)
+			named = strcmp(advert->pools.v[i], o->meta.name) == 0;
+		if (!named &&
+		    (!advert->pool_selectors.nr ||
+			!selectors_admit(&advert->pool_selectors, &view)))
+			continue;
+		for (size_t i = 0; i < pool->blocks.nr && !has; i++)
+			has = range_has(&pool->blocks.v[i].range, addr);
+		if (has)
+			return true;
+	}
+	return false;
 }
 
 /* One Service as the advertisements look at it. */
 struct candidate {
-  const struct res_service *svc;
-  struct label_view labels;
-  const struct store *store;
-  struct service_backends backends[ADDR_V6 + 1]; /* by family */
-  const struct addr *lb;
-  size_t nr_lb;
+	const struct res_service *svc;
+	struct label_view labels;
+	const struct store *store;
+	struct service_backends backends[ADDR_V6 + 1]; /* by family */
+	const struct addr *lb;
+	size_t nr_lb;
 };
 
-static void add_address(struct collector *c, const struct candidate *s,
-                        const struct bgp_audience *audience,
-                        const struct res_bgp_advertisement *ad,
-                        const struct res_bgp_advert *advert,
-                        enum res_traffic_policy policy,
-                        const struct addr *addr) {
-  const struct service_backends *b = &s->backends[addr->family];
-  const bool aggregated = addr->family == ADDR_V4 ? advert->has_aggregation_v4
-                                                  : advert->has_aggregation_v6;
-  unsigned len = addr_bits((enum addr_family)addr->family);
-  struct prefix prefix;
+static void
+add_address(struct collector *c, const struct candidate *s, const struct bgp_audience *audience,
+    const struct res_bgp_advertisement *ad, const struct res_bgp_advert *advert,
+    enum res_traffic_policy policy, const struct addr *addr)
+{
+	const struct service_backends *b = &s->backends[addr->family];
+	const bool aggregated =
+	    addr->family == ADDR_V4 ? advert->has_aggregation_v4 : advert->has_aggregation_v6;
+	unsigned len = addr_bits((enum addr_family)addr->family);
+	struct prefix prefix;
 
-  if (bgp_service_gate(policy, advert->no_endpoints, b->active,
-                       b->active_local) != REASON_SATISFIED)
-    return;
-  /* Local is exact even when an aggregation is set: the others of the aggregate
-   * may have no endpoint here.  Unless it is asked for, as MetalLB does it. */
-  if (aggregated && (policy == RES_POLICY_CLUSTER || advert->aggregate_local))
-    len = addr->family == ADDR_V4 ? advert->aggregation_v4
-                                  : advert->aggregation_v6;
-  prefix = prefix_of(addr, len);
-  add(c, audience, ad, advert, &prefix, BGP_SRC_SERVICE);
+	if (bgp_service_gate(policy, advert->no_endpoints, b->active, b->active_local) !=
+	    REASON_SATISFIED)
+		return;
+	/* Local is exact even when an aggregation is set: the others of the aggregate may have no
+	 * endpoint here.  Unless it is asked for, as MetalLB does it. */
+	if (aggregated && (policy == RES_POLICY_CLUSTER || advert->aggregate_local))
+		len = addr->family == ADDR_V4 ? advert->aggregation_v4 : advert->aggregation_v6;
+	prefix = prefix_of(addr, len);
+	add(c, audience, ad, advert, &prefix, BGP_SRC_SERVICE);
 }
 
-static void add_addresses(struct collector *c, const struct candidate *s,
-                          const struct bgp_audience *audience,
-                          const struct res_bgp_advertisement *ad,
-                          const struct res_bgp_advert *advert,
-                          enum res_service_addr type) {
-  const struct res_service *svc = s->svc;
-  enum res_traffic_policy policy = svc->external_policy;
-  const struct addr *list = NULL;
-  size_t nr = 0;
+static void
+add_addresses(struct collector *c, const struct candidate *s, const struct bgp_audience *audience,
+    const struct res_bgp_advertisement *ad, const struct res_bgp_advert *advert,
+    enum res_service_addr type)
+{
+	const struct res_service *svc = s->svc;
+	enum res_traffic_policy policy = svc->external_policy;
+	const struct addr *list = NULL;
+	size_t nr = 0;
 
-  switch (type) {
-  case RES_SVC_ADDR_LOAD_BALANCER_IP:
-    list = s->lb;
-    nr = s->nr_lb;
-    break;
-  case RES_SVC_ADDR_EXTERNAL_IP:
-    list = svc->external_ips.v;
-    nr = svc->external_ips.nr;
-    break;
-  case RES_SVC_ADDR_CLUSTER_IP:
-    policy = svc->internal_policy;
-    list = svc->cluster_ips.v;
-    nr = svc->type == RES_SVC_EXTERNAL_NAME ? 0 : svc->cluster_ips.nr;
-    break;
-  }
-  for (size_t i = 0; i < nr; i++)
-    if (type != RES_SVC_ADDR_LOAD_BALANCER_IP ||
-        is_of_pools(s->store, advert, &list[i]))
-      add_address(c, s, audience, ad, advert, policy, &list[i]);
+	switch (type) {
+	case RES_SVC_ADDR_LOAD_BALANCER_IP:
+		list = s->lb;
+		nr = s->nr_lb;
+		break;
+	case RES_SVC_ADDR_EXTERNAL_IP:
+		list = svc->external_ips.v;
+		nr = svc->external_ips.nr;
+		break;
+	case RES_SVC_ADDR_CLUSTER_IP:
+		policy = svc->internal_policy;
+		list = svc->cluster_ips.v;
+		nr = svc->type == RES_SVC_EXTERNAL_NAME ? 0 : svc->cluster_ips.nr;
+		break;
+	}
+	for (size_t i = 0; i < nr; i++)
+		if (type != RES_SVC_ADDR_LOAD_BALANCER_IP ||
+		    is_of_pools(s->store, advert, &list[i]))
+			add_address(c, s, audience, ad, advert, policy, &list[i]);
 }
 
-static void add_service(struct collector *c, const struct candidate *s,
-                        const struct bgp_audience *audience) {
-  for (size_t i = 0; i < audience->nr; i++) {
-    const struct res_bgp_advertisement *ad = audience->adverts[i];
+static void
+add_service(struct collector *c, const struct candidate *s, const struct bgp_audience *audience)
+{
+	for (size_t i = 0; i < audience->nr; i++) {
+		const struct res_bgp_advertisement *ad = audience->adverts[i];
 
-    for (size_t j = 0; j < ad->adverts.nr; j++) {
-      const struct res_bgp_advert *advert = &ad->adverts.v[j];
+		for (size_t j = 0; j < ad->adverts.nr; j++) {
+			const struct res_bgp_advert *advert = &ad->adverts.v[j];
 
-      if (advert->type != RES_ADV_SERVICE ||
-          !selector_selects(&advert->selector, &s->labels))
-        continue;
-      for (size_t k = 0; k < advert->addresses.nr; k++)
-        add_addresses(c, s, audience, ad, advert, advert->addresses.v[k]);
-    }
-  }
+			if (advert->type != RES_ADV_SERVICE ||
+			    !selector_selects(&advert->selector, &s->labels))
+				continue;
+			for (size_t k = 0; k < advert->addresses.nr; k++)
+				add_addresses(c, s, audience, ad, advert, advert->addresses.v[k]);
+		}
+	}
 }
 
-size_t bgp_wanted_service(const struct bgp_plan_instance *inst,
-                          const struct store *store, const char *node,
-                          const struct res_service *svc, const struct addr *lb,
-                          size_t nr_lb, struct arena *arena,
-                          struct bgp_announce **out) {
-  struct candidate s = {
-      .svc = svc,
-      .labels = label_view_service(&svc->obj),
-      .store = store,
-      .backends =
-          {
-              [ADDR_V4] = service_backends(store, svc, node, ADDR_V4),
-              [ADDR_V6] = service_backends(store, svc, node, ADDR_V6),
-          },
-      .lb = lb,
-      .nr_lb = nr_lb,
-  };
-  struct collector c = {.arena = arena};
+size_t
+bgp_wanted_service(const struct bgp_plan_instance *inst, const struct store *store,
+    const char *node, const struct res_service *svc, const struct addr *lb, size_t nr_lb,
+    struct arena *arena, struct bgp_announce **out)
+{
+	struct candidate s = {
+		.svc = svc,
+		.labels = label_view_service(&svc->obj),
+		.store = store,
+		.backends = {
+			[ADDR_V4] = service_backends(store, svc, node, ADDR_V4),
+			[ADDR_V6] = service_backends(store, svc, node, ADDR_V6),
+		},
+		.lb = lb,
+		.nr_lb = nr_lb,
+	};
+	struct collector c = { .arena = arena };
 
-  for (size_t i = 0; i < inst->nr; i++)
-    add_service(&c, &s, &inst->audiences[i]);
-  *out = c.v;
-  return c.nr;
+	for (size_t i = 0; i < inst->nr; i++)
+		add_service(&c, &s, &inst->audiences[i]);
+	*out = c.v;
+	return c.nr;
 }
 
-size_t bgp_wanted_node(const struct bgp_plan_instance *inst,
-                       const struct res_node *node, struct arena *arena,
-                       struct bgp_announce **out) {
-  struct collector c = {.arena = arena};
+/* Synthetic keys, as Cilium has them: a pool is selected by its labels or by its name. */
+static bool
+selects_pool(const struct res_bgp_advert *advert, const struct res_pod_ip_pool *pool)
+{
+	const struct label_view view = { .labels = &pool->obj.meta.labels,
+		.over = { { "io.cilium.podippool.name", pool->obj.meta.name },
+		    { "io.cilium.podippool.namespace", "" } },
+		.nr_over = 2 };
 
-  for (size_t i = 0; i < inst->nr; i++) {
-    const struct bgp_audience *audience = &inst->audiences[i];
+	return selector_selects(&advert->selector, &view);
+}
 
-    for (size_t j = 0; j < audience->nr; j++) {
-      const struct res_bgp_advertisement *ad = audience->adverts[j];
+static void
+add_ranges(struct collector *c, const struct bgp_audience *audience,
+    const struct res_bgp_advertisement *ad, const struct res_bgp_advert *advert,
+    const struct pod_range *ranges, size_t nr)
+{
+	for (size_t n = 0; n < nr; n++) {
+		const struct pod_range *r = &ranges[n];
+		const bool of_pool = *r->pool_name != '\0';
 
-      for (size_t k = 0; k < ad->adverts.nr; k++) {
-        if (ad->adverts.v[k].type != RES_ADV_POD_CIDR)
-          continue;
-        for (size_t n = 0; n < node->pod_cidrs.nr; n++)
-          add(&c, audience, ad, &ad->adverts.v[k], &node->pod_cidrs.v[n],
-              BGP_SRC_PODCIDR);
-      }
-    }
-  }
-  *out = c.v;
-  return c.nr;
+		if (advert->type == RES_ADV_POD_CIDR ? !of_pool
+						     : of_pool && r->pool && selects_pool(advert, r->pool))
+			add(c, audience, ad, advert, &r->prefix, BGP_SRC_PODCIDR);
+	}
+}
+
+size_t
+bgp_wanted_node(const struct bgp_plan_instance *inst, const struct pod_plan *plan,
+    const struct res_node *node, struct arena *arena, struct bgp_announce **out)
+{
+	struct collector c = { .arena = arena };
+	const struct pod_range *ranges;
+	const size_t nr = pod_ranges_of(plan, node, arena, &ranges);
+
+	for (size_t i = 0; i < inst->nr; i++) {
+		const struct bgp_audience *audience = &inst->audiences[i];
+
+		for (size_t j = 0; j < audience->nr; j++) {
+			const struct res_bgp_advertisement *ad = audience->adverts[j];
+
+			for (size_t k = 0; k < ad->adverts.nr; k++)
+				if (ad->adverts.v[k].type == RES_ADV_POD_CIDR ||
+				    ad->adverts.v[k].type == RES_ADV_POD_IP_POOL)
+					add_ranges(
+					    &c, audience, ad, &ad->adverts.v[k], ranges, nr);
+		}
+	}
+	*out = c.v;
+	return c.nr;
 }

@@ -1,7 +1,6 @@
 /*
- * daemon/bgp_wanted.c: the sessions and policies of this node, out of
- * BGPClusterConfig, BGPPeerConfig, BGPNodeConfigOverride, BGPAdvertisement
- * selection and Secrets.  The routes are in bgp_routes.c.
+ * daemon/bgp_wanted.c: the sessions and policies of this node, out of BGPClusterConfig, BGPPeerConfig,
+ * BGPNodeConfigOverride, BGPAdvertisement selection and Secrets.  The routes are in bgp_routes.c.
  */
 #include "daemon/bgp_wanted.h"
 
@@ -15,573 +14,577 @@
 #define DEFAULT_RETRY_S 120
 
 struct planner {
-  struct bgp_plan *plan;
-  const struct store *store;
-  const struct res_herald_config *config;
-  const struct res_node *node; /* NULL: no document */
-  struct label_view labels;    /* of the node */
-  const char *node_name;
-  bgp_link_addr_fn *link_addr;
-  void *arg;
+	struct bgp_plan *plan;
+	const struct store *store;
+	const struct res_herald_config *config;
+	const struct res_node *node; /* NULL: no document */
+	struct label_view labels;    /* of the node */
+	const char *node_name;
+	bgp_link_addr_fn *link_addr;
+	void *arg;
 };
 
-static void hold(struct planner *p, const struct res_object *o) {
-  struct res_set *held = &p->plan->held;
+static void
+hold(struct planner *p, const struct res_object *o)
+{
+	struct res_set *held = &p->plan->held;
 
-  if (held->nr == held->cap) {
-    held->cap = held->cap ? 2 * held->cap : 16;
-    held->v = xrealloc(held->v, held->cap, sizeof(*held->v));
-  }
-  /* The count is not part of what an object is; everything else of it stays
-   * const. */
-  held->v[held->nr++] = res_ref((struct res_object *)(uintptr_t)o);
+	if (held->nr == held->cap) {
+		held->cap = held->cap ? 2 * held->cap : 16;
+		held->v = xrealloc(held->v, held->cap, sizeof(*held->v));
+	}
+	/* The count is not part of what an object is; everything else of it stays const. */
+	held->v[held->nr++] = res_ref((struct res_object *)(uintptr_t)o);
 }
 
-static void notice(struct planner *p, const struct res_object *o,
-                   enum reason reason, const char *message) {
-  struct notice *n;
+static void
+notice(struct planner *p, const struct res_object *o, enum reason reason, const char *message)
+{
+	struct notice *n;
 
-  for (n = p->plan->notices; n;
-       n = n->next) /* several peers may share what it is about */
-    if (strcmp(n->message, message) == 0 && strcmp(n->name, o->meta.name) == 0)
-      return;
-  n = arena_new_n(&p->plan->arena, struct notice, 1);
-  *n = (struct notice){
-      .kind = arena_printf(&p->plan->arena, "%s", res_kind_name(o->kind)),
-      .name = arena_printf(&p->plan->arena, "%s", o->meta.name),
-      .reason = reason,
-      .message = message,
-      .next = p->plan->notices};
-  p->plan->notices = n;
+	for (n = p->plan->notices; n; n = n->next) /* several peers may share what it is about */
+		if (strcmp(n->message, message) == 0 && strcmp(n->name, o->meta.name) == 0)
+			return;
+	n = arena_new_n(&p->plan->arena, struct notice, 1);
+	*n = (struct notice){ .kind = arena_printf(&p->plan->arena, "%s", res_kind_name(o->kind)),
+		.name = arena_printf(&p->plan->arena, "%s", o->meta.name),
+		.reason = reason,
+		.message = message,
+		.next = p->plan->notices };
+	p->plan->notices = n;
 }
 
 /* ---- policies ---- */
 
-struct bgp_communities bgp_communities_of(struct arena *a,
-                                          const struct res_communities *from) {
-  uint32_t *std = arena_new_n(a, uint32_t, from->nr);
-  uint64_t *ext = arena_new_n(a, uint64_t, from->nr);
-  struct bgp_large *large = arena_new_n(a, struct bgp_large, from->nr);
-  struct bgp_communities to = {.std = std, .ext = ext, .large = large};
+struct bgp_communities
+bgp_communities_of(struct arena *a, const struct res_communities *from)
+{
+	uint32_t *std = arena_new_n(a, uint32_t, from->nr);
+	uint64_t *ext = arena_new_n(a, uint64_t, from->nr);
+	struct bgp_large *large = arena_new_n(a, struct bgp_large, from->nr);
+	struct bgp_communities to = { .std = std, .ext = ext, .large = large };
 
-  for (size_t i = 0; i < from->nr; i++) {
-    const struct res_community *c = &from->v[i];
+	for (size_t i = 0; i < from->nr; i++) {
+		const struct res_community *c = &from->v[i];
 
-    switch (c->type) {
-    case RES_COMM_STANDARD:
-      std[to.nr_std++] = c->standard;
-      break;
-    case RES_COMM_EXTENDED:
-      ext[to.nr_ext++] = c->extended;
-      break;
-    case RES_COMM_LARGE:
-      large[to.nr_large++] =
-          (struct bgp_large){c->large[0], c->large[1], c->large[2]};
-      break;
-    }
-  }
-  return to;
+		switch (c->type) {
+		case RES_COMM_STANDARD:
+			std[to.nr_std++] = c->standard;
+			break;
+		case RES_COMM_EXTENDED:
+			ext[to.nr_ext++] = c->extended;
+			break;
+		case RES_COMM_LARGE:
+			large[to.nr_large++] =
+			    (struct bgp_large){ c->large[0], c->large[1], c->large[2] };
+			break;
+		}
+	}
+	return to;
 }
 
-static struct bgp_match match_of(struct arena *a,
-                                 const struct res_rule_match *from) {
-  static const enum bgp_source sources[] = {
-      [RES_ORIGIN_PODCIDR] = BGP_SRC_PODCIDR,
-      [RES_ORIGIN_SERVICE] = BGP_SRC_SERVICE,
-      [RES_ORIGIN_LEARNED] = BGP_SRC_LEARNED};
-  struct bgp_prefix_match *prefixes =
-      arena_new_n(a, struct bgp_prefix_match, from->prefixes.nr);
-  struct bgp_match to = {
-      .prefixes = prefixes,
-      .nr_prefixes = from->prefixes.nr,
-      .communities = bgp_communities_of(a, &from->communities),
-      .as_path = *from->as_path ? from->as_path : NULL,
-  };
+static struct bgp_match
+match_of(struct arena *a, const struct res_rule_match *from)
+{
+	static const enum bgp_source sources[] = { [RES_ORIGIN_PODCIDR] = BGP_SRC_PODCIDR,
+		[RES_ORIGIN_SERVICE] = BGP_SRC_SERVICE,
+		[RES_ORIGIN_LEARNED] = BGP_SRC_LEARNED };
+	struct bgp_prefix_match *prefixes =
+	    arena_new_n(a, struct bgp_prefix_match, from->prefixes.nr);
+	struct bgp_match to = {
+		.prefixes = prefixes,
+		.nr_prefixes = from->prefixes.nr,
+		.communities = bgp_communities_of(a, &from->communities),
+		.as_path = *from->as_path ? from->as_path : NULL,
+	};
 
-  for (size_t i = 0; i < from->prefixes.nr; i++)
-    prefixes[i] =
-        (struct bgp_prefix_match){.prefix = from->prefixes.v[i].prefix,
-                                  .ge = from->prefixes.v[i].ge,
-                                  .le = from->prefixes.v[i].le};
-  for (size_t i = 0; i < from->origin.nr; i++)
-    to.sources |= 1u << sources[from->origin.v[i]];
-  return to;
+	for (size_t i = 0; i < from->prefixes.nr; i++)
+		prefixes[i] = (struct bgp_prefix_match){ .prefix = from->prefixes.v[i].prefix,
+			.ge = from->prefixes.v[i].ge,
+			.le = from->prefixes.v[i].le };
+	for (size_t i = 0; i < from->origin.nr; i++)
+		to.sources |= 1u << sources[from->origin.v[i]];
+	return to;
 }
 
-static struct bgp_policy policy_of(struct arena *a,
-                                   const struct res_rules *from) {
-  static const enum bgp_next_hop_action hops[] = {
-      [RES_NEXT_HOP_KEEP] = BGP_NH_KEEP,
-      [RES_NEXT_HOP_SELF] = BGP_NH_SELF,
-      [RES_NEXT_HOP_ADDR] = BGP_NH_ADDR};
-  struct bgp_rule *rules = arena_new_n(a, struct bgp_rule, from->nr);
+static struct bgp_policy
+policy_of(struct arena *a, const struct res_rules *from)
+{
+	static const enum bgp_next_hop_action hops[] = { [RES_NEXT_HOP_KEEP] = BGP_NH_KEEP,
+		[RES_NEXT_HOP_SELF] = BGP_NH_SELF,
+		[RES_NEXT_HOP_ADDR] = BGP_NH_ADDR };
+	struct bgp_rule *rules = arena_new_n(a, struct bgp_rule, from->nr);
 
-  for (size_t i = 0; i < from->nr; i++) {
-    const struct res_rule *r = &from->v[i];
+	for (size_t i = 0; i < from->nr; i++) {
+		const struct res_rule *r = &from->v[i];
 
-    rules[i] = (struct bgp_rule){
-        .match = match_of(a, &r->match),
-        .accept = r->action == RES_RULE_ACCEPT,
-        .set =
-            {
-                .has_local_pref = r->set.has_local_preference,
-                .local_pref = r->set.local_preference,
-                .has_med = r->set.has_med,
-                .med = r->set.med,
-                .add = bgp_communities_of(a, &r->set.add),
-                .remove = bgp_communities_of(a, &r->set.remove),
-                .prepend = r->set.prepend_count,
-                .next_hop = hops[r->set.next_hop],
-                .next_hop_addr = r->set.next_hop_addr,
-            },
-    };
-  }
-  return (struct bgp_policy){.rules = rules, .nr_rules = from->nr};
+		rules[i] = (struct bgp_rule){
+			.match = match_of(a, &r->match),
+			.accept = r->action == RES_RULE_ACCEPT,
+			.set = {
+				.has_local_pref = r->set.has_local_preference,
+				.local_pref = r->set.local_preference,
+				.has_med = r->set.has_med,
+				.med = r->set.med,
+				.add = bgp_communities_of(a, &r->set.add),
+				.remove = bgp_communities_of(a, &r->set.remove),
+				.prepend = r->set.prepend_count,
+				.next_hop = hops[r->set.next_hop],
+				.next_hop_addr = r->set.next_hop_addr,
+			},
+		};
+	}
+	return (struct bgp_policy){ .rules = rules, .nr_rules = from->nr };
 }
 
 /* ---- audiences ---- */
 
-static void advert_not_yet(struct planner *p,
-                           const struct res_bgp_advertisement *ad) {
-  for (size_t i = 0; i < ad->adverts.nr; i++) {
-    if (ad->adverts.v[i].type == RES_ADV_INTERFACE)
-      notice(p, &ad->obj, REASON_NOT_SUPPORTED,
-             "advertisementType Interface is not advertised yet");
-  }
+static void
+advert_not_yet(struct planner *p, const struct res_bgp_advertisement *ad)
+{
+	for (size_t i = 0; i < ad->adverts.nr; i++) {
+		if (ad->adverts.v[i].type == RES_ADV_INTERFACE)
+			notice(p, &ad->obj, REASON_NOT_SUPPORTED,
+			    "advertisementType Interface is not advertised yet");
+	}
 }
 
 /* Is the peer told of it on this node? */
-static bool advert_is_for(const struct planner *p,
-                          const struct res_bgp_advertisement *ad,
-                          const char *peer) {
-  size_t i = 0;
+static bool
+advert_is_for(const struct planner *p, const struct res_bgp_advertisement *ad, const char *peer)
+{
+	size_t i = 0;
 
-  if (!selectors_admit(&ad->node_selectors, &p->labels))
-    return false;
-  while (i < ad->peers.nr && strcmp(ad->peers.v[i], peer) != 0)
-    i++;
-  return !ad->peers.nr || i < ad->peers.nr;
+	if (!selectors_admit(&ad->node_selectors, &p->labels))
+		return false;
+	while (i < ad->peers.nr && strcmp(ad->peers.v[i], peer) != 0)
+		i++;
+	return !ad->peers.nr || i < ad->peers.nr;
 }
 
-/* The audience of all advertisements that @sel selects for @peer; NULL: none
- * does. */
-static const char *audience(struct planner *p, struct bgp_plan_instance *inst,
-                            const struct selector *sel, const char *peer) {
-  struct arena *a = &p->plan->arena;
-  const size_t max = store_nr(p->store, RES_BGP_ADVERTISEMENT);
-  const struct res_bgp_advertisement **list =
-      arena_new_n(a, const struct res_bgp_advertisement *, max);
-  const char *name = "";
-  struct res_object *o;
-  size_t nr = 0;
+/* The audience of all advertisements that @sel selects for @peer; NULL: none does. */
+static const char *
+audience(
+    struct planner *p, struct bgp_plan_instance *inst, const struct selector *sel, const char *peer)
+{
+	struct arena *a = &p->plan->arena;
+	const size_t max = store_nr(p->store, RES_BGP_ADVERTISEMENT);
+	const struct res_bgp_advertisement **list =
+	    arena_new_n(a, const struct res_bgp_advertisement *, max);
+	const char *name = "";
+	struct res_object *o;
+	size_t nr = 0;
 
-  store_for_each(p->store, RES_BGP_ADVERTISEMENT, o) {
-    const struct label_view view = label_view_of(o);
+	store_for_each(p->store, RES_BGP_ADVERTISEMENT, o)
+	{
+		const struct label_view view = label_view_of(o);
 
-    if (!selector_selects(sel, &view) ||
-        !advert_is_for(p, (const struct res_bgp_advertisement *)o, peer))
-      continue;
-    list[nr++] = (const struct res_bgp_advertisement *)o;
-    name = arena_printf(a, "%s%s%s", name, *name ? "," : "", o->meta.name);
-  }
-  if (nr == 0)
-    return NULL;
-  for (size_t i = 0; i < inst->nr; i++)
-    if (strcmp(inst->audiences[i].name, name) == 0)
-      return inst->audiences[i].name;
-  for (size_t i = 0; i < nr; i++) {
-    hold(p, &list[i]->obj);
-    advert_not_yet(p, list[i]);
-  }
-  inst->audiences[inst->nr++] =
-      (struct bgp_audience){.name = name, .adverts = list, .nr = nr};
-  return name;
+		if (!selector_selects(sel, &view) ||
+		    !advert_is_for(p, (const struct res_bgp_advertisement *)o, peer))
+			continue;
+		list[nr++] = (const struct res_bgp_advertisement *)o;
+		name = arena_printf(a, "%s%s%s", name, *name ? "," : "", o->meta.name);
+	}
+	if (nr == 0)
+		return NULL;
+	for (size_t i = 0; i < inst->nr; i++)
+		if (strcmp(inst->audiences[i].name, name) == 0)
+			return inst->audiences[i].name;
+	for (size_t i = 0; i < nr; i++) {
+		hold(p, &list[i]->obj);
+		advert_not_yet(p, list[i]);
+	}
+	inst->audiences[inst->nr++] =
+	    (struct bgp_audience){ .name = name, .adverts = list, .nr = nr };
+	return name;
 }
 
 /* ---- peers ---- */
 
-static int family_of(const struct res_bgp_family *f) {
-  if (f->safi != RES_SAFI_UNICAST)
-    return -1;
-  return f->afi == RES_AFI_IPV4   ? BGP_IPV4_UNICAST
-         : f->afi == RES_AFI_IPV6 ? BGP_IPV6_UNICAST
-                                  : -1;
+static int
+family_of(const struct res_bgp_family *f)
+{
+	if (f->safi != RES_SAFI_UNICAST)
+		return -1;
+	return f->afi == RES_AFI_IPV4 ? BGP_IPV4_UNICAST
+	    : f->afi == RES_AFI_IPV6  ? BGP_IPV6_UNICAST
+				      : -1;
 }
 
-static void peer_families(struct planner *p, struct bgp_plan_instance *inst,
-                          const struct res_bgp_peer_config *pc,
-                          struct bgp_peer_conf *peer) {
-  if (!pc || pc->families.nr == 0) {
-    peer->family[BGP_IPV4_UNICAST].enabled = true;
-    peer->family[BGP_IPV6_UNICAST].enabled = true;
-    return;
-  }
-  for (size_t i = 0; i < pc->families.nr; i++) {
-    const struct res_bgp_family *f = &pc->families.v[i];
-    int family = family_of(f);
+static void
+peer_families(struct planner *p, struct bgp_plan_instance *inst,
+    const struct res_bgp_peer_config *pc, struct bgp_peer_conf *peer)
+{
+	if (!pc || pc->families.nr == 0) {
+		peer->family[BGP_IPV4_UNICAST].enabled = true;
+		peer->family[BGP_IPV6_UNICAST].enabled = true;
+		return;
+	}
+	for (size_t i = 0; i < pc->families.nr; i++) {
+		const struct res_bgp_family *f = &pc->families.v[i];
+		int family = family_of(f);
 
-    if (family < 0) {
-      notice(
-          p, &pc->obj, REASON_NOT_SUPPORTED,
-          "families: only unicast of ipv4 and ipv6 is spoken; others are left "
-          "out");
-      continue;
-    }
-    peer->family[family] = (struct bgp_family_conf){
-        .enabled = true,
-        .max_prefixes = f->max_prefixes,
-        .audience = audience(p, inst, &f->advertisements, peer->name),
-    };
-    if (f->add_path != RES_ADD_PATH_NONE)
-      notice(p, &pc->obj, REASON_NOT_SUPPORTED,
-             "families: addPath is not spoken yet; one path a prefix is sent");
-  }
+		if (family < 0) {
+			notice(p, &pc->obj, REASON_NOT_SUPPORTED,
+			    "families: only unicast of ipv4 and ipv6 is spoken; others are left "
+			    "out");
+			continue;
+		}
+		peer->family[family] = (struct bgp_family_conf){
+			.enabled = true,
+			.max_prefixes = f->max_prefixes,
+			.audience = audience(p, inst, &f->advertisements, peer->name),
+		};
+		if (f->add_path != RES_ADD_PATH_NONE)
+			notice(p, &pc->obj, REASON_NOT_SUPPORTED,
+			    "families: addPath is not spoken yet; one path a prefix is sent");
+	}
 }
 
-/* A missing Secret keeps the session down: an empty password would be an open
- * door. */
-static void peer_secret(struct planner *p, const struct res_bgp_peer_config *pc,
-                        struct bgp_peer_conf *peer) {
-  struct arena *a = &p->plan->arena;
-  const struct res_secret_entry *key;
-  const struct res_secret *secret;
+/* A missing Secret keeps the session down: an empty password would be an open door. */
+static void
+peer_secret(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_peer_conf *peer)
+{
+	struct arena *a = &p->plan->arena;
+	const struct res_secret_entry *key;
+	const struct res_secret *secret;
 
-  if (!*pc->auth_secret_ref)
-    return;
-  secret =
-      store_secret(p->store, *pc->auth_secret_ns ? pc->auth_secret_ns : NULL,
-                   pc->auth_secret_ref);
-  key = secret ? res_secret_get(secret, "password") : NULL;
-  if (!secret)
-    peer->held_down = arena_printf(
-        a, "Secret %s (authSecretRef of BGPPeerConfig %s) is missing",
-        pc->auth_secret_ref, pc->obj.meta.name);
-  else if (!key || key->len == 0)
-    peer->held_down =
-        arena_printf(a, "Secret %s has no value under the key \"password\"",
-                     pc->auth_secret_ref);
-  else if (key->len > 80 || memchr(key->value, '\0', key->len))
-    /* RFC 2385 4.5: keys are text; Linux takes at most 80 bytes. */
-    peer->held_down = arena_printf(
-        a, "Secret %s: the password must be 1 to 80 bytes without a zero byte",
-        pc->auth_secret_ref);
-  else {
-    hold(p, &secret->obj);
-    peer->md5_key = (const char *)key->value;
-  }
-  if (peer->held_down)
-    notice(p, &pc->obj, REASON_SECRET_MISSING, peer->held_down);
+	if (!*pc->auth_secret_ref)
+		return;
+	secret = store_secret(
+	    p->store, *pc->auth_secret_ns ? pc->auth_secret_ns : NULL, pc->auth_secret_ref);
+	key = secret ? res_secret_get(secret, "password") : NULL;
+	if (!secret)
+		peer->held_down =
+		    arena_printf(a, "Secret %s (authSecretRef of BGPPeerConfig %s) is missing",
+			pc->auth_secret_ref, pc->obj.meta.name);
+	else if (!key || key->len == 0)
+		peer->held_down = arena_printf(
+		    a, "Secret %s has no value under the key \"password\"", pc->auth_secret_ref);
+	else if (key->len > 80 || memchr(key->value, '\0', key->len))
+		/* RFC 2385 4.5: keys are text; Linux takes at most 80 bytes. */
+		peer->held_down = arena_printf(a,
+		    "Secret %s: the password must be 1 to 80 bytes without a zero byte",
+		    pc->auth_secret_ref);
+	else {
+		hold(p, &secret->obj);
+		peer->md5_key = (const char *)key->value;
+	}
+	if (peer->held_down)
+		notice(p, &pc->obj, REASON_SECRET_MISSING, peer->held_down);
 }
 
-static void peer_source(struct planner *p, const struct res_bgp_peer_config *pc,
-                        struct bgp_peer_conf *peer) {
-  int err;
+static void
+peer_source(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_peer_conf *peer)
+{
+	int err;
 
-  if (addr_is_set(&pc->source_address))
-    peer->local_addr = pc->source_address;
-  if (!*pc->source_interface || addr_is_set(&peer->local_addr))
-    return;
-  err = p->link_addr ? p->link_addr(p->arg, pc->source_interface,
-                                    peer->addr.family, &peer->local_addr)
-                     : -ENODEV;
-  if (err == 0)
-    return;
-  peer->held_down = arena_printf(
-      &p->plan->arena, "sourceInterface %s %s", pc->source_interface,
-      err == -ENODEV ? "does not exist"
-      : err == -E2BIG
-          ? "has several addresses of the peer's family; set sourceAddress"
-          : "has no address of the peer's family");
-  notice(p, &pc->obj, REASON_SOURCE_ADDRESS_MISSING, peer->held_down);
+	if (addr_is_set(&pc->source_address))
+		peer->local_addr = pc->source_address;
+	if (!*pc->source_interface || addr_is_set(&peer->local_addr))
+		return;
+	err = p->link_addr
+	    ? p->link_addr(p->arg, pc->source_interface, peer->addr.family, &peer->local_addr)
+	    : -ENODEV;
+	if (err == 0)
+		return;
+	peer->held_down = arena_printf(&p->plan->arena, "sourceInterface %s %s",
+	    pc->source_interface,
+	    err == -ENODEV	? "does not exist"
+		: err == -E2BIG ? "has several addresses of the peer's family; set sourceAddress"
+				: "has no address of the peer's family");
+	notice(p, &pc->obj, REASON_SOURCE_ADDRESS_MISSING, peer->held_down);
 }
 
-static void peer_not_yet(struct planner *p,
-                         const struct res_bgp_peer_config *pc) {
-  if (pc->role != RES_ROLE_NONE)
-    notice(p, &pc->obj, REASON_NOT_SUPPORTED,
-           "role (RFC 9234) is not spoken yet");
-  if (pc->gr_long_lived_stale_s)
-    notice(p, &pc->obj, REASON_NOT_SUPPORTED,
-           "longLivedStaleTimeSeconds (RFC 9494) is not spoken yet");
-  if (pc->extended_next_hop)
-    notice(p, &pc->obj, REASON_NOT_SUPPORTED,
-           "extendedNextHop (RFC 8950) is not spoken yet");
+static void
+peer_not_yet(struct planner *p, const struct res_bgp_peer_config *pc)
+{
+	if (pc->role != RES_ROLE_NONE)
+		notice(p, &pc->obj, REASON_NOT_SUPPORTED, "role (RFC 9234) is not spoken yet");
+	if (pc->gr_long_lived_stale_s)
+		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
+		    "longLivedStaleTimeSeconds (RFC 9494) is not spoken yet");
+	if (pc->extended_next_hop)
+		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
+		    "extendedNextHop (RFC 8950) is not spoken yet");
 }
 
-static void peer_bfd(struct planner *p, const char *instance,
-                     const struct res_bgp_peer_config *pc,
-                     const struct bgp_peer_conf *peer, uint32_t local_as) {
-  struct bfd_wanted *w = &p->plan->watched[p->plan->nr_watched];
-  const char *problem;
+static void
+peer_bfd(struct planner *p, const char *instance, const struct res_bgp_peer_config *pc,
+    const struct bgp_peer_conf *peer, uint32_t local_as)
+{
+	struct bfd_wanted *w = &p->plan->watched[p->plan->nr_watched];
+	const char *problem;
 
-  if (bfd_wanted_peer(p->store, pc, peer, local_as, &p->plan->arena, w,
-                      &problem)) {
-    w->instance = instance;
-    p->plan->nr_watched++;
-  }
-  if (problem)
-    notice(p, &pc->obj, REASON_NOT_SUPPORTED, problem);
+	if (bfd_wanted_peer(p->store, pc, peer, local_as, &p->plan->arena, w, &problem)) {
+		w->instance = instance;
+		p->plan->nr_watched++;
+	}
+	if (problem)
+		notice(p, &pc->obj, REASON_NOT_SUPPORTED, problem);
 }
 
 /* What a BGPPeerConfig says, over the defaults that are there. */
-static void peer_config(struct planner *p, const struct res_bgp_peer_config *pc,
-                        struct bgp_peer_conf *peer) {
-  struct arena *a = &p->plan->arena;
+static void
+peer_config(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_peer_conf *peer)
+{
+	struct arena *a = &p->plan->arena;
 
-  hold(p, &pc->obj);
-  peer->port = pc->peer_port;
-  peer->passive = pc->passive;
-  peer->hold_s = (uint16_t)pc->hold_s;
-  peer->keepalive_s =
-      (uint16_t)(pc->keepalive_s > UINT16_MAX ? UINT16_MAX : pc->keepalive_s);
-  peer->connect_retry_s = pc->connect_retry_s;
-  peer->ttl = pc->ebgp_multihop;
-  peer->gtsm_hops = pc->ttl_security_hops;
-  peer->ext_msg = pc->extended_messages;
-  peer->gr = pc->gr_enabled;
-  peer->gr_time_s = pc->gr_restart_time_s;
-  if (pc->has_allow_as_in)
-    peer->allow_as_in = pc->allow_as_in;
-  if (pc->has_import)
-    peer->import = policy_of(a, &pc->import);
-  peer->export = policy_of(a, &pc->export);
-  peer_source(p, pc, peer);
-  peer_secret(p, pc, peer);
-  peer_not_yet(p, pc);
+	hold(p, &pc->obj);
+	peer->port = pc->peer_port;
+	peer->passive = pc->passive;
+	peer->hold_s = (uint16_t)pc->hold_s;
+	peer->keepalive_s = (uint16_t)(pc->keepalive_s > UINT16_MAX ? UINT16_MAX : pc->keepalive_s);
+	peer->connect_retry_s = pc->connect_retry_s;
+	peer->ttl = pc->ebgp_multihop;
+	peer->gtsm_hops = pc->ttl_security_hops;
+	peer->ext_msg = pc->extended_messages;
+	peer->gr = pc->gr_enabled;
+	peer->gr_time_s = pc->gr_restart_time_s;
+	if (pc->has_allow_as_in)
+		peer->allow_as_in = pc->allow_as_in;
+	if (pc->has_import)
+		peer->import = policy_of(a, &pc->import);
+	peer->export = policy_of(a, &pc->export);
+	peer_source(p, pc, peer);
+	peer_secret(p, pc, peer);
+	peer_not_yet(p, pc);
 }
 
 static const struct res_bgp_override_peer *
-override_peer(const struct res_bgp_override_instance *o, const char *name) {
-  for (size_t i = 0; o && i < o->peers.nr; i++)
-    if (strcmp(o->peers.v[i].name, name) == 0)
-      return &o->peers.v[i];
-  return NULL;
+override_peer(const struct res_bgp_override_instance *o, const char *name)
+{
+	for (size_t i = 0; o && i < o->peers.nr; i++)
+		if (strcmp(o->peers.v[i].name, name) == 0)
+			return &o->peers.v[i];
+	return NULL;
 }
 
-/* One peer; false: not on this node, or it has no address, and there is nobody
- * to talk to. */
-static bool plan_peer(struct planner *p, struct bgp_plan_instance *inst,
-                      const struct res_object *owner,
-                      const struct res_bgp_peer *from,
-                      const struct res_bgp_override_instance *override,
-                      uint32_t local_as, struct bgp_peer_conf *peer) {
-  const struct res_bgp_override_peer *o = override_peer(override, from->name);
-  const struct res_bgp_peer_config *pc = NULL;
-  struct arena *a = &p->plan->arena;
+/* One peer; false: not on this node, or it has no address, and there is nobody to talk to. */
+static bool
+plan_peer(struct planner *p, struct bgp_plan_instance *inst, const struct res_object *owner,
+    const struct res_bgp_peer *from, const struct res_bgp_override_instance *override,
+    uint32_t local_as, struct bgp_peer_conf *peer)
+{
+	const struct res_bgp_override_peer *o = override_peer(override, from->name);
+	const struct res_bgp_peer_config *pc = NULL;
+	struct arena *a = &p->plan->arena;
 
-  if (!selectors_admit(&from->node_selectors, &p->labels))
-    return false;
-  if (!addr_is_set(&from->peer_address)) {
-    notice(p, owner, REASON_PEER_ADDRESS_MISSING,
-           arena_printf(a, "peer %s has no peerAddress%s", from->name,
-                        from->discovery == RES_DISCOVER_NONE
-                            ? ""
-                            : "; autoDiscovery is not done yet"));
-    return false;
-  }
-  *peer = (struct bgp_peer_conf){
-      .name = from->name,
-      .addr = from->peer_address,
-      .peer_as =
-          from->dynamic_asn == RES_ASN_INTERNAL ? local_as : from->peer_asn,
-      .other_as = from->dynamic_asn == RES_ASN_EXTERNAL,
-      .hold_s = DEFAULT_HOLD_S,
-      .keepalive_s = DEFAULT_KEEPALIVE_S,
-      .connect_retry_s = DEFAULT_RETRY_S,
-      .ext_msg = true,
-      .allow_as_in = p->config->bgp_allow_as_in,
-      .import = policy_of(a, &p->config->bgp_import),
-  };
-  if (o && addr_is_set(&o->local_address))
-    peer->local_addr = o->local_address;
-  if (*from->peer_config_ref) {
-    pc = store_peer_config(p->store, from->peer_config_ref);
-    if (pc) {
-      peer_config(p, pc, peer);
-      peer_bfd(p, inst->name, pc, peer, local_as);
-    } else {
-      peer->held_down =
-          arena_printf(a, "BGPPeerConfig %s is missing", from->peer_config_ref);
-      notice(p, owner, REASON_PEER_CONFIG_MISSING, peer->held_down);
-    }
-  }
-  peer_families(p, inst, pc, peer);
-  return true;
+	if (!selectors_admit(&from->node_selectors, &p->labels))
+		return false;
+	if (!addr_is_set(&from->peer_address)) {
+		notice(p, owner, REASON_PEER_ADDRESS_MISSING,
+		    arena_printf(a, "peer %s has no peerAddress%s", from->name,
+			from->discovery == RES_DISCOVER_NONE ? ""
+							     : "; autoDiscovery is not done yet"));
+		return false;
+	}
+	*peer = (struct bgp_peer_conf){
+		.name = from->name,
+		.addr = from->peer_address,
+		.peer_as = from->dynamic_asn == RES_ASN_INTERNAL ? local_as : from->peer_asn,
+		.other_as = from->dynamic_asn == RES_ASN_EXTERNAL,
+		.hold_s = DEFAULT_HOLD_S,
+		.keepalive_s = DEFAULT_KEEPALIVE_S,
+		.connect_retry_s = DEFAULT_RETRY_S,
+		.ext_msg = true,
+		.allow_as_in = p->config->bgp_allow_as_in,
+		.import = policy_of(a, &p->config->bgp_import),
+	};
+	if (o && addr_is_set(&o->local_address))
+		peer->local_addr = o->local_address;
+	if (*from->peer_config_ref) {
+		pc = store_peer_config(p->store, from->peer_config_ref);
+		if (pc) {
+			peer_config(p, pc, peer);
+			peer_bfd(p, inst->name, pc, peer, local_as);
+		} else {
+			peer->held_down =
+			    arena_printf(a, "BGPPeerConfig %s is missing", from->peer_config_ref);
+			notice(p, owner, REASON_PEER_CONFIG_MISSING, peer->held_down);
+		}
+	}
+	peer_families(p, inst, pc, peer);
+	return true;
 }
 
 /* ---- instances ---- */
 
 static const struct res_bgp_override_instance *
-override_instance(const struct planner *p, const char *name) {
-  const struct res_bgp_node_override *o =
-      (const struct res_bgp_node_override *)store_get(
-          p->store, RES_BGP_NODE_CONFIG_OVERRIDE, "", p->node_name);
+override_instance(const struct planner *p, const char *name)
+{
+	const struct res_bgp_node_override *o = (const struct res_bgp_node_override *)store_get(
+	    p->store, RES_BGP_NODE_CONFIG_OVERRIDE, "", p->node_name);
 
-  for (size_t i = 0; o && i < o->instances.nr; i++)
-    if (strcmp(o->instances.v[i].name, name) == 0)
-      return &o->instances.v[i];
-  return NULL;
+	for (size_t i = 0; o && i < o->instances.nr; i++)
+		if (strcmp(o->instances.v[i].name, name) == 0)
+			return &o->instances.v[i];
+	return NULL;
 }
 
-/* RFC 6286: any number but 0 that is unique in the AS.  The node's IPv4
- * address, else a hash of its name: the same after every restart. */
-static uint32_t default_router_id(const struct planner *p) {
-  const struct addr *a =
-      p->node ? res_node_addr(p->node, RES_ADDR_INTERNAL_IP, ADDR_V4) : NULL;
-  uint32_t id = 2166136261u; /* FNV-1a */
+/* RFC 6286: any number but 0 that is unique in the AS.  The node's IPv4 address, else a hash of its
+ * name: the same after every restart. */
+static uint32_t
+default_router_id(const struct planner *p)
+{
+	const struct addr *a =
+	    p->node ? res_node_addr(p->node, RES_ADDR_INTERNAL_IP, ADDR_V4) : NULL;
+	uint32_t id = 2166136261u; /* FNV-1a */
 
-  if (a)
-    return (uint32_t)a->b[0] << 24 | (uint32_t)a->b[1] << 16 |
-           (uint32_t)a->b[2] << 8 | a->b[3];
-  for (const char *c = p->node_name; *c; c++)
-    id = (id ^ (uint8_t)*c) * 16777619u;
-  return id ? id : 1;
+	if (a)
+		return (uint32_t)a->b[0] << 24 | (uint32_t)a->b[1] << 16 | (uint32_t)a->b[2] << 8 |
+		    a->b[3];
+	for (const char *c = p->node_name; *c; c++)
+		id = (id ^ (uint8_t)*c) * 16777619u;
+	return id ? id : 1;
 }
 
-static bool plan_instance(struct planner *p,
-                          const struct res_bgp_cluster_config *cc,
-                          const struct res_bgp_instance *from,
-                          struct bgp_instance_conf *conf,
-                          struct bgp_plan_instance *inst) {
-  const struct res_bgp_override_instance *o = override_instance(p, from->name);
-  struct arena *a = &p->plan->arena;
-  struct bgp_peer_conf *peers =
-      arena_new_n(a, struct bgp_peer_conf, from->peers.nr);
-  size_t nr = 0;
+static bool
+plan_instance(struct planner *p, const struct res_bgp_cluster_config *cc,
+    const struct res_bgp_instance *from, struct bgp_instance_conf *conf,
+    struct bgp_plan_instance *inst)
+{
+	const struct res_bgp_override_instance *o = override_instance(p, from->name);
+	struct arena *a = &p->plan->arena;
+	struct bgp_peer_conf *peers = arena_new_n(a, struct bgp_peer_conf, from->peers.nr);
+	size_t nr = 0;
 
-  *conf = (struct bgp_instance_conf){
-      .name = from->name,
-      .local_as = o && o->has_local_asn ? o->local_asn : from->local_asn,
-      .router_id = o && o->has_router_id ? o->router_id
-                   : from->has_router_id ? from->router_id
-                                         : default_router_id(p),
-      .local_port = o && o->has_local_port ? o->local_port : from->local_port,
-      .peers = peers,
-  };
-  if (conf->local_as == 0) {
-    notice(p, &cc->obj, REASON_PEER_ASN_MISSING,
-           arena_printf(a,
-                        "instance %s has no localASN, here or in an override",
-                        from->name));
-    return false;
-  }
-  *inst = (struct bgp_plan_instance){
-      .name = from->name,
-      .audiences = arena_new_n(a, struct bgp_audience,
-                               from->peers.nr * BGP_NR_FAMILIES)};
-  for (size_t i = 0; i < from->peers.nr; i++)
-    if (plan_peer(p, inst, &cc->obj, &from->peers.v[i], o, conf->local_as,
-                  &peers[nr]))
-      nr++;
-  conf->nr_peers = nr;
-  return true;
+	*conf = (struct bgp_instance_conf){
+		.name = from->name,
+		.local_as = o && o->has_local_asn ? o->local_asn : from->local_asn,
+		.router_id = o && o->has_router_id ? o->router_id
+		    : from->has_router_id	   ? from->router_id
+						   : default_router_id(p),
+		.local_port = o && o->has_local_port ? o->local_port : from->local_port,
+		.peers = peers,
+	};
+	if (conf->local_as == 0) {
+		notice(p, &cc->obj, REASON_PEER_ASN_MISSING,
+		    arena_printf(
+			a, "instance %s has no localASN, here or in an override", from->name));
+		return false;
+	}
+	*inst = (struct bgp_plan_instance){ .name = from->name,
+		.audiences =
+		    arena_new_n(a, struct bgp_audience, from->peers.nr * BGP_NR_FAMILIES) };
+	for (size_t i = 0; i < from->peers.nr; i++)
+		if (plan_peer(p, inst, &cc->obj, &from->peers.v[i], o, conf->local_as, &peers[nr]))
+			nr++;
+	conf->nr_peers = nr;
+	return true;
 }
 
-/* Does anybody on this node talk to one of its peers?  One without peers is
- * there all the same. */
-static bool instance_is_here(const struct planner *p,
-                             const struct res_bgp_instance *inst) {
-  for (size_t i = 0; i < inst->peers.nr; i++)
-    if (selectors_admit(&inst->peers.v[i].node_selectors, &p->labels))
-      return true;
-  return inst->peers.nr == 0;
+/* Does anybody on this node talk to one of its peers?  One without peers is there all the same. */
+static bool
+instance_is_here(const struct planner *p, const struct res_bgp_instance *inst)
+{
+	for (size_t i = 0; i < inst->peers.nr; i++)
+		if (selectors_admit(&inst->peers.v[i].node_selectors, &p->labels))
+			return true;
+	return inst->peers.nr == 0;
 }
 
-static bool cluster_config_is_here(const struct planner *p,
-                                   const struct res_bgp_cluster_config *cc) {
-  if (!selector_admits(&cc->node_selector, &p->labels))
-    return false;
-  for (size_t i = 0; i < cc->instances.nr; i++)
-    if (instance_is_here(p, &cc->instances.v[i]))
-      return true;
-  return false;
+static bool
+cluster_config_is_here(const struct planner *p, const struct res_bgp_cluster_config *cc)
+{
+	if (!selector_admits(&cc->node_selector, &p->labels))
+		return false;
+	for (size_t i = 0; i < cc->instances.nr; i++)
+		if (instance_is_here(p, &cc->instances.v[i]))
+			return true;
+	return false;
 }
 
-/* The BGPClusterConfig that selects this node; when several do, the oldest,
- * then the first by name, has it and the others are told. */
+/* The BGPClusterConfig that selects this node; when several do, the oldest, then the first by name,
+ * has it and the others are told. */
 static const struct res_bgp_cluster_config *
-choose_cluster_config(struct planner *p) {
-  const struct res_bgp_cluster_config *best = NULL, *cc, *loser;
-  struct res_object *o;
+choose_cluster_config(struct planner *p)
+{
+	const struct res_bgp_cluster_config *best = NULL, *cc, *loser;
+	struct res_object *o;
 
-  store_for_each(p->store, RES_BGP_CLUSTER_CONFIG, o) {
-    cc = (const struct res_bgp_cluster_config *)o;
-    if (!cluster_config_is_here(p, cc))
-      continue;
-    loser = best ? cc : NULL;
-    if (best && o->meta.created < best->obj.meta.created)
-      loser = best;
-    if (!best || loser == best)
-      best = cc;
-    if (loser)
-      notice(p, &loser->obj, REASON_INSTANCE_CONFLICT,
-             arena_printf(&p->plan->arena,
-                          "another BGPClusterConfig, %s, has node %s; this one "
-                          "has no effect "
-                          "there",
-                          best->obj.meta.name, p->node_name));
-  }
-  return best;
+	store_for_each(p->store, RES_BGP_CLUSTER_CONFIG, o)
+	{
+		cc = (const struct res_bgp_cluster_config *)o;
+		if (!cluster_config_is_here(p, cc))
+			continue;
+		loser = best ? cc : NULL;
+		if (best && o->meta.created < best->obj.meta.created)
+			loser = best;
+		if (!best || loser == best)
+			best = cc;
+		if (loser)
+			notice(p, &loser->obj, REASON_INSTANCE_CONFLICT,
+			    arena_printf(&p->plan->arena,
+				"another BGPClusterConfig, %s, has node %s; this one has no effect "
+				"there",
+				best->obj.meta.name, p->node_name));
+	}
+	return best;
 }
 
-static void plan_listeners(struct planner *p) {
-  const struct res_herald_config *config = p->config;
-  struct bgp_listen *listen =
-      arena_new_n(&p->plan->arena, struct bgp_listen, config->bgp_listen.nr);
+static void
+plan_listeners(struct planner *p)
+{
+	const struct res_herald_config *config = p->config;
+	struct bgp_listen *listen =
+	    arena_new_n(&p->plan->arena, struct bgp_listen, config->bgp_listen.nr);
 
-  for (size_t i = 0; i < config->bgp_listen.nr; i++)
-    listen[i] = (struct bgp_listen){.addr = config->bgp_listen.v[i].addr,
-                                    .port = config->bgp_listen.v[i].port};
-  p->plan->conf.listen = listen;
-  p->plan->conf.nr_listen = config->bgp_listen.nr;
+	for (size_t i = 0; i < config->bgp_listen.nr; i++)
+		listen[i] = (struct bgp_listen){ .addr = config->bgp_listen.v[i].addr,
+			.port = config->bgp_listen.v[i].port };
+	p->plan->conf.listen = listen;
+	p->plan->conf.nr_listen = config->bgp_listen.nr;
 }
 
-struct bgp_plan *bgp_plan_new(const struct store *store, const char *node,
-                              bgp_link_addr_fn *link_addr, void *arg) {
-  static const struct res_pairs no_labels;
-  struct bgp_plan *plan = xnew(struct bgp_plan);
-  struct planner p = {
-      .plan = plan,
-      .store = store,
-      .config = store_config(store),
-      .node = store_node(store, node),
-      .node_name = node,
-      .link_addr = link_addr,
-      .arg = arg,
-  };
-  const struct res_bgp_cluster_config *cc;
-  struct bgp_instance_conf *conf;
-  size_t nr_peers = 0;
+struct bgp_plan *
+bgp_plan_new(const struct store *store, const char *node, bgp_link_addr_fn *link_addr, void *arg)
+{
+	static const struct res_pairs no_labels;
+	struct bgp_plan *plan = xnew(struct bgp_plan);
+	struct planner p = {
+		.plan = plan,
+		.store = store,
+		.config = store_config(store),
+		.node = store_node(store, node),
+		.node_name = node,
+		.link_addr = link_addr,
+		.arg = arg,
+	};
+	const struct res_bgp_cluster_config *cc;
+	struct bgp_instance_conf *conf;
+	size_t nr_peers = 0;
 
-  p.labels = p.node ? label_view_of(&p.node->obj)
-                    : (struct label_view){.labels = &no_labels};
-  hold(&p, &p.config->obj);
-  plan->conf.host_name = arena_printf(&plan->arena, "%s", node);
-  cc = choose_cluster_config(&p);
-  if (!cc)
-    return plan; /* nobody to talk to: no port is opened either */
-  hold(&p, &cc->obj);
-  plan_listeners(&p);
-  conf = arena_new_n(&plan->arena, struct bgp_instance_conf, cc->instances.nr);
-  plan->instances =
-      arena_new_n(&plan->arena, struct bgp_plan_instance, cc->instances.nr);
-  for (size_t i = 0; i < cc->instances.nr; i++)
-    nr_peers += cc->instances.v[i].peers.nr;
-  plan->watched = arena_new_n(&plan->arena, struct bfd_wanted, nr_peers);
-  for (size_t i = 0; i < cc->instances.nr; i++)
-    if (instance_is_here(&p, &cc->instances.v[i]) &&
-        plan_instance(&p, cc, &cc->instances.v[i], &conf[plan->nr_instances],
-                      &plan->instances[plan->nr_instances]))
-      plan->nr_instances++;
-  plan->conf.instances = conf;
-  plan->conf.nr_instances = plan->nr_instances;
-  return plan;
+	p.labels =
+	    p.node ? label_view_of(&p.node->obj) : (struct label_view){ .labels = &no_labels };
+	hold(&p, &p.config->obj);
+	plan->conf.host_name = arena_printf(&plan->arena, "%s", node);
+	cc = choose_cluster_config(&p);
+	if (!cc)
+		return plan; /* nobody to talk to: no port is opened either */
+	hold(&p, &cc->obj);
+	plan_listeners(&p);
+	conf = arena_new_n(&plan->arena, struct bgp_instance_conf, cc->instances.nr);
+	plan->instances = arena_new_n(&plan->arena, struct bgp_plan_instance, cc->instances.nr);
+	for (size_t i = 0; i < cc->instances.nr; i++)
+		nr_peers += cc->instances.v[i].peers.nr;
+	plan->watched = arena_new_n(&plan->arena, struct bfd_wanted, nr_peers);
+	for (size_t i = 0; i < cc->instances.nr; i++)
+		if (instance_is_here(&p, &cc->instances.v[i]) &&
+		    plan_instance(&p, cc, &cc->instances.v[i], &conf[plan->nr_instances],
+			&plan->instances[plan->nr_instances]))
+			plan->nr_instances++;
+	plan->conf.instances = conf;
+	plan->conf.nr_instances = plan->nr_instances;
+	return plan;
 }
 
-void bgp_plan_free(struct bgp_plan *plan) {
-  if (!plan)
-    return;
-  res_set_fini(&plan->held);
-  arena_fini(&plan->arena);
-  free(plan);
+void
+bgp_plan_free(struct bgp_plan *plan)
+{
+	if (!plan)
+		return;
+	res_set_fini(&plan->held);
+	arena_fini(&plan->arena);
+	free(plan);
 }

@@ -1,89 +1,80 @@
 /*
- * daemon/bgp_wanted.h: from (store, node) to what the BGP engine should be:
- * sessions and policies (struct bgp_plan), and the routes of one Service or of
- * the node itself.  Pure but for looking up the addresses of an interface,
- * which the caller brings.
+ * daemon/bgp_wanted.h: from (store, node) to what the BGP engine should be: sessions and policies
+ * (struct bgp_plan), and the routes of one Service or of the node itself.  Pure but for looking up
+ * the addresses of an interface, which the caller brings.
  *
- * A plan is made anew when configuration changes, and kept in between: with it
- * one Service's routes are a matter of that Service alone.
+ * A plan is made anew when configuration changes, and kept in between: with it one Service's
+ * routes are a matter of that Service alone.
  */
 #ifndef HERALD_DAEMON_BGP_WANTED_H
 #define HERALD_DAEMON_BGP_WANTED_H
 
 #include "bgpd/bgpd.h"
 #include "daemon/arena.h"
-#include "daemon/bfd_wanted.h"
 #include "daemon/pods_wanted.h"
+#include "daemon/bfd_wanted.h"
 #include "lib/reason.h"
 #include "resource/resource.h"
 
-/* Something in the configuration that cannot be done, for `status` and the log.
- */
+/* Something in the configuration that cannot be done, for `status` and the log. */
 struct notice {
-  const char *kind, *name; /* of the object that it is about */
-  enum reason reason;
-  const char *message;
-  struct notice *next;
+	const char *kind, *name; /* of the object that it is about */
+	enum reason reason;
+	const char *message;
+	struct notice *next;
 };
 
 /* A set of advertisements that some peers select: who is told the same. */
 struct bgp_audience {
-  const char *name; /* their names, joined */
-  const struct res_bgp_advertisement **adverts;
-  size_t nr;
+	const char *name; /* their names, joined */
+	const struct res_bgp_advertisement **adverts;
+	size_t nr;
 };
 
 struct bgp_plan_instance {
-  const char *name;
-  struct bgp_audience *audiences;
-  size_t nr;
+	const char *name;
+	struct bgp_audience *audiences;
+	size_t nr;
 };
 
 struct bgp_plan {
-  struct arena arena;
-  struct bgp_conf
-      conf; /* lives in the arena, strings in objects that the plan holds */
-  struct bgp_plan_instance *instances;
-  size_t nr_instances;
-  struct bfd_wanted *watched; /* peers that BFD watches */
-  size_t nr_watched;
-  struct notice *notices;
-  struct res_set held;
+	struct arena arena;
+	struct bgp_conf conf; /* lives in the arena, strings in objects that the plan holds */
+	struct bgp_plan_instance *instances;
+	size_t nr_instances;
+	struct bfd_wanted *watched; /* peers that BFD watches */
+	size_t nr_watched;
+	struct notice *notices;
+	struct res_set held;
 };
 
 /*
- * The one usable address of a link for sourceInterface.  0; -ENODEV: no such
- * link; -ENOENT: it has none of the family; -E2BIG: several.
+ * The one usable address of a link for sourceInterface.  0; -ENODEV: no such link; -ENOENT: it has
+ * none of the family; -E2BIG: several.
  */
-typedef int bgp_link_addr_fn(void *arg, const char *link, enum addr_family,
-                             struct addr *);
+typedef int bgp_link_addr_fn(void *arg, const char *link, enum addr_family, struct addr *);
 
-struct bgp_plan *bgp_plan_new(const struct store *, const char *node,
-                              bgp_link_addr_fn *link_addr, void *arg);
+struct bgp_plan *bgp_plan_new(
+    const struct store *, const char *node, bgp_link_addr_fn *link_addr, void *arg);
 void bgp_plan_free(struct bgp_plan *); /* NULL is fine */
 
 /*
- * What @node announces of the Service on one instance; @lb are its LoadBalancer
- * addresses.  The list is in @arena, strings in the plan.  Returns how many.
+ * What @node announces of the Service on one instance; @lb are its LoadBalancer addresses.  The list
+ * is in @arena, strings in the plan.  Returns how many.
  */
-size_t bgp_wanted_service(const struct bgp_plan_instance *,
-                          const struct store *, const char *node,
-                          const struct res_service *, const struct addr *lb,
-                          size_t nr_lb, struct arena *,
-                          struct bgp_announce **out);
+size_t bgp_wanted_service(const struct bgp_plan_instance *, const struct store *, const char *node,
+    const struct res_service *, const struct addr *lb, size_t nr_lb, struct arena *,
+    struct bgp_announce **out);
 /* Likewise of the node itself: its PodCIDRs, and its ranges of PodIPPools. */
-size_t bgp_wanted_node(const struct bgp_plan_instance *,
-                       const struct pod_plan *, const struct res_node *,
-                       struct arena *, struct bgp_announce **out);
+size_t bgp_wanted_node(const struct bgp_plan_instance *, const struct pod_plan *,
+    const struct res_node *, struct arena *, struct bgp_announce **out);
 
 /* Communities as the engine takes them; lists in @arena. */
-struct bgp_communities bgp_communities_of(struct arena *,
-                                          const struct res_communities *);
+struct bgp_communities bgp_communities_of(struct arena *, const struct res_communities *);
 
-/* Why the gate of traffic policies lets an address of @svc out, or not:
- * REASON_SATISFIED, or no-local-endpoint, no-ready-endpoint (features of
- * Cilium's table, with noEndpoints). */
-enum reason bgp_service_gate(enum res_traffic_policy, enum res_no_endpoints,
-                             size_t active, size_t active_local);
+/* Why the gate of traffic policies lets an address of @svc out, or not: REASON_SATISFIED, or
+ * no-local-endpoint, no-ready-endpoint (features of Cilium's table, with noEndpoints). */
+enum reason bgp_service_gate(
+    enum res_traffic_policy, enum res_no_endpoints, size_t active, size_t active_local);
 
 #endif
