@@ -2,10 +2,37 @@
  * ipam/ipam.c: the allocator's life and what is wanted of it.  Setters write down what is wanted
  * and queue the claims concerned; deciding is settle.c's.
  *
+ * What comes out is decided by these rules, in this order:
+ *   1. What is held stays held.  Disabling, shrinking, deleting a pool, a conflict or a narrowed
+ *      selector changes the note of an address, never the address.  It goes when its claim goes, when
+ *      the claim asks for something else (other requested addresses: a move, the old one is given
+ *      back even if the new one cannot be had; a family less; another pool by name), when a person
+ *      releases it, or when its pool says renumber and no longer has it or no longer is for the claim.
+ *   2. Claims with requested addresses are served before those without; within each, older ones
+ *      (created, then owner) first.
+ *   3. A claim without requested addresses gets one address per family, or one per family of each
+ *      pool named: what it had itself and still cools down, else one that it may share, else, from
+ *      the first pool in order (rank, name) that it may use and that has one, the lowest free one.
+ *   4. Who got nothing waits, and is served in the same order as soon as something is free.
+ *   5. Several hold one address when all of them name the same sharing key, no two have a port of one
+ *      protocol in common, all have the same traffic policy and, under Local, the same selector that
+ *      is not empty, and those of different namespaces consent to each other.  When that ceases, who
+ *      changed yields; of two that did, or when it is a consent that is missing, who joined later.
+ *   6. An address that nobody holds any more cools down (reuse_ms of its pool) before it is given
+ *      again; but its last owner may have it, and one of the same namespace that asks for it by name.
+ *   7. An address that a stranger uses is not given; who was given it and never used it gets another.
+ *
+ * A namespace is what stands before the slash in an owner.
+ *
+ * A pool whose blocks overlap each other conflicts with itself; a pool that overlaps an older one
+ * (created, then name) which is not itself in conflict is in conflict with that.  A pool in
+ * conflict gives nothing new.
+ *
  * Two trees carry the work: the queue has the claims to look at because they or the pools changed,
  * waiting has those that lack something.  Both are in the order in which claims are served, and a
  * claim is in one of them at most.  What is taken stands in one tree a family, over all pools, so
- * that nothing is given twice whatever pools overlap.
+ * that nothing is given twice whatever pools overlap; a claim that waits is queued again when
+ * something changes for its sharing key.
  */
 #include "ipam/ipam.h"
 
@@ -19,7 +46,7 @@
 static int
 by_owner(const struct tree_node *a, const struct tree_node *b)
 {
-	return strcmp(claim_of_owner(a)->owner, claim_of_owner(b)->owner);
+	return strcmp(claim_of_owner(a)->name->s, claim_of_owner(b)->name->s);
 }
 
 static bool
@@ -28,17 +55,33 @@ asks_by_name(const struct claim *c)
 	return c->spec.nr_wants > 0 && c->spec.wants[0].fixed;
 }
 
-/* Rule 2 of ipam.h: requested addresses first, then age, then name. */
+/* Rule 2 of ipam.c: requested addresses first, then age, then name. */
 static int
-by_turn(const struct tree_node *a, const struct tree_node *b)
+turn_cmp(const struct claim *x, const struct claim *y)
 {
-	const struct claim *x = claim_of_turn(a), *y = claim_of_turn(b);
-
 	if (asks_by_name(x) != asks_by_name(y))
 		return asks_by_name(x) ? -1 : 1;
 	if (x->spec.created != y->spec.created)
 		return x->spec.created < y->spec.created ? -1 : 1;
-	return strcmp(x->owner, y->owner);
+	return strcmp(x->name->s, y->name->s);
+}
+
+static int
+by_turn(const struct tree_node *a, const struct tree_node *b)
+{
+	return turn_cmp(claim_of_turn(a), claim_of_turn(b));
+}
+
+static struct claim *
+of_group_turn(const struct tree_node *n)
+{
+	return TREE_ENTRY(n, struct claim, by_group_turn);
+}
+
+int
+claim_by_group_turn(const struct tree_node *a, const struct tree_node *b)
+{
+	return turn_cmp(of_group_turn(a), of_group_turn(b));
 }
 
 struct ipam *
@@ -47,12 +90,14 @@ ipam_new(ipam_changed_cb *cb, void *arg)
 	struct ipam *ipam = xnew(struct ipam);
 
 	pools_init(&ipam->pools);
-	taken_init(&ipam->taken[ADDR_V4]);
-	taken_init(&ipam->taken[ADDR_V6]);
+	spots_init(ipam);
+	groups_init(&ipam->groups);
+	wishes_init(ipam);
 	tree_init(&ipam->owners, by_owner);
 	tree_init(&ipam->queue, by_turn);
 	tree_init(&ipam->waiting, by_turn);
 	ipam->changed_end = &ipam->changed;
+	ipam->now_ms = 1; /* 0 is "never" */
 	ipam->cb = cb;
 	ipam->arg = arg;
 	return ipam;
@@ -65,8 +110,10 @@ ipam_free(struct ipam *ipam)
 
 	if (!ipam)
 		return;
+	ipam->closing = true;
 	while ((n = tree_first(&ipam->owners)) != NULL)
 		claim_free(ipam, claim_of_owner(n));
+	spots_fini(ipam);
 	pools_fini(&ipam->pools);
 	free(ipam);
 }
@@ -76,9 +123,16 @@ ipam_free(struct ipam *ipam)
 struct claim *
 claim_find(const struct ipam *ipam, const char *owner)
 {
-	struct claim probe = { .owner = (char *)owner };
+	struct tree_node *n = ipam->owners.root;
+	int c;
 
-	return claim_of_owner(tree_find(&ipam->owners, &probe.by_owner));
+	while (n) {
+		c = strcmp(owner, claim_of_owner(n)->name->s);
+		if (c == 0)
+			break;
+		n = c < 0 ? n->left : n->right;
+	}
+	return claim_of_owner(n);
 }
 
 static struct claim *
@@ -88,24 +142,14 @@ claim_new(struct ipam *ipam, const char *owner)
 
 	if (!c)
 		return NULL;
-	c->owner = mem_strndup(owner, strlen(owner));
-	if (!c->owner) {
+	c->name = owner_name_new(owner);
+	if (!c->name) {
 		mem_free(c);
 		return NULL;
 	}
 	c->reason = REASON_SOURCES_NOT_SYNCED;
 	tree_insert(&ipam->owners, &c->by_owner);
 	return c;
-}
-
-static void
-spec_free(struct ipam *ipam, struct claim_spec *s)
-{
-	for (size_t i = 0; i < s->nr_pools; i++)
-		pool_unref(&ipam->pools, s->pools[i]);
-	mem_free(s->pools);
-	mem_free(s->wants);
-	*s = (struct claim_spec){ 0 };
 }
 
 void
@@ -115,22 +159,66 @@ claim_free(struct ipam *ipam, struct claim *c)
 
 	claim_unturn(ipam, c);
 	tree_remove(&ipam->owners, &c->by_owner);
-	spec_free(ipam, &c->spec);
 	while (c->holds)
-		claim_release(ipam, c, c->holds);
+		claim_release(ipam, c, c->holds, RELEASE_COOL);
 	while ((h = c->spares) != NULL) {
 		c->spares = h->next;
 		mem_free(h);
+		spot_unstock(ipam);
 	}
-	mem_free(c->owner);
+	spec_free(ipam, &c->spec);
+	owner_name_unref(c->name);
 	mem_free(c);
+}
+
+/* ---- turns ---- */
+
+static struct want *
+wish_of(const struct tree_node *n)
+{
+	return TREE_ENTRY(n, struct want, by_addr);
+}
+
+/* By address, then whose it is: one claim asks for one address once. */
+static int
+by_addr(const struct tree_node *x, const struct tree_node *y)
+{
+	const struct want *a = wish_of(x), *b = wish_of(y);
+
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	if (a->key != b->key)
+		return a->key < b->key ? -1 : 1;
+	return a->claim < b->claim ? -1 : a->claim > b->claim;
+}
+
+void
+wishes_init(struct ipam *ipam)
+{
+	tree_init(&ipam->wishes, by_addr);
+}
+
+void
+wishes_stir(struct ipam *ipam, enum addr_family family, ipam_key key)
+{
+	const struct want probe = { .family = family, .key = key };
+	struct tree_node *n;
+
+	while ((n = tree_behind(&ipam->wishes, &probe.by_addr)) != NULL &&
+	    wish_of(n)->family == family && wish_of(n)->key == key)
+		claim_queue(ipam, wish_of(n)->claim);
 }
 
 void
 claim_unturn(struct ipam *ipam, struct claim *c)
 {
+	for (size_t i = 0; i < c->spec.nr_wants; i++)
+		if (tree_has(&c->spec.wants[i].by_addr))
+			tree_remove(&ipam->wishes, &c->spec.wants[i].by_addr);
 	if (tree_has(&c->by_turn))
 		tree_remove(c->queued ? &ipam->queue : &ipam->waiting, &c->by_turn);
+	if (tree_has(&c->by_group_turn))
+		tree_remove(&c->spec.share.group->waiting, &c->by_group_turn);
 	c->queued = false;
 }
 
@@ -142,6 +230,30 @@ claim_queue(struct ipam *ipam, struct claim *c)
 	claim_unturn(ipam, c);
 	c->queued = true;
 	tree_insert(&ipam->queue, &c->by_turn);
+}
+
+void
+claim_wait(struct ipam *ipam, struct claim *c)
+{
+	tree_insert(&ipam->waiting, &c->by_turn);
+	for (size_t i = 0; i < c->spec.nr_wants; i++) {
+		struct want *w = &c->spec.wants[i];
+
+		w->claim = c;
+		if (w->fixed && !w->hold)
+			tree_insert(&ipam->wishes, &w->by_addr);
+	}
+	if (c->spec.share.group)
+		tree_insert(&c->spec.share.group->waiting, &c->by_group_turn);
+}
+
+void
+group_stir(struct ipam *ipam, struct group *g)
+{
+	struct tree_node *n;
+
+	while (g && (n = tree_first(&g->waiting)) != NULL)
+		claim_queue(ipam, of_group_turn(n));
 }
 
 bool
@@ -167,7 +279,7 @@ claim_may_use(const struct claim *c, const struct pool *p)
 
 /* At least @nr holds and spares together, so that taking cannot fail later. */
 static int
-claim_reserve(struct claim *c, size_t nr)
+claim_reserve(struct ipam *ipam, struct claim *c, size_t nr)
 {
 	struct hold *h;
 
@@ -179,6 +291,10 @@ claim_reserve(struct claim *c, size_t nr)
 		h = mem_calloc(1, sizeof(*h));
 		if (!h)
 			return -ENOMEM;
+		if (spot_stock(ipam) < 0) {
+			mem_free(h);
+			return -ENOMEM;
+		}
 		h->claim = c;
 		h->next = c->spares;
 		c->spares = h;
@@ -186,152 +302,28 @@ claim_reserve(struct claim *c, size_t nr)
 	return 0;
 }
 
-struct hold *
-claim_take(
-    struct ipam *ipam, struct claim *c, enum addr_family family, ipam_key key, struct pool *pool)
-{
-	struct hold *h = c->spares, **end;
-
-	c->spares = h->next;
-	h->family = family;
-	h->taken.key = key;
-	h->pool = pool;
-	h->note = REASON_SATISFIED;
-	h->next = NULL;
-	if (pool) {
-		pool_ref(pool);
-		pool->held++;
-	}
-	tree_insert(&ipam->taken[family], &h->taken.node);
-	for (end = &c->holds; *end; end = &(*end)->next)
-		;
-	*end = h;
-	return h;
-}
-
-void
-claim_release(struct ipam *ipam, struct claim *c, struct hold *h)
-{
-	struct hold **at;
-
-	for (at = &c->holds; *at != h; at = &(*at)->next)
-		;
-	*at = h->next;
-	tree_remove(&ipam->taken[h->family], &h->taken.node);
-	if (h->pool)
-		h->pool->held--;
-	pool_unref(&ipam->pools, h->pool);
-	h->pool = NULL;
-	h->next = c->spares;
-	c->spares = h;
-	ipam->nr_freed++;
-}
-
 /* ---- what is wanted ---- */
 
-static int
-pool_ptr_cmp(const void *x, const void *y)
+/* Who is on an address with others is to be compared with them again. */
+static void
+check_holds(struct claim *c)
 {
-	return strcmp((*(struct pool *const *)x)->name, (*(struct pool *const *)y)->name);
-}
-
-static int
-spec_pools(struct ipam *ipam, const struct ipam_claim *from, struct claim_spec *s)
-{
-	size_t nr = 0;
-
-	s->any_pool = from->any_pool;
-	if (s->any_pool || from->nr_pools == 0)
-		return 0;
-	s->pools = mem_calloc(from->nr_pools, sizeof(struct pool *));
-	if (!s->pools)
-		return -ENOMEM;
-	for (size_t i = 0; i < from->nr_pools; i++) {
-		s->pools[i] = pool_ref_name(&ipam->pools, from->pools[i], strlen(from->pools[i]));
-		if (!s->pools[i])
-			return -ENOMEM;
-		s->nr_pools++;
-	}
-	qsort(s->pools, s->nr_pools, sizeof(struct pool *), pool_ptr_cmp);
-	for (size_t i = 0; i < s->nr_pools; i++) {
-		if (nr > 0 && s->pools[nr - 1] == s->pools[i])
-			pool_unref(&ipam->pools, s->pools[i]);
-		else
-			s->pools[nr++] = s->pools[i];
-	}
-	s->nr_pools = nr;
-	return 0;
-}
-
-static bool
-spec_has_want(const struct claim_spec *s, const struct want *w)
-{
-	for (size_t i = 0; i < s->nr_wants; i++)
-		if (s->wants[i].family == w->family && s->wants[i].key == w->key)
-			return true;
-	return false;
-}
-
-static int
-spec_wants(const struct ipam_claim *from, struct claim_spec *s)
-{
-	size_t nr = from->nr_requested ? from->nr_requested : from->nr_families;
-
-	if (nr == 0)
-		return 0;
-	s->wants = mem_calloc(nr, sizeof(*s->wants));
-	if (!s->wants)
-		return -ENOMEM;
-	for (size_t i = 0; i < nr; i++) {
-		struct want w = { .reason = REASON_SOURCES_NOT_SYNCED };
-
-		if (from->nr_requested) {
-			w.fixed = true;
-			w.family = (enum addr_family)from->requested[i].family;
-			w.key = taken_key(&from->requested[i]);
-		} else {
-			w.family = from->families[i];
-		}
-		if (w.family != ADDR_V4 && w.family != ADDR_V6)
-			return -EINVAL;
-		if (!spec_has_want(s, &w))
-			s->wants[s->nr_wants++] = w;
-		else if (!w.fixed)
-			return -EINVAL;
-	}
-	return 0;
-}
-
-static bool
-spec_same(const struct claim_spec *a, const struct claim_spec *b)
-{
-	if (a->created != b->created || a->mirrored != b->mirrored || a->any_pool != b->any_pool ||
-	    a->nr_pools != b->nr_pools || a->nr_wants != b->nr_wants)
-		return false;
-	for (size_t i = 0; i < a->nr_pools; i++)
-		if (a->pools[i] != b->pools[i])
-			return false;
-	for (size_t i = 0; i < a->nr_wants; i++)
-		if (a->wants[i].family != b->wants[i].family ||
-		    a->wants[i].fixed != b->wants[i].fixed || a->wants[i].key != b->wants[i].key)
-			return false;
-	return true;
+	for (struct hold *h = c->holds; h; h = h->next)
+		h->check = true;
 }
 
 int
 ipam_claim_set(struct ipam *ipam, const struct ipam_claim *from)
 {
-	struct claim_spec spec = { .created = from->created, .mirrored = from->mirrored };
+	struct claim_spec spec;
 	struct claim *c;
 	int err;
 
 	if (!from->owner || !*from->owner || from->nr_families > 2)
 		return -EINVAL;
-	err = spec_pools(ipam, from, &spec);
-	if (err == 0)
-		err = spec_wants(from, &spec);
+	err = spec_make(ipam, from, &spec);
 	if (err < 0)
-		goto free_spec;
+		return err;
 	c = claim_find(ipam, from->owner);
 	if (c && c->present && spec_same(&c->spec, &spec)) {
 		c->generation = ipam->generation;
@@ -342,14 +334,17 @@ ipam_claim_set(struct ipam *ipam, const struct ipam_claim *from)
 		c = claim_new(ipam, from->owner);
 	if (!c)
 		goto free_spec;
-	if (claim_reserve(c, spec.nr_wants) < 0) {
+	if (claim_reserve(ipam, c, spec.nr_wants) < 0) {
 		if (!c->present && !c->holds)
 			claim_free(ipam, c);
 		goto free_spec;
 	}
 	claim_unturn(ipam, c); /* by the old spec's turn */
+	if (!share_same(&c->spec.share, &spec.share))
+		check_holds(c);
 	spec_free(ipam, &c->spec);
 	c->spec = spec;
+	claim_regroup(ipam, c);
 	c->due |= IPAM_CHANGED_REASON; /* at least the order of addresses may be another */
 	c->present = true;
 	c->generation = ipam->generation;
@@ -415,7 +410,7 @@ ipam_pools_set(struct ipam *ipam, const struct ipam_pool *pools, size_t nr)
 
 /* One more hold than @c has and wants: what is restored may not be what is wanted. */
 int
-claim_reserve_one_more(struct claim *c)
+claim_reserve_one_more(struct ipam *ipam, struct claim *c)
 {
 	size_t nr = 0;
 
@@ -423,7 +418,7 @@ claim_reserve_one_more(struct claim *c)
 		nr++;
 	if (nr < c->spec.nr_wants)
 		nr = c->spec.nr_wants;
-	return claim_reserve(c, nr + 1);
+	return claim_reserve(ipam, c, nr + 1);
 }
 
 /* The owner has @key from now on, from @pool (NULL: not known). */
@@ -432,17 +427,20 @@ restore(
     struct ipam *ipam, const char *owner, enum addr_family family, ipam_key key, struct pool *pool)
 {
 	struct claim *c = claim_find(ipam, owner);
+	struct hold *h;
 
 	if (!c)
 		c = claim_new(ipam, owner);
 	if (!c)
 		return -ENOMEM;
-	if (claim_reserve_one_more(c) < 0) {
+	if (claim_reserve_one_more(ipam, c) < 0) {
 		if (!c->present && !c->holds)
 			claim_free(ipam, c);
 		return -ENOMEM;
 	}
-	claim_take(ipam, c, family, key, pool);
+	h = claim_take(ipam, c, family, key, pool);
+	h->check = true;
+	h->sure = pool != NULL;
 	c->due |= IPAM_CHANGED_ADDRS;
 	claim_queue(ipam, c);
 	return 0;
@@ -453,16 +451,17 @@ ipam_restore(struct ipam *ipam, const char *owner, const struct addr *addr, cons
 {
 	enum addr_family family = (enum addr_family)addr->family;
 	struct pool *pool = NULL;
-	struct taken *taken;
+	struct spot *spot;
 	int err;
 
 	if (ipam->started)
 		return -EALREADY;
 	if (!owner || !*owner || (family != ADDR_V4 && family != ADDR_V6))
 		return -EINVAL;
-	taken = taken_find(&ipam->taken[family], taken_key(addr));
-	if (taken)
-		return strcmp(((struct hold *)taken)->claim->owner, owner) == 0 ? 0 : -EADDRINUSE;
+	spot = spot_find(ipam, family, taken_key(addr));
+	for (struct hold *h = spot ? spot->holders : NULL; h; h = h->next_here)
+		if (strcmp(h->claim->name->s, owner) == 0)
+			return 0;
 	if (pool_name && *pool_name) {
 		pool = pool_ref_name(&ipam->pools, pool_name, strlen(pool_name));
 		if (!pool)
@@ -486,4 +485,27 @@ ipam_start(struct ipam *ipam)
 		queue_all(ipam);
 	ipam->started = true;
 	ipam_settle(ipam);
+}
+
+int
+ipam_release(struct ipam *ipam, const char *owner)
+{
+	struct claim *c = claim_find(ipam, owner);
+	int nr = 0;
+
+	if (!c || !c->present)
+		return -ENOENT;
+	if (!ipam->started)
+		return -EAGAIN;
+	if (c->spec.mirrored)
+		return -EPERM;
+	for (struct hold *h = c->holds; h; h = h->next) {
+		/* What it asks for by name and would be given again stays. */
+		if (asks_by_name(c) && h->note == REASON_SATISFIED)
+			continue;
+		h->let_go = true;
+		nr++;
+	}
+	claim_queue(ipam, c);
+	return nr;
 }

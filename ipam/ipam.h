@@ -8,30 +8,19 @@
  *   ipam_settle().  Nothing is given or taken away before ipam_start(), and afterwards only inside
  *   ipam_settle(); setters only note what is wanted, so a burst costs one pass.
  *
- * What comes out is decided by these rules, in this order:
- *   1. What is held stays held.  Disabling, shrinking, deleting a pool, a conflict or a narrowed
- *      selector changes the note of an address, never the address.  It goes when its claim goes,
- *      or when the claim asks for something else: other requested addresses (a move: the old one
- *      is given back even if the new one cannot be had), or a family less.
- *   2. Claims with requested addresses are served before those without; within each, older ones
- *      (created, then owner) first.
- *   3. A claim without requested addresses gets one address per family: from the first pool in
- *      order (rank, name) that it may use and that has one, the lowest free address of that pool.
- *   4. Who got nothing waits, and is served in the same order as soon as something is free.
+ * What comes out is decided by the numbered rules at the head of ipam.c.
  *
  * A mirrored claim is somebody else's to serve: it has what ipam_mirror() says, and nothing is given
  * to it or taken from it here until it goes or is set again unmirrored; then rule 1 holds for what it
  * has.  All else, the reasons included, is as if it were served.
  *
- * A pool whose blocks overlap each other conflicts with itself; a pool that overlaps an older one
- * (created, then name) which is not itself in conflict is in conflict with that.  A pool in
- * conflict gives nothing new.
+ * Cost: O(log n) in the addresses taken for a claim, whatever the size of the blocks, and the number
+ * of those on one shared address; a change of the pools looks at every claim once.  Memory grows with
+ * claims and addresses taken only.
  *
- * Cost: O(log n) in the addresses taken for a claim, whatever the size of the blocks; a change of
- * the pools looks at every claim once.  Memory grows with claims and addresses taken only.
- *
- * Loop thread only.  Strings and arrays given are copied; strings given out are borrowed, valid
- * until the next call that is not const.  -ENOMEM leaves everything as it was.
+ * Loop thread only.  What is given is copied; strings given out are borrowed, valid until the next
+ * call that is not const.  -ENOMEM leaves everything as it was; while memory is short
+ * an address may be free again without cooling down.
  */
 #ifndef HERALD_IPAM_IPAM_H
 #define HERALD_IPAM_IPAM_H
@@ -46,6 +35,8 @@
 struct ipam;
 
 /* ---- pools ---- */
+
+#define IPAM_REUSE_MS 60000 /* rule 6 for addresses of which no pool is known */
 
 /* A block: a CIDR or an inclusive range.  Only CIDR blocks can lose their first and last. */
 struct ipam_block {
@@ -62,7 +53,9 @@ struct ipam_pool {
 	bool allow_first_last;
 	/* MetalLB's avoidBuggyIPs: IPv4 addresses that end in .0 or .255 are kept back. */
 	bool avoid_buggy;
-	uint32_t rank; /* pools of a lower one are tried before */
+	bool renumber;	   /* rule 1 */
+	uint64_t reuse_ms; /* rule 6; 0: given again at once */
+	uint32_t rank;	   /* pools of a lower one are tried before */
 	const struct ipam_block *blocks;
 	size_t nr_blocks;
 };
@@ -73,6 +66,23 @@ int ipam_pools_set(struct ipam *, const struct ipam_pool *, size_t nr)
     __attribute__((warn_unused_result));
 
 /* ---- claims ---- */
+
+struct ipam_port {
+	uint8_t protocol;
+	uint16_t port;
+};
+
+/* Rule 5. */
+struct ipam_sharing {
+	const char *key;	    /* NULL or "": with nobody; then all else counts for nothing */
+	bool any_ns;		    /* consents to all namespaces */
+	const char *const *friends; /* or to these */
+	size_t nr_friends;
+	const struct ipam_port *ports;
+	size_t nr_ports;
+	bool local;	      /* externalTrafficPolicy */
+	const char *selector; /* in one spelling for one meaning; NULL or "": none */
+};
 
 struct ipam_claim {
 	const char *owner;
@@ -87,6 +97,11 @@ struct ipam_claim {
 	bool any_pool;
 	const char *const *pools;
 	size_t nr_pools;
+	/* Names of pools each of which shall give one address of each family that it has; none: any
+	 * that it may use will do.  With requested addresses they count for nothing. */
+	const char *const *each;
+	size_t nr_each;
+	struct ipam_sharing sharing;
 	bool mirrored;
 };
 
@@ -98,8 +113,8 @@ void ipam_claim_del(struct ipam *, const char *owner);
 
 /*
  * Somebody else says that @owner, whose claim is mirrored, has just these.  Also before the start.  What
- * another mirrored claim has goes to the older of the two; what any other has it keeps: -EADDRINUSE,
- * the rest is taken on.  -ENOENT: no such claim, or not mirrored.  -ENOMEM.
+ * another mirrored claim has, and cannot share, goes to the older of the two; what any other has it
+ * keeps: -EADDRINUSE, the rest is taken on.  -ENOENT: no such claim, or not mirrored.  -ENOMEM.
  */
 int ipam_mirror(struct ipam *, const char *owner, const struct addr *, size_t nr)
     __attribute__((warn_unused_result));
@@ -140,11 +155,29 @@ void ipam_free(struct ipam *);			       /* NULL is fine */
  */
 int ipam_restore(struct ipam *, const char *owner, const struct addr *, const char *pool)
     __attribute__((warn_unused_result));
+/* @addr cools down for @ms more; @last may have it.  -EADDRINUSE: something is known of it. */
+int ipam_restore_resting(struct ipam *, const struct addr *, const char *last, uint64_t ms)
+    __attribute__((warn_unused_result));
 /* Sources are in sync: from now on addresses are given.  Settles. */
 void ipam_start(struct ipam *);
 bool ipam_is_started(const struct ipam *);
 /* Bring what is held in line with what is wanted.  Idempotent; does nothing before the start. */
 void ipam_settle(struct ipam *);
+
+/* The time, by a clock that only goes forward; true: something ended, settle.  And when to come
+ * again; UINT64_MAX: need not. */
+bool ipam_clock(struct ipam *, uint64_t now_ms);
+uint64_t ipam_due_ms(const struct ipam *);
+
+/* A person wants the owner served anew: all that it has goes at the next ipam_settle(), but for what
+ * it asks for by name and would get again.  How many; -ENOENT; -EPERM: mirrored; -EAGAIN: not started. */
+int ipam_release(struct ipam *, const char *owner) __attribute__((warn_unused_result));
+
+/* Rule 7: something that is not ours answers for @addr; believed for @for_ms, then it is looked at
+ * again, 0: it is gone.  And: @addr is in use by its owner.  -EINVAL, -ENOMEM. */
+int ipam_stranger(struct ipam *, const struct addr *, uint64_t for_ms)
+    __attribute__((warn_unused_result));
+void ipam_used(struct ipam *, const struct addr *);
 
 /* ---- answers ---- */
 
@@ -158,6 +191,17 @@ struct ipam_alloc {
 	enum reason reason;
 	enum addr_family family; /* what was wanted */
 	struct addr requested;	 /* likewise; not set for any address of the family */
+	enum reason detail;	 /* not held: which rule of sharing, or REASON_COOLING_DOWN */
+	const char *other;	 /* not held: who is in the way; or NULL */
+	bool shared;		 /* held by others too */
+};
+
+/* An address that nobody holds and nobody gets. */
+struct ipam_resting {
+	struct addr addr;
+	const char *last; /* who may have it all the same; "": nobody */
+	uint64_t cool_ms; /* how long still */
+	bool conflicted;
 };
 
 struct ipam_claim_info {
@@ -167,17 +211,19 @@ struct ipam_claim_info {
 	size_t nr_wanted, nr_held;
 };
 
-/* -ENOENT: no such claim. */
 int ipam_claim_get(const struct ipam *, const char *owner, struct ipam_claim_info *)
     __attribute__((warn_unused_result));
-/* The @i-th want of the claim (0 <= i < nr_wanted), in the order asked for.  -ENOENT. */
+/* The @i-th want of the claim (0 <= i < nr_wanted), in the order asked for.  Both: -ENOENT. */
 int ipam_claim_want(const struct ipam *, const char *owner, size_t i, struct ipam_alloc *)
     __attribute__((warn_unused_result));
 /* Every address held, in address order (v4 first); what allocations.json holds.  Before the start
  * that is what was restored.  @each returns false to stop. */
 void ipam_each(const struct ipam *, bool (*each)(void *arg, const struct ipam_alloc *), void *arg);
-/* Who has @addr; NULL: nobody. */
+void ipam_resting_each(
+    const struct ipam *, bool (*each)(void *arg, const struct ipam_resting *), void *arg);
+/* Who has @addr, the first of them where they share it; NULL: nobody. */
 const char *ipam_owner_of(const struct ipam *, const struct addr *);
+bool ipam_holds(const struct ipam *, const char *owner, const struct addr *);
 
 struct ipam_pool_info {
 	const char *name;
@@ -185,17 +231,16 @@ struct ipam_pool_info {
 	bool conflicting;
 	const char *conflicts_with;    /* its own name when its blocks overlap each other */
 	struct addr_range conflict[2]; /* its range, and the other's */
-	/* Addresses that it has to give; those taken (by anybody); the rest.  total = used +
-	 * available.  Saturated at INT64_MAX. */
-	uint64_t total, used, available;
+	/* Addresses that it has to give; those taken (by anybody); those that cool down or are a
+	 * stranger's; the rest.  total = used + resting + available.  Saturated at INT64_MAX. */
+	uint64_t total, used, resting, available;
 	uint64_t held; /* addresses held from it, those outside its blocks by now included */
 	int64_t created;
 };
 
-/* Pools in name order.  @each returns false to stop. */
+/* Pools in name order, @each returns false to stop; and one, or -ENOENT. */
 void ipam_pools_each(
     const struct ipam *, bool (*each)(void *arg, const struct ipam_pool_info *), void *arg);
-/* -ENOENT: no such pool. */
 int ipam_pool_get(const struct ipam *, const char *name, struct ipam_pool_info *)
     __attribute__((warn_unused_result));
 /* Claims by owner.  @each returns false to stop. */

@@ -100,6 +100,7 @@ pool_ref_name(struct pools *ps, const char *name, size_t len)
 		return NULL;
 	}
 	p->refs = 1;
+	p->reuse_ms = IPAM_REUSE_MS;
 	memmove(ps->all + at + 1, ps->all + at, (ps->nr - at) * sizeof(*ps->all));
 	ps->all[at] = p;
 	ps->nr++;
@@ -169,6 +170,15 @@ pool_block_of(const struct pool *p, enum addr_family family, ipam_key key)
 	return NULL;
 }
 
+bool
+pool_has_family(const struct pool *p, enum addr_family family)
+{
+	for (size_t i = 0; i < p->nr_blocks; i++)
+		if (p->blocks[i].family == family)
+			return true;
+	return false;
+}
+
 /* Addresses that old firmware takes for those of a network or a broadcast. */
 static bool
 is_buggy(const struct pool *p, const struct pool_block *b, ipam_key key)
@@ -199,24 +209,34 @@ pool_lowest_free(
 	return false;
 }
 
-/* How many addresses of a block are kept back for that, and how many of these are taken all the
- * same, from before. */
-static ipam_key
-nr_buggy(
-    const struct pool *p, const struct tree *taken, const struct pool_block *b, uint64_t *in_use)
+static bool
+has_buggy(const struct pool *p, const struct pool_block *b)
 {
-	ipam_key nr = 0;
+	return p->avoid_buggy && b->family == ADDR_V4;
+}
 
-	*in_use = 0;
-	if (!p->avoid_buggy || b->family != ADDR_V4)
+/* How many addresses of a block are kept back for that: those that end in .0, those in .255. */
+static ipam_key
+nr_buggy(const struct pool *p, const struct pool_block *b)
+{
+	const ipam_key lo = b->free_lo, hi = b->free_hi;
+
+	if (!has_buggy(p, b))
 		return 0;
-	for (ipam_key key = b->free_lo & ~(ipam_key)0xff; key <= b->free_hi; key += 0x100)
-		for (ipam_key last = 0; last <= 0xff; last += 0xff) {
-			if (key + last < b->free_lo || key + last > b->free_hi)
-				continue;
-			nr++;
-			*in_use += taken_find(taken, key + last) != NULL;
-		}
+	return ((hi >> 8) - ((lo + 0xff) >> 8) + 1) + (((hi + 1) >> 8) - ((lo + 0x100) >> 8) + 1);
+}
+
+/* How many of the addresses that the block gives are in the tree. */
+static uint64_t
+nr_in(const struct pool *p, const struct tree *t, const struct pool_block *b)
+{
+	uint64_t nr = taken_count(t, b->free_lo, b->free_hi);
+	const struct tree_node *n;
+
+	if (!has_buggy(p, b) || nr == 0)
+		return nr;
+	for (n = taken_from(t, b->free_lo); n && taken_of(n)->key <= b->free_hi; n = tree_next(n))
+		nr -= is_buggy(p, b, taken_of(n)->key);
 	return nr;
 }
 
@@ -390,6 +410,8 @@ drafts_commit(struct pools *ps, const struct ipam_pool *from, const struct draft
 		p->present = true;
 		p->disabled = from[i].disabled;
 		p->avoid_buggy = from[i].avoid_buggy;
+		p->renumber = from[i].renumber;
+		p->reuse_ms = from[i].reuse_ms;
 		p->rank = from[i].rank;
 		ps->ranked = ps->ranked || p->rank != from[0].rank;
 		p->created = from[i].created;
@@ -464,10 +486,10 @@ block_range(const struct pool_block *b)
 }
 
 void
-pool_info(const struct pool *p, const struct tree taken[], struct ipam_pool_info *info)
+pool_info(const struct pool *p, const struct tree taken[], const struct tree resting[],
+    struct ipam_pool_info *info)
 {
-	uint64_t in_use, has, kept_in_use;
-	ipam_key kept;
+	uint64_t has;
 
 	*info = (struct ipam_pool_info){
 		.name = p->name,
@@ -478,15 +500,15 @@ pool_info(const struct pool *p, const struct tree taken[], struct ipam_pool_info
 	};
 	for (size_t i = 0; i < p->nr_blocks; i++) {
 		const struct pool_block *b = &p->blocks[i];
+		const uint64_t rests = nr_in(p, &resting[b->family], b);
 
-		kept = nr_buggy(p, &taken[b->family], b, &kept_in_use);
-		in_use = taken_count(&taken[b->family], b->free_lo, b->free_hi) - kept_in_use;
 		has = saturate(b->free_hi - b->free_lo);
 		/* In this order: all of IPv6 plus one would be none. */
-		info->total = saturate((ipam_key)info->total + has + 1 - kept);
-		info->used += in_use;
+		info->total = saturate((ipam_key)info->total + has + 1 - nr_buggy(p, b));
+		info->used += nr_in(p, &taken[b->family], b) - rests;
+		info->resting += rests;
 	}
-	info->available = info->total - info->used;
+	info->available = info->total - info->used - info->resting;
 	if (!p->conflicting)
 		return;
 	info->conflicts_with = p->rival->name;

@@ -26,6 +26,8 @@ struct pool {
 	bool present; /* in the list of pools */
 	bool disabled, conflicting;
 	bool avoid_buggy;
+	bool renumber; /* this and the next are as last known when it is gone */
+	uint64_t reuse_ms;
 	uint32_t rank;
 	int64_t created;
 	struct pool_block *blocks; /* in address order */
@@ -71,6 +73,8 @@ struct pool *pools_lookup(
     const struct pools *, enum addr_family, ipam_key, const struct pool_block **block);
 /* Likewise among all that are there, those in conflict too. */
 struct pool *pools_lookup_any(const struct pools *, enum addr_family, ipam_key);
-void pool_info(const struct pool *, const struct tree taken[], struct ipam_pool_info *);
+bool pool_has_family(const struct pool *, enum addr_family);
+void pool_info(const struct pool *, const struct tree taken[], const struct tree resting[],
+    struct ipam_pool_info *);
 
 #endif

@@ -1,14 +1,13 @@
 /*
  * ipam/settle.c: deciding.  One pass: first everybody in the queue gives back what is not wanted
- * any more, then the queue and, as far as something was freed, those waiting are served in turn.
+ * any more, then those who share unlawfully part, then the queue and, as far as something was freed,
+ * those waiting are served in turn.
  */
 #include "ipam/claim.h"
 
-#include <string.h>
-
 /* ---- telling ---- */
 
-static void
+void
 claim_changed(struct ipam *ipam, struct claim *c, unsigned what)
 {
 	if (!c->changed) {
@@ -29,7 +28,7 @@ tell(struct ipam *ipam)
 	ipam->changed_end = &ipam->changed;
 	for (c = list; c; c = c->next_changed)
 		if (ipam->cb)
-			ipam->cb(ipam->arg, c->owner, c->changed);
+			ipam->cb(ipam->arg, c->name->s, c->changed);
 	while ((c = list) != NULL) {
 		list = c->next_changed;
 		c->changed = 0;
@@ -43,10 +42,60 @@ tell(struct ipam *ipam)
 static struct hold *
 hold_for(const struct claim *c, const struct want *w)
 {
-	for (struct hold *h = c->holds; h; h = h->next)
-		if (!h->wanted && h->family == w->family && (!w->fixed || h->taken.key == w->key))
+	for (struct hold *h = c->holds; h; h = h->next) {
+		if (h->wanted || h->let_go || h->spot->family != w->family)
+			continue;
+		if (w->fixed ? spot_key(h->spot) == w->key : !w->pool || h->pool == w->pool)
 			return h;
+	}
 	return NULL;
+}
+
+/* One of which nobody knows which pool gave it: it shall have been this. */
+static struct hold *
+unsure_hold_for(struct ipam *ipam, const struct claim *c, const struct want *w)
+{
+	for (struct hold *h = c->holds; h; h = h->next) {
+		if (h->wanted || h->let_go || h->sure || h->spot->family != w->family)
+			continue;
+		hold_set_pool(ipam, h, w->pool);
+		return h;
+	}
+	return NULL;
+}
+
+static void
+pair(struct claim *c, struct want *w, struct hold *h)
+{
+	w->hold = h;
+	if (!h)
+		return;
+	h->wanted = true;
+	h->sure = h->sure || !c->spec.mirrored;
+}
+
+/* The pool that has it counts for the one that gave it. */
+static void
+find_homes(struct ipam *ipam, struct claim *c)
+{
+	const struct pool_block *block;
+
+	for (struct hold *h = c->holds; h; h = h->next) {
+		h->wanted = false;
+		if (!h->pool)
+			hold_set_pool(ipam, h,
+			    pools_lookup(&ipam->pools, h->spot->family, spot_key(h->spot), &block));
+	}
+}
+
+/* How it goes: one that was never used needs no rest, one that a person took from its owner is not
+ * given to him again at once. */
+static enum release
+way_of_leaving(const struct hold *h)
+{
+	if (h->let_go && h->spot->strange_ms)
+		return RELEASE_AT_ONCE;
+	return h->let_go ? RELEASE_FOR_ALL : RELEASE_COOL;
 }
 
 /* Pair wants with what is held, the rest is given back. */
@@ -58,20 +107,17 @@ match(struct ipam *ipam, struct claim *c)
 	if (c->due)
 		claim_changed(ipam, c, c->due);
 	c->due = 0;
-	for (h = c->holds; h; h = h->next)
-		h->wanted = false;
-	for (size_t i = 0; i < c->spec.nr_wants; i++) {
-		struct want *w = &c->spec.wants[i];
-
-		w->hold = c->present ? hold_for(c, w) : NULL;
-		if (w->hold)
-			w->hold->wanted = true;
-	}
+	find_homes(ipam, c);
+	for (size_t i = 0; i < c->spec.nr_wants; i++)
+		pair(c, &c->spec.wants[i], c->present ? hold_for(c, &c->spec.wants[i]) : NULL);
+	for (size_t i = 0; i < c->spec.nr_wants && c->present; i++)
+		if (c->spec.wants[i].pool && !c->spec.wants[i].hold)
+			pair(c, &c->spec.wants[i], unsure_hold_for(ipam, c, &c->spec.wants[i]));
 	for (h = c->holds; h; h = next) {
 		next = h->next;
 		if (h->wanted || (c->present && c->spec.mirrored))
 			continue;
-		claim_release(ipam, c, h);
+		claim_release(ipam, c, h, way_of_leaving(h));
 		claim_changed(ipam, c, IPAM_CHANGED_ADDRS);
 	}
 }
@@ -83,9 +129,9 @@ hold_note(const struct claim *c, const struct hold *h)
 	const struct pool *p = h->pool;
 	const struct pool_block *b;
 
-	if (!p)
-		return REASON_POOL_GONE;
-	b = pool_block_of(p, h->family, h->taken.key);
+	if (h->spot->strange_ms)
+		return REASON_CONFLICTED;
+	b = p ? pool_block_of(p, h->spot->family, spot_key(h->spot)) : NULL;
 	if (!b) /* shrunk, or not there at all: then it has no blocks */
 		return REASON_POOL_GONE;
 	if (p->conflicting)
@@ -94,211 +140,120 @@ hold_note(const struct claim *c, const struct hold *h)
 		return REASON_POOL_SELECTOR_MISMATCH;
 	if (p->disabled)
 		return REASON_POOL_DISABLED;
-	if (!pool_gives(p, b, h->taken.key))
+	if (!pool_gives(p, b, spot_key(h->spot)))
 		return REASON_ADDRESS_RESERVED;
 	return REASON_SATISFIED;
 }
 
-/* An address whose pool no longer has it, but another one does, counts for that one from now on. */
+/* An address whose pool no longer has it, but another one does, counts for that one from now on;
+ * unless the claim is for one of that very pool. */
 static void
 hold_rehome(struct ipam *ipam, struct claim *c, struct hold *h)
 {
+	const enum addr_family family = h->spot->family;
 	const struct pool_block *block;
 	struct pool *p;
 
-	if (h->pool && pool_block_of(h->pool, h->family, h->taken.key))
+	if ((h->pool && pool_block_of(h->pool, family, spot_key(h->spot))) || c->spec.nr_each)
 		return;
-	p = pools_lookup(&ipam->pools, h->family, h->taken.key, &block);
+	p = pools_lookup(&ipam->pools, family, spot_key(h->spot), &block);
 	if (!p)
 		return;
-	pool_ref(p);
-	p->held++;
-	if (h->pool)
-		h->pool->held--;
-	pool_unref(&ipam->pools, h->pool);
-	h->pool = p;
+	hold_set_pool(ipam, h, p);
 	claim_changed(ipam, c, IPAM_CHANGED_REASON);
+}
+
+/* onPoolChange: renumber. */
+static bool
+is_to_move(const struct claim *c, const struct hold *h, bool renumber, enum reason note)
+{
+	return (renumber || (h->pool && h->pool->renumber)) && !c->spec.mirrored &&
+	    (note == REASON_POOL_GONE || note == REASON_POOL_SELECTOR_MISMATCH);
 }
 
 static void
 review(struct ipam *ipam, struct claim *c)
 {
-	for (struct hold *h = c->holds; h; h = h->next) {
+	struct hold *next;
+
+	for (struct hold *h = c->holds; h; h = next) {
+		const bool renumber = h->pool && h->pool->renumber;
 		enum reason note;
 
+		next = h->next;
 		hold_rehome(ipam, c, h);
 		note = hold_note(c, h);
+		if (is_to_move(c, h, renumber, note)) {
+			claim_release(ipam, c, h, RELEASE_COOL);
+			claim_changed(ipam, c, IPAM_CHANGED_ADDRS);
+			continue;
+		}
 		if (note != h->note)
 			claim_changed(ipam, c, IPAM_CHANGED_REASON);
 		h->note = note;
 	}
 }
 
-/* ---- giving ---- */
+/* ---- the pass ---- */
 
-/* This address and no other. */
-static enum reason
-take_fixed(struct ipam *ipam, struct claim *c, struct want *w)
+/* What it has may not be lawful beside what others have; only after everybody gave back. */
+static void
+part(struct ipam *ipam, struct claim *c)
 {
-	const struct pool_block *b;
-	struct pool *p = pools_lookup(&ipam->pools, w->family, w->key, &b);
-
-	if (!p)
-		return pools_lookup_any(&ipam->pools, w->family, w->key) ? REASON_POOL_CONFLICT
-									 : REASON_OUTSIDE_POOL;
-	if (!claim_may_use(c, p))
-		return REASON_POOL_SELECTOR_MISMATCH;
-	if (p->disabled)
-		return REASON_POOL_DISABLED;
-	if (!pool_gives(p, b, w->key))
-		return REASON_ADDRESS_RESERVED;
-	if (taken_find(&ipam->taken[w->family], w->key))
-		return REASON_ALREADY_ALLOCATED;
-	if (c->spec.mirrored)
-		return REASON_WAITS_FOR_LEADER;
-	w->hold = claim_take(ipam, c, w->family, w->key, p);
-	return REASON_SATISFIED;
-}
-
-/* The lowest free address of a pool; else why not, with NO_POOL for "nothing of that family". */
-static enum reason
-take_from(struct ipam *ipam, struct claim *c, struct want *w, struct pool *p)
-{
-	enum reason why = REASON_NO_POOL;
-	ipam_key key;
-
-	for (size_t i = 0; i < p->nr_blocks; i++) {
-		const struct pool_block *b = &p->blocks[i];
-
-		if (b->family != w->family)
+	for (struct hold *h = c->holds, *next; h; h = next) {
+		next = h->next;
+		if (!h->check)
 			continue;
-		if (p->conflicting)
-			return REASON_POOL_CONFLICT;
-		if (p->disabled)
-			return REASON_POOL_DISABLED;
-		why = REASON_OUT_OF_IPS;
-		if (!pool_lowest_free(p, &ipam->taken[w->family], b, &key))
-			continue;
-		if (c->spec.mirrored)
-			return REASON_WAITS_FOR_LEADER;
-		w->hold = claim_take(ipam, c, w->family, key, p);
-		return REASON_SATISFIED;
-	}
-	return why;
-}
-
-/* How much a refusal says, when several pools refuse: a full pool is the nearest to a yes. */
-static int
-telling(enum reason r)
-{
-	switch (r) {
-	case REASON_WAITS_FOR_LEADER:
-		return 4;
-	case REASON_OUT_OF_IPS:
-		return 3;
-	case REASON_POOL_CONFLICT:
-		return 2;
-	default:
-		return r != REASON_NO_POOL;
+		spot_sort_out(ipam, h->spot);
+		next = c->holds; /* it may have lost any; those seen are not to check any more */
 	}
 }
 
-/* The pool of @pools, which are by name, that is tried after @last (NULL: first); NULL: none is. */
-static struct pool *
-next_to_try(const struct ipam *ipam, struct pool *const *pools, size_t nr, size_t *at,
-    const struct pool *last)
-{
-	struct pool *best = NULL;
-
-	if (!ipam->pools.ranked) {
-		while (*at < nr && !pools[*at]->present)
-			(*at)++;
-		return *at < nr ? pools[(*at)++] : NULL;
-	}
-	for (size_t i = 0; i < nr; i++) {
-		struct pool *p = pools[i];
-
-		if (!p->present || (best && p->rank >= best->rank))
-			continue;
-		if (!last || p->rank > last->rank ||
-		    (p->rank == last->rank && strcmp(p->name, last->name) > 0))
-			best = p;
-	}
-	return best;
-}
-
-/* Rule 3 of ipam.h. */
-static enum reason
-take_any(struct ipam *ipam, struct claim *c, struct want *w)
-{
-	struct pool **pools = c->spec.any_pool ? ipam->pools.all : c->spec.pools;
-	size_t nr = c->spec.any_pool ? ipam->pools.nr : c->spec.nr_pools, at = 0;
-	enum reason why = REASON_NO_POOL, r;
-	struct pool *p = NULL;
-
-	while ((p = next_to_try(ipam, pools, nr, &at, p)) != NULL) {
-		r = take_from(ipam, c, w, p);
-		if (r == REASON_SATISFIED)
-			return r;
-		if (telling(r) > telling(why))
-			why = r;
-	}
-	return why;
-}
-
-/* Give the claim what it lacks, as far as it can be had; how many addresses that were. */
 static size_t
 serve(struct ipam *ipam, struct claim *c)
 {
-	enum reason all = REASON_SATISFIED, why;
-	size_t got = 0;
+	size_t got;
 
-	for (size_t i = 0; i < c->spec.nr_wants; i++) {
-		struct want *w = &c->spec.wants[i];
-
-		if (w->hold)
-			continue;
-		why = w->fixed ? take_fixed(ipam, c, w) : take_any(ipam, c, w);
-		if (why == REASON_SATISFIED)
-			got++;
-		else if (all == REASON_SATISFIED)
-			all = why;
-		if (why != w->reason)
-			claim_changed(ipam, c, IPAM_CHANGED_REASON);
-		w->reason = why;
-	}
-	if (got > 0)
-		claim_changed(ipam, c, IPAM_CHANGED_ADDRS);
-	if (all != c->reason)
-		claim_changed(ipam, c, IPAM_CHANGED_REASON);
-	c->reason = all;
+	claim_unturn(ipam, c);
+	got = claim_serve(ipam, c);
+	if (c->reason != REASON_SATISFIED && !c->queued)
+		claim_wait(ipam, c);
 	return got;
 }
 
+/* Everybody in the queue, and those waiting while there may be something for them, in turn. */
 static void
-serve_queued(struct ipam *ipam, struct claim *c)
+serve_all(struct ipam *ipam)
 {
-	claim_unturn(ipam, c);
-	serve(ipam, c);
-	if (c->reason != REASON_SATISFIED)
-		tree_insert(&ipam->waiting, &c->by_turn);
-}
+	const struct claim *seen = NULL;
+	struct tree_node *n, *w;
+	struct claim *c;
+	size_t got;
 
-/* Rule 4 of ipam.h: what it gets was freed since it was last looked at. */
-static void
-serve_waiting(struct ipam *ipam, struct claim *c)
-{
-	size_t got = serve(ipam, c);
-
-	ipam->nr_freed -= got < ipam->nr_freed ? got : ipam->nr_freed;
-	if (c->reason == REASON_SATISFIED)
-		claim_unturn(ipam, c);
+	for (;;) {
+		n = tree_first(&ipam->queue);
+		w = ipam->nr_freed == 0 ? NULL
+		    : seen		? tree_behind(&ipam->waiting, &seen->by_turn)
+					: tree_first(&ipam->waiting);
+		if (!n && !w)
+			break;
+		if (!w || (n && ipam->queue.cmp(n, w) < 0)) {
+			serve(ipam, claim_of_turn(n));
+			continue;
+		}
+		/* Rule 4 of ipam.c: what it gets was freed since it was last looked at. */
+		c = claim_of_turn(w);
+		got = serve(ipam, c);
+		seen = c;
+		ipam->nr_freed -= got < ipam->nr_freed ? got : ipam->nr_freed;
+	}
+	ipam->nr_freed = 0;
 }
 
 void
 ipam_settle(struct ipam *ipam)
 {
-	struct tree_node *n, *next, *w;
+	struct tree_node *n, *next;
 
 	if (!ipam->started)
 		return;
@@ -314,21 +269,8 @@ ipam_settle(struct ipam *ipam)
 			claim_changed(ipam, c, IPAM_CHANGED_GONE);
 		}
 	}
-	w = tree_first(&ipam->waiting);
-	for (;;) {
-		n = tree_first(&ipam->queue);
-		if (ipam->nr_freed == 0)
-			w = NULL;
-		if (!n && !w)
-			break;
-		if (!w || (n && ipam->queue.cmp(n, w) < 0)) {
-			serve_queued(ipam, claim_of_turn(n));
-			continue;
-		}
-		next = tree_next(w);
-		serve_waiting(ipam, claim_of_turn(w));
-		w = next;
-	}
-	ipam->nr_freed = 0;
+	for (n = tree_first(&ipam->queue); n; n = tree_next(n))
+		part(ipam, claim_of_turn(n));
+	serve_all(ipam);
 	tell(ipam);
 }

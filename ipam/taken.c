@@ -49,6 +49,19 @@ taken_find(const struct tree *t, ipam_key key)
 	return n ? taken_of(n) : NULL;
 }
 
+struct tree_node *
+taken_from(const struct tree *t, ipam_key key)
+{
+	struct tree_node *n = t->root, *best = NULL;
+
+	while (n) {
+		if (taken_of(n)->key >= key)
+			best = n;
+		n = taken_of(n)->key >= key ? n->left : n->right;
+	}
+	return best;
+}
+
 /* How many are below @key. */
 static uint64_t
 rank_of(const struct tree *t, ipam_key key)

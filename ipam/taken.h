@@ -31,6 +31,8 @@ struct addr taken_addr(enum addr_family, ipam_key);
 
 void taken_init(struct tree *);
 struct taken *taken_find(const struct tree *, ipam_key);
+/* The first one from @key on, or NULL. */
+struct tree_node *taken_from(const struct tree *, ipam_key);
 /* How many are taken in [lo, hi]. */
 uint64_t taken_count(const struct tree *, ipam_key lo, ipam_key hi);
 /* The lowest address in [lo, hi] that is not taken; false: all are. */

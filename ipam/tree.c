@@ -101,6 +101,21 @@ tree_find(const struct tree *t, const struct tree_node *key)
 }
 
 struct tree_node *
+tree_behind(const struct tree *t, const struct tree_node *key)
+{
+	struct tree_node *n = t->root, *best = NULL;
+	bool behind;
+
+	while (n) {
+		behind = t->cmp(key, n) < 0;
+		if (behind)
+			best = n;
+		n = behind ? n->left : n->right;
+	}
+	return best;
+}
+
+struct tree_node *
 tree_first(const struct tree *t)
 {
 	struct tree_node *n = t->root;

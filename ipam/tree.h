@@ -45,6 +45,8 @@ void tree_insert(struct tree *, struct tree_node *);
 void tree_remove(struct tree *, struct tree_node *);
 /* The node that compares equal to @key, or NULL. */
 struct tree_node *tree_find(const struct tree *, const struct tree_node *key);
+/* The first one behind @key, which need not be in the tree; or NULL. */
+struct tree_node *tree_behind(const struct tree *, const struct tree_node *key);
 struct tree_node *tree_first(const struct tree *);
 struct tree_node *tree_next(const struct tree_node *);
 

@@ -429,7 +429,7 @@ START_TEST(nothing_before_the_start)
 
 	ck_assert_int_eq(ipam_restore(ipam, "x", &a, "p"), 0);
 	ck_assert_int_eq(ipam_restore(ipam, "x", &a, "p"), 0);
-	ck_assert_int_eq(ipam_restore(ipam, "y", &a, "p"), -EADDRINUSE);
+	ck_assert_int_eq(ipam_restore(ipam, "y", &a, "p"), 0); /* for the start to judge */
 	ck_assert_int_eq(ipam_restore(ipam, "gone", &b, ""), 0);
 	POOLS(P("p", 5, "10.0.0.0/24"));
 	claim("w", 1, NULL, NULL);
