@@ -113,12 +113,11 @@ tell_needs(struct pods_teller *t, const struct res_node *node)
 		const char *name = o->meta.name;
 		const uint64_t used4 = podipam_count_pool(p->engine, name, ADDR_V4).used;
 		const uint64_t used6 = podipam_count_pool(p->engine, name, ADDR_V6).used;
-		const uint32_t need = pod_pool_need(
-		    conf, name, used4 > used6 ? used4 : used6, wish_of(p, name));
+		const uint32_t need =
+		    pod_pool_need(conf, name, used4 > used6 ? used4 : used6, wish_of(p, name));
 
 		if (need > 0)
-			text = arena_printf(
-			    &a, "%s%s%s=%u", text, *text ? "," : "", name, need);
+			text = arena_printf(&a, "%s%s%s=%u", text, *text ? "," : "", name, need);
 	}
 	if (strcmp(text, now ? now : "") != 0)
 		write_note(t, node, PODS_REQUESTS, text, NULL);
@@ -141,9 +140,9 @@ tell_ranges(struct pods_teller *t)
 		const struct pod_node *n = &plan->nodes[i];
 
 		text = is_remote(n->node) ? pod_plan_told(plan, n, mode, &key) : NULL;
-		version = text ? kube_version_of(kube_apply_kube(app), RES_NODE, "",
-				     n->node->obj.meta.name)
-			       : NULL;
+		version = text
+		    ? kube_version_of(kube_apply_kube(app), RES_NODE, "", n->node->obj.meta.name)
+		    : NULL;
 		/* What the server has is newer than what was looked at: the next look is better. */
 		if (!version || strcmp(version, n->node->obj.meta.resource_version) != 0) {
 			if (text && !timer_is_running(&t->again))

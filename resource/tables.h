@@ -19,9 +19,8 @@ void rules_check_import(
 extern const struct table herald_config_table, node_table, service_table, endpoint_slice_table,
     secret_table, namespace_table, lb_ip_pool_table, l2_policy_table, bgp_cluster_config_table,
     bgp_peer_config_table, bgp_advertisement_table, bgp_node_override_table, bfd_profile_table,
-    pod_ip_pool_table,
-    mlb_pool_table, mlb_address_pool_table, mlb_l2_advert_table, mlb_bgp_advert_table,
-    mlb_community_table, mlb_bfd_profile_table, mlb_peer_table;
+    pod_ip_pool_table, mlb_pool_table, mlb_address_pool_table, mlb_l2_advert_table,
+    mlb_bgp_advert_table, mlb_community_table, mlb_bfd_profile_table, mlb_peer_table;
 /* Shared between a native kind and MetalLB's. */
 extern const struct table allocation_table, preference_table, bfd_spec_table;
 

@@ -62,7 +62,8 @@ static const struct {
 	{ "apiVersion: heraldlb.io/v1\nkind: PodIPPool\nmetadata: {name: a}\n"
 	  "spec: {ipv4: {cidrs: [\"fd00::/64\", 10.0.0.0/28], maskSize: 24}}\n",
 	    "4:23: PodIPPool/a: spec.ipv4.cidrs[0]: fd00::/64: must be of family IPv4\n"
-	    "t.yaml:4:36: PodIPPool/a: spec.ipv4.cidrs[1]: 10.0.0.0/28: must be as large as a node's "
+	    "t.yaml:4:36: PodIPPool/a: spec.ipv4.cidrs[1]: 10.0.0.0/28: must be as large as a "
+	    "node's "
 	    "range, /24 (maskSize), or larger" },
 	{ "apiVersion: heraldlb.io/v1\nkind: HeraldConfig\nmetadata: {name: a}\n"
 	  "spec:\n  ipam: {mode: cluster-pool}\n",
@@ -72,7 +73,8 @@ static const struct {
 	  "  ipam: {socket: x, clusterPool: {ipv4PodCIDRs: [10.0.0.0/8, 10.1.0.0/16]}}\n",
 	    "5:18: HeraldConfig/a: spec.ipam.socket: x: must be an absolute path of at most 107 "
 	    "bytes\n"
-	    "t.yaml:5:62: HeraldConfig/a: spec.ipam.clusterPool.ipv4PodCIDRs[1]: 10.1.0.0/16: must not "
+	    "t.yaml:5:62: HeraldConfig/a: spec.ipam.clusterPool.ipv4PodCIDRs[1]: 10.1.0.0/16: must "
+	    "not "
 	    "overlap 10.0.0.0/8" },
 	{ "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Node\n  metadata: {name: "
 	  "a}\n  spec: {podCidr: x}\n",
