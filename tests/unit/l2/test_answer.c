@@ -3,178 +3,27 @@
  * the program, in a real kernel, attached to nothing: the verdict, each byte of the answer, what is
  * counted and what is told.  Skipped without the rights.
  */
-#include "tests/unit/l2/bed.h"
+#include "tests/unit/l2/run.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <errno.h>
+#include <linux/bpf.h>
 #include <linux/pkt_cls.h>
-#include <net/if.h>
 #include <time.h>
-#include <unistd.h>
-
-#include "l2/answer.h"
 
 #define VIP4 "192.0.2.211"
 #define VIP6 "2001:db8::abcd:1"
 #define HOST4 "192.0.2.7"
 #define HOST6 "2001:db8::7"
 
-static struct answer a;
 static const uint8_t mac_c[6] = { 0x02, 0xcc, 0, 0, 0, 3 }, mac_group[6] = { 0x03, 0, 0, 0, 0, 1 },
 		     mac_none[6], mac_all[6] = { 255, 255, 255, 255, 255, 255 },
 		     mac_all6[6] = { 0x33, 0x33, 0, 0, 0, 1 };
 
-static struct l2_event events[64];
-static size_t nr_events;
-
-static void
-on_event(void *arg, const struct l2_event *e)
-{
-	(void)arg;
-	if (nr_events < 64)
-		events[nr_events++] = *e;
-}
-
-static void
-own(const char *text, unsigned ifindex)
-{
-	struct addr addr = ip(text);
-	struct l2_key key = answer_key(&addr, ifindex);
-	uint64_t since = 1000;
-
-	ck_assert_int_eq(answer_add(&a, &key, &since), 0);
-}
-
-static struct l2_entry
-entry(const char *text)
-{
-	struct addr addr = ip(text);
-	struct l2_key key = answer_key(&addr, va);
-	struct l2_entry e;
-
-	ck_assert(answer_get(&a, &key, &e));
-	return e;
-}
-
-static void
-device(uint8_t flags)
-{
-	struct l2_device row = { .flags = flags };
-
-	memcpy(row.mac, mac_a, 6);
-	ck_assert_int_eq(answer_device_set(&a, va, &row), 0);
-}
-
 static void
 setup(void)
 {
-	bed_setup();
-	ck_assert_int_eq(answer_init(&a, pin), 0);
-	ck_assert_msg(answer_load(&a) == 0, "%s", a.why);
-	ck_assert_int_eq(answer_listen(&a, on_event, NULL), 0);
-	nr_events = 0;
-	device(0);
+	run_setup();
 	own(VIP4, va);
 	own(VIP6, va);
-}
-
-static void
-teardown(void)
-{
-	answer_close(&a);
-	bed_teardown();
-}
-
-/* ---- running ---- */
-
-struct ran {
-	uint32_t verdict;
-	struct frame out;
-	uint64_t up[L2_NR_COUNTS];
-};
-
-static struct ran
-run(const struct frame *in)
-{
-	struct __sk_buff ctx = { .ifindex = va };
-	struct ran r = { .out.len = 0 };
-	uint64_t before[L2_NR_COUNTS];
-
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->b, .data_size_in = (uint32_t)in->len,
-	    .data_out = r.out.b, .data_size_out = sizeof(r.out.b), .ctx_in = &ctx,
-	    .ctx_size_in = sizeof(ctx), .repeat = 1);
-	for (unsigned i = 0; i < L2_NR_COUNTS; i++)
-		before[i] = answer_counter(&a, i);
-	ck_assert_int_eq(bpf_prog_test_run_opts(a.prog, &opts), 0);
-	r.verdict = opts.retval;
-	r.out.len = opts.data_size_out;
-	for (unsigned i = 0; i < L2_NR_COUNTS; i++)
-		r.up[i] = answer_counter(&a, i) - before[i];
-	answer_hear(&a);
-	return r;
-}
-
-/* @what was counted, once, and nothing else; L2_NR_COUNTS: nothing. */
-static void
-counted(const struct ran *r, unsigned what)
-{
-	for (unsigned i = 0; i < L2_NR_COUNTS; i++)
-		ck_assert_msg(r->up[i] == (i == what), "counter %u went up by %llu, not %u", i,
-		    (unsigned long long)r->up[i], what);
-}
-
-static void
-is_frame(const struct ran *r, const struct frame *want)
-{
-	ck_assert_msg(r->out.len == want->len && memcmp(r->out.b, want->b, want->len) == 0,
-	    "got\n%s\nwanted\n%s", frame_hex(&r->out), frame_hex(want));
-}
-
-/* Let through, as it came. */
-static void
-passes(const struct frame *in, unsigned what)
-{
-	struct ran r = run(in);
-
-	ck_assert_int_eq((int)r.verdict, TC_ACT_UNSPEC);
-	counted(&r, what);
-	is_frame(&r, in);
-}
-
-static void
-drops(const struct frame *in, unsigned what)
-{
-	struct ran r = run(in);
-
-	ck_assert_int_eq((int)r.verdict, TC_ACT_SHOT);
-	counted(&r, what);
-}
-
-/* @also: counted besides; L2_NR_COUNTS: nothing. */
-static void
-answers(const struct frame *in, const struct frame *want, unsigned what, unsigned also)
-{
-	struct ran r = run(in);
-
-	ck_assert_int_eq((int)r.verdict, TC_ACT_REDIRECT);
-	is_frame(&r, want);
-	ck_assert_uint_eq(r.up[what], 1);
-	r.up[what] = 0;
-	counted(&r, also);
-}
-
-static void
-told(size_t nr, enum l2_claim claim, const char *addr, const uint8_t *mac)
-{
-	struct addr t, want = ip(addr);
-
-	ck_assert_uint_eq(nr_events, nr);
-	t = answer_addr(&events[nr - 1].key);
-	ck_assert(addr_eq(&t, &want));
-	ck_assert_uint_eq(events[nr - 1].key.ifindex, va);
-	ck_assert_uint_eq(events[nr - 1].claim, claim);
-	ck_assert_mem_eq(events[nr - 1].mac, mac, 6);
 }
 
 /* ---- ARP ---- */
@@ -732,7 +581,7 @@ add_tests(Suite *s)
 
 	if (!bed_can())
 		unit_skip("no right to load BPF programs and make namespaces");
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, setup, run_teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, arp_request);
 	tcase_add_test(tc, arp_request_by_another);

@@ -2,14 +2,10 @@
  * tests/unit/l2/test_probe.c: is an address in use?  The engine on a veth pair in a real kernel, and at
  * the other end hosts of all kinds, frame by frame.  Skipped without the rights.
  */
-#include "tests/unit/l2/bed.h"
+#include "tests/unit/l2/plant.h"
 
 #include <errno.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "l2/l2.h"
-#include "lib/loop.h"
 #include "lib/mem.h"
 #include "tests/unit/l2/tap.h"
 
@@ -19,8 +15,6 @@
 #define HOST6 "2001:db8::7"
 #define MANY 1000
 
-static struct loop *loop;
-static struct l2 *l2;
 static bool there; /* another host */
 static const uint8_t mac_c[6] = { 0x02, 0xcc, 0, 0, 0, 3 };
 static const char *const on_va[] = { "va" };
@@ -29,15 +23,6 @@ static struct l2_probed verdicts[MANY + 8];
 static char verdict_device[MANY + 8][16];
 static uint64_t verdict_ms[MANY + 8];
 static size_t nr_verdicts;
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 static void
 on_probed(void *arg, const struct l2_probed *p)
@@ -49,60 +34,21 @@ on_probed(void *arg, const struct l2_probed *p)
 	verdict_ms[nr_verdicts++] = now_ms();
 }
 
-static bool
-device_known(void *arg, const struct l2_seen_device *d)
-{
-	*(bool *)arg |= strcmp(d->name, "va") == 0 && d->running;
-	return true;
-}
-
-static bool
-is_ready(void)
-{
-	bool found = false;
-
-	return l2_devices_each(l2, device_known, &found) && found;
-}
-
-#define UNTIL(cond)                                                                                \
-	do {                                                                                       \
-		uint64_t until_end = now_ms() + 10000;                                             \
-		while (!(cond) && now_ms() < until_end)                                            \
-			loop_turn(loop, 1);                                                        \
-		ck_assert(cond);                                                                   \
-	} while (0)
-
-static void
-start(void)
-{
-	const struct l2_ops ops = { 0 };
-	int err;
-
-	l2 = l2_new(loop, pin, &ops, NULL, &err);
-	ck_assert_ptr_nonnull(l2);
-	UNTIL(is_ready());
-}
-
 static void
 setup(void)
 {
-	bed_setup();
-	loop = loop_new();
-	tap_open();
+	plant_setup();
+	plant_start(NULL);
 	nr_verdicts = 0;
-	start();
 }
 
 static void
 teardown(void)
 {
-	l2_free(l2);
-	loop_free(loop);
-	tap_close();
+	plant_teardown();
 	if (there)
 		ck_assert_int_eq(bed_ip("netns del there"), 0);
 	there = false;
-	bed_teardown();
 }
 
 static void
@@ -122,15 +68,6 @@ question(struct frame *f, const char *vip)
 			.smac = mac_a, .src = "::", .dst = group_of(vip), .target = vip });
 	else
 		arp_build(f, &(struct arp){ .sha = mac_a, .spa = "0.0.0.0", .tpa = vip });
-}
-
-static void
-turn_for(uint64_t ms)
-{
-	uint64_t end = now_ms() + ms;
-
-	while (now_ms() < end)
-		loop_turn(loop, 1);
 }
 
 /* ---- nobody ---- */
@@ -327,8 +264,7 @@ START_TEST(used_by_a_host)
 	ck_assert_int_eq(bed_ip("-n there addr add 192.0.2.211/24 dev vb"), 0);
 	ck_assert_int_eq(bed_ip("-n there addr add 2001:db8::abcd:1/64 dev vb nodad"), 0);
 	ck_assert_int_eq(bed_ip("-n there link set vb up"), 0);
-	turn_for(20);
-	UNTIL(is_ready());
+	turn_for(50);
 	probe(VIP4);
 	probe(VIP6);
 	UNTIL(nr_verdicts == 2);

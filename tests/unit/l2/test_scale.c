@@ -2,77 +2,21 @@
  * tests/unit/l2/test_scale.c: many addresses: what a call costs that changes all, one, or nothing, and
  * how soon all are told.  On a veth pair in a real kernel.  Skipped without the rights.
  */
-#include "tests/unit/l2/bed.h"
-
-#include <time.h>
-
-#include "l2/l2.h"
-#include "lib/loop.h"
-#include "tests/unit/l2/tap.h"
+#include "tests/unit/l2/plant.h"
 
 #define MOST 10000
 #ifndef ROUNDS
 #define ROUNDS 10
 #endif
 
-static struct loop *loop;
-static struct l2 *l2;
 static const char *const on_va[] = { "va" };
 static struct l2_address list[MOST];
-
-static uint64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-static bool
-device_known(void *arg, const struct l2_seen_device *d)
-{
-	*(bool *)arg |= strcmp(d->name, "va") == 0 && d->running;
-	return true;
-}
-
-static bool
-is_ready(void)
-{
-	bool found = false;
-
-	return l2_devices_each(l2, device_known, &found) && found;
-}
-
-#define UNTIL(cond)                                                                                \
-	do {                                                                                       \
-		uint64_t until_end = now_us() + 30000000;                                          \
-		while (!(cond) && now_us() < until_end)                                            \
-			loop_turn(loop, 1);                                                        \
-		ck_assert(cond);                                                                   \
-	} while (0)
 
 static void
 setup(void)
 {
-	const struct l2_ops ops = { 0 };
-	int err;
-
-	bed_setup();
-	loop = loop_new();
-	tap_open();
-	l2 = l2_new(loop, pin, &ops, NULL, &err);
-	ck_assert_ptr_nonnull(l2);
-	UNTIL(is_ready());
-}
-
-static void
-teardown(void)
-{
-	l2_free(l2);
-	loop_free(loop);
-	tap_close();
-	bed_teardown();
+	plant_setup();
+	plant_start(NULL);
 }
 
 static uint64_t
@@ -150,7 +94,7 @@ add_tests(Suite *s)
 
 	if (!bed_can())
 		unit_skip("no right to load BPF programs and make namespaces");
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, setup, plant_teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, calls, 0, 4);
 	suite_add_tcase(s, tc);
