@@ -143,6 +143,9 @@ void l2_apply_changes(struct app *, const struct store_change *, size_t nr);
 int observe_begin(void *app, const struct control_req *, struct control_stream *, char **error);
 void observe_end(struct app *);
 
+/* daemon/show_log.c: `log`. */
+int log_command(void *app, const struct control_req *, json_t **data, char **error);
+
 /* daemon/commands.c: what the control socket answers. */
 extern const struct control_cmd app_commands[];
 

@@ -418,6 +418,7 @@ const struct control_cmd app_commands[] = {
 	{ { "lb", "counters" },         cmd_lb_counters, NULL },
 	{ { "observe" },                NULL, observe_begin },
 	{ { "routes" },                 cmd_routes, NULL },
+	{ { "log" },                    log_command, NULL },
 	{ { "reload" },                 cmd_reload, NULL },
 	{ { "config", "show" },         cmd_config_show, NULL },
 	{ { "shutdown" },               cmd_shutdown, NULL },

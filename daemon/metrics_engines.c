@@ -10,8 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROWS_AT_ONCE 1024 /* frontends; a few ten microseconds for each processor's counters */
-#define COUNTERS_END 256  /* no counter has a number as high */
+#define ROWS_AT_ONCE                                                                               \
+	256 /* frontends: each has counters of each processor, and maybe three series */
+#define COUNTERS_END 256 /* no counter has a number as high */
 
 /* ---- BGP ---- */
 

@@ -9,6 +9,7 @@
 #include "datapath/datapath.h"
 #include "lib/loop.h"
 #include "lib/metric.h"
+#include "lib/reason.h"
 #include "resource/resource.h"
 
 #include <stdbool.h>
@@ -38,6 +39,11 @@ struct metrics {
 	struct carried carried;
 };
 
+struct service_sums {
+	uint64_t by_type[RES_SVC_EXTERNAL_NAME + 1];
+	uint64_t satisfied, unsatisfied, not_ours, by_reason[REASON_NR];
+};
+
 struct scrape {
 	struct scrape *next, **prev;
 	struct metrics *metrics;
@@ -50,9 +56,9 @@ struct scrape {
 
 	/* ---- of the parts that go piece by piece ---- */
 	struct res_object *service; /* where to go on behind; a reference */
-	uint64_t types[4];	    /* Services, by enum res_service_type */
-	uint32_t row;		    /* likewise of frontends */
-	struct buf each[3];	    /* packets, bytes, flows of each frontend */
+	struct service_sums services;
+	uint32_t row;	    /* likewise of frontends */
+	struct buf each[3]; /* packets, bytes, flows of each frontend */
 	struct metric_out each_out[3];
 	bool per_service;
 };

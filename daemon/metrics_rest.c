@@ -18,7 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define SERVICES_AT_ONCE 512
+#define SERVICES_AT_ONCE 256
 
 /* ---- the daemon ---- */
 
@@ -80,36 +80,46 @@ metrics_pools(struct scrape *s)
 	return false;
 }
 
-struct claim_sum {
-	uint64_t satisfied, unsatisfied, by_reason[REASON_NR];
-};
-
-static bool
-sum_claim(void *arg, const struct ipam_claim_info *c)
+static void
+count_service(struct scrape *s, const struct res_service *svc)
 {
-	struct claim_sum *sum = arg;
+	struct service_sums *sums = &s->services;
+	struct ipam_claim_info info;
+	char owner[512];
 
-	if (c->nr_held == c->nr_wanted) {
-		sum->satisfied++;
-		return true;
+	sums->by_type[svc->type]++;
+	if (svc->type != RES_SVC_LOAD_BALANCER)
+		return;
+	snprintf(owner, sizeof(owner), "%s/%s", svc->obj.meta.ns, svc->obj.meta.name);
+	if (ipam_claim_get(s->app->ipam, owner, &info) < 0) {
+		sums->not_ours++;
+	} else if (info.nr_held == info.nr_wanted) {
+		sums->satisfied++;
+	} else {
+		sums->unsatisfied++;
+		if (info.reason < REASON_NR)
+			sums->by_reason[info.reason]++;
 	}
-	sum->unsatisfied++;
-	if (c->reason < REASON_NR)
-		sum->by_reason[c->reason]++;
-	return true;
 }
 
 static void
-put_claims(struct scrape *s)
+put_services(struct scrape *s)
 {
-	struct claim_sum sum = { 0 };
+	static const char *const types[] = { [RES_SVC_CLUSTER_IP] = "ClusterIP",
+		[RES_SVC_NODE_PORT] = "NodePort",
+		[RES_SVC_LOAD_BALANCER] = "LoadBalancer",
+		[RES_SVC_EXTERNAL_NAME] = "ExternalName" };
+	const struct service_sums *sums = &s->services;
+	struct metric_out *o = &s->out;
 
-	ipam_claims_each(s->app->ipam, sum_claim, &sum);
-	metric_u64(&s->out, METRIC_SERVICES_LB, sum.satisfied, METRIC_VALUES("satisfied"));
-	metric_u64(&s->out, METRIC_SERVICES_LB, sum.unsatisfied, METRIC_VALUES("unsatisfied"));
+	for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++)
+		metric_u64(o, METRIC_SERVICES, sums->by_type[t], METRIC_VALUES(types[t]));
+	metric_u64(o, METRIC_SERVICES_LB, sums->satisfied, METRIC_VALUES("satisfied"));
+	metric_u64(o, METRIC_SERVICES_LB, sums->unsatisfied, METRIC_VALUES("unsatisfied"));
+	metric_u64(o, METRIC_SERVICES_LB, sums->not_ours, METRIC_VALUES("not-ours"));
 	for (unsigned r = 0; r < REASON_NR; r++)
-		if (sum.by_reason[r])
-			metric_u64(&s->out, METRIC_SERVICES_WAIT, sum.by_reason[r],
+		if (sums->by_reason[r])
+			metric_u64(o, METRIC_SERVICES_WAIT, sums->by_reason[r],
 			    METRIC_VALUES(reason_name((enum reason)r)));
 }
 
@@ -117,23 +127,15 @@ put_claims(struct scrape *s)
 bool
 metrics_services(struct scrape *s)
 {
-	static const char *const types[] = { [RES_SVC_CLUSTER_IP] = "ClusterIP",
-		[RES_SVC_NODE_PORT] = "NodePort",
-		[RES_SVC_LOAD_BALANCER] = "LoadBalancer",
-		[RES_SVC_EXTERNAL_NAME] = "ExternalName" };
-	struct res_object *o = s->service;
+	struct res_object *o = s->service, *next;
 
 	for (unsigned i = 0; i < SERVICES_AT_ONCE; i++) {
-		struct res_object *next = store_next(s->app->store, RES_SERVICE, o);
-
+		next = store_next(s->app->store, RES_SERVICE, o);
 		if (!next) {
-			for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++)
-				metric_u64(
-				    &s->out, METRIC_SERVICES, s->types[t], METRIC_VALUES(types[t]));
-			put_claims(s);
+			put_services(s);
 			return false;
 		}
-		s->types[((const struct res_service *)next)->type]++;
+		count_service(s, (const struct res_service *)next);
 		o = next;
 	}
 	res_ref(o); /* it may be gone by the next slice; its name says where to go on */

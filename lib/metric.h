@@ -43,7 +43,7 @@ enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM };
 	X(POOL_CONFLICT, GAUGE, "herald_ippool_conflicting", "pool", "cilium_operator_lbipam_conflicting_pools", "1 when the pool overlaps an older one, or itself, and gives nothing new.") \
 	X(POOL_DISABLED, GAUGE, "herald_ippool_disabled", "pool", "", "1 when the pool is disabled.") \
 	X(SERVICES, GAUGE, "herald_services", "type", "", "Services by type.")                     \
-	X(SERVICES_LB, GAUGE, "herald_services_load_balancer", "state", "cilium_operator_lbipam_services_matching", "Services that Herald gives addresses: satisfied, or unsatisfied as something is missing.") \
+	X(SERVICES_LB, GAUGE, "herald_services_load_balancer", "state", "cilium_operator_lbipam_services_matching", "Services of type LoadBalancer: satisfied, unsatisfied as an address is missing, or not-ours by their class.") \
 	X(SERVICES_WAIT, GAUGE, "herald_services_unsatisfied", "reason", "cilium_operator_lbipam_services_unsatisfied", "Those that are unsatisfied, by the reason of the first address that is missing.") \
 	/* layer 2 */                                                                              \
 	X(L2_LOADED, GAUGE, "herald_l2_loaded", "", "", "1 when the answering program is in the kernel.") \

@@ -69,6 +69,10 @@ const struct command commands[] = {
 	  0, 1, COMMAND_ASK, render_l2 },
 	{ { "routes" }, "", "Show the kernel routes that Herald installed", NULL,
 	  0, 0, COMMAND_ASK, render_routes },
+	{ { "log" }, "[[SUBSYSTEM] LEVEL]", "Show or change what is logged, room by room",
+	  "LEVEL is error, warn, info, debug, or default: what the HeraldConfig says. Without SUBSYSTEM\n"
+	  "it is set for all. It holds until the daemon ends; a reload leaves it alone.",
+	  0, 2, COMMAND_ASK, render_log },
 	{ { "reload" }, "", "Read the configuration again and apply what changed", NULL,
 	  0, 0, COMMAND_ASK, NULL },
 	{ { "config", "check" }, "[-f PATH]...", "Check a configuration; needs no daemon",
