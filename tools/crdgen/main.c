@@ -91,7 +91,8 @@ main(int argc, char **argv)
 	while (argc == 2 && i < nr && strcmp(argv[1], prints[i].what) != 0)
 		i++;
 	if (argc != 2 || i == nr) {
-		fputs("usage: crdgen crds | cilium-crds | metallb-crds | schema | reference | metrics\n",
+		fputs("usage: crdgen crds | cilium-crds | metallb-crds | schema | reference | "
+		      "metrics\n",
 		    stderr);
 		return 2;
 	}
