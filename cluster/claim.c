@@ -201,10 +201,8 @@ take_away(struct core *c, struct member *m, const struct addr *a, struct member 
 	if (!k)
 		return;
 	claim_drop(c, k);
-	if (heir && heir != m && !claim_of(e, heir) && !(heir->self && e->held)) {
-		e->heir = heir;
-		e->heir_ms = core_now(c) + HEIR_MS;
-	}
+	if (heir && heir != m && !claim_of(e, heir) && !(heir->self && e->held))
+		hold_inherit(c, e, heir);
 }
 
 /* What was not in the whole is not claimed any more. */

@@ -228,10 +228,20 @@ is_left(const struct core *c)
 	const struct entry *e;
 	bool others = false;
 
+	/* What was given may have to be given again, until its heir says that it has it. */
+	TAILQ_FOREACH (e, &c->table.all, all) {
+		if (e->heir && e->heir_ms > core_now(c) && member_lives(e->heir))
+			return false;
+	}
 	if (!c->nr_held)
 		return true;
-	for (size_t i = 0; i < c->nr_members && !others; i++)
-		others = c->members[i]->life == CLUSTER_ALIVE;
+	for (size_t i = 0; i < c->nr_members; i++) {
+		const struct member *m = c->members[i];
+
+		if (m->life == CLUSTER_LOST && m->heard_ms > m->lost_ms)
+			return false; /* may live again in a moment */
+		others = others || m->life == CLUSTER_ALIVE;
+	}
 	if (!others)
 		return true;
 	if (!c->want_since_leave && core_now(c) - c->leave_ms < LEAVE_WANT_MS)
@@ -340,6 +350,7 @@ stop(struct core *c)
 	timer_stop(&c->state_timer);
 	timer_stop(&c->out_timer);
 	timer_stop(&c->busy_timer);
+	timer_stop(&c->heir_timer);
 	timer_stop(&c->leave_timer);
 }
 

@@ -201,6 +201,8 @@ struct core {
 
 	struct loop_work pass;
 	struct loop_timer life_timer, hello_timer, period_timer, state_timer, out_timer, busy_timer;
+	struct loop_timer heir_timer;
+	uint64_t heir_ms; /* when the last heir stops to count */
 	struct loop_timer leave_timer;
 
 	/* to be done in the pass */

@@ -202,6 +202,8 @@ hold_settle(struct core *c, struct entry *e)
 		set_step(c, e, CLUSTER_WAITING);
 		return;
 	}
+	if (e->step == CLUSTER_ASKING && e->heir == c->self && e->heir_ms > core_now(c))
+		return; /* it was given, as all were told; the gift itself comes, or is asked for again */
 	holder = entry_holder(c, e, false);
 	if (holder)
 		seek_by_asking(c, e, holder);
@@ -423,7 +425,9 @@ hold_pass_seek(struct core *c)
 		next = LIST_NEXT(e, busy);
 		if (e->due_ms > now)
 			continue;
-		if (e->step == CLUSTER_PROBING)
+		if (e->step == CLUSTER_ASKING)
+			hold_settle(c, e); /* an heir does not count for ever */
+		if (e->step == CLUSTER_PROBING && e->due_ms <= now)
 			probe(c, e);
 		else if (e->step == CLUSTER_ASKING &&
 		    mem_grow((void **)&due, &cap, nr, sizeof(struct entry *), 0) == 0)
@@ -472,8 +476,7 @@ hold_asked(struct core *c, struct member *from, const struct message_addrs *ask)
 			if (!will_give(c, e, from) || !add_gift(c, from, ask->ticket, &a))
 				continue;
 			let_go(c, e);
-			e->heir = from;
-			e->heir_ms = core_now(c) + HEIR_MS;
+			hold_inherit(c, e, from);
 			hold_settle(c, e);
 		} else if (e && e->heir == from && e->heir_ms > core_now(c)) {
 			(void)add_gift(c, from, ask->ticket, &a); /* the first was lost */
@@ -531,6 +534,28 @@ hold_pass_give(struct core *c)
 	mem_free(addrs);
 }
 
+/* ---- heirs ---- */
+
+static void
+heirs_end(void *arg)
+{
+	struct core *c = arg;
+
+	c->settle_all = c->changed = c->sweep = true;
+	if (c->heir_ms > core_now(c))
+		timer_set(&c->heir_timer, c->heir_ms - core_now(c));
+	core_post(c);
+}
+
+void
+hold_inherit(struct core *c, struct entry *e, struct member *heir)
+{
+	e->heir = heir;
+	e->heir_ms = c->heir_ms = core_now(c) + HEIR_MS;
+	if (!timer_is_running(&c->heir_timer))
+		timer_set(&c->heir_timer, HEIR_MS);
+}
+
 /* ---- ends ---- */
 
 void
@@ -540,6 +565,7 @@ hold_init(struct core *c)
 	LIST_INIT(&c->busy);
 	LIST_INIT(&c->touched);
 	timer_init(&c->busy_timer, c->loop, busy_due, c);
+	timer_init(&c->heir_timer, c->loop, heirs_end, c);
 }
 
 void

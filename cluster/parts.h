@@ -96,6 +96,8 @@ void hold_given(struct core *, struct member *from, const struct message_addrs *
 void hold_pass_give(struct core *);
 void hold_pass_seek(struct core *);
 void hold_forget(struct core *, const struct member *);
+/* It was given to that member, which counts as its holder until it says so itself, or for a second. */
+void hold_inherit(struct core *, struct entry *, struct member *heir);
 void hold_forget_entry(struct core *, struct entry *);
 bool hold_may_take(const struct core *);
 

@@ -363,13 +363,43 @@ lease_end(struct sim *s, struct sim_node *n)
 	}
 }
 
+static bool
+both_ways(const struct sim *s, unsigned a, unsigned b)
+{
+	return s->nodes[a].core && s->nodes[b].core && !s->cut[a][b] && !s->cut[b][a];
+}
+
+bool
+sim_can_talk(const struct sim *s, unsigned a, unsigned b)
+{
+	if (both_ways(s, a, b))
+		return true;
+	for (unsigned i = 0; i < s->nr_nodes; i++)
+		if (i != a && i != b && both_ways(s, a, i) && both_ways(s, i, b))
+			return true;
+	return false;
+}
+
+/* For how long something was so, and the longest. */
+static void
+measure(const struct sim *s, bool so, uint64_t *since, uint64_t *longest)
+{
+	uint64_t now = sim_now(s);
+
+	if (!so)
+		*since = 0;
+	else if (!*since)
+		*since = now;
+	if (so && now - *since > *longest)
+		*longest = now - *since;
+}
+
 /* What clients see of an address, wherever they stand. */
 static void
 look(struct sim *s, unsigned a)
 {
 	struct sim_addr *x = &s->addrs[a];
-	uint64_t now = sim_now(s);
-	bool two = false, any = false;
+	bool two = false, deaf = false, any = false;
 
 	for (unsigned i = 0; i < s->nr_nodes; i++) {
 		if (!sim_answers(s, i, a))
@@ -378,23 +408,15 @@ look(struct sim *s, unsigned a)
 		for (unsigned j = i + 1; j < s->nr_nodes; j++) {
 			if (!sim_answers(s, j, a) || s->segment[i] != s->segment[j])
 				continue;
-			two = true;
+			deaf = deaf || !sim_can_talk(s, i, j);
+			two = two || sim_can_talk(s, i, j);
 			x->two_a = i;
 			x->two_b = j;
 		}
 	}
-	if (two && !x->two_since)
-		x->two_since = now;
-	if (two && now - x->two_since > x->two_max)
-		x->two_max = now - x->two_since;
-	if (!two)
-		x->two_since = 0;
-	if (!any && x->wanted && !x->none_since)
-		x->none_since = now;
-	if (!any && x->wanted && now - x->none_since > x->none_max)
-		x->none_max = now - x->none_since;
-	if (any || !x->wanted)
-		x->none_since = 0;
+	measure(s, two, &x->two_since, &x->two_max);
+	measure(s, deaf, &x->deaf_since, &x->deaf_max);
+	measure(s, !any && x->wanted, &x->none_since, &x->none_max);
 }
 
 static void
@@ -402,7 +424,7 @@ tick(void *arg)
 {
 	struct sim *s = arg;
 
-	timer_set(&s->tick, SIM_TICK_MS);
+	timer_set(&s->tick, s->tick_ms);
 	for (unsigned i = 0; i < s->nr_nodes; i++) {
 		struct sim_node *n = &s->nodes[i];
 
@@ -432,8 +454,8 @@ sim_mark(struct sim *s)
 	for (unsigned a = 0; a < s->nr_addrs; a++) {
 		struct sim_addr *x = &s->addrs[a];
 
-		x->two_max = x->none_max = 0;
-		x->two_since = x->none_since = 0;
+		x->two_max = x->none_max = x->deaf_max = 0;
+		x->two_since = x->none_since = x->deaf_since = 0;
 	}
 	s->sent = 0;
 }
@@ -594,7 +616,8 @@ sim_new(uint64_t seed, unsigned nr_nodes, unsigned nr_addrs, bool api)
 		s->addrs[a].wanted = true;
 	}
 	timer_init(&s->tick, s->loop, tick, s);
-	timer_set(&s->tick, SIM_TICK_MS);
+	s->tick_ms = 10;
+	timer_set(&s->tick, 1);
 	return s;
 }
 
@@ -602,8 +625,7 @@ void
 sim_free(struct sim *s)
 {
 	for (unsigned i = 0; i < s->nr_nodes; i++)
-		if (s->nodes[i].core)
-			core_free(s->nodes[i].core);
+		sim_kill(s, i);
 	timer_stop(&s->tick);
 	/* Datagrams still on their way. */
 	loop_advance(s->loop, 200);

@@ -14,7 +14,6 @@
 
 #define SIM_NODES 10
 #define SIM_ADDRS 16
-#define SIM_TICK_MS 10
 
 struct sim;
 
@@ -51,6 +50,7 @@ struct sim_addr {
 	uint64_t two_since, none_since; /* 0: not now */
 	uint64_t two_max, none_max;	/* longest, since sim_mark() */
 	unsigned two_a, two_b;
+	uint64_t deaf_since, deaf_max; /* of two that cannot tell each other */
 };
 
 struct sim {
@@ -64,6 +64,7 @@ struct sim {
 	bool cut[SIM_NODES][SIM_NODES]; /* from, to: datagrams and BFD */
 	unsigned segment[SIM_NODES];	/* those with the same number hear each other on the link */
 	struct loop_timer tick;
+	unsigned tick_ms; /* how often is looked; 10 */
 	uint64_t sent;
 	bool trace;
 	bool blind_probes; /* probes of others are not seen */
@@ -88,6 +89,8 @@ void sim_recalc(struct sim *, unsigned node); /* what is wanted is worked out ag
 void sim_recalc_all(struct sim *);
 void sim_cut(struct sim *, unsigned from, unsigned to, bool);
 
+/* Can the two tell each other something, directly or by a third? */
+bool sim_can_talk(const struct sim *, unsigned a, unsigned b);
 /* Does it answer for the address now? */
 bool sim_answers(const struct sim *, unsigned node, unsigned addr);
 /* The one node that answers, everywhere and in everybody's eyes; -1 when there is none or no agreement. */
