@@ -522,7 +522,6 @@ app_stop(struct app *app, bool graceful)
 		if (app->tunnel)
 			tunnel_flush(app->tunnel);
 	}
-	bfd_apply_stop(app);
 	bgp_stop(app->bgp, graceful, graceful ? NULL : "shutdown by the operator");
 	timer_set(&app->stop_timer, GOODBYE_MS);
 }

@@ -193,7 +193,7 @@ bfd_apply_peers(struct app *app)
 }
 
 void
-bfd_apply_stop(struct app *app)
+bfd_apply_fini(struct app *app)
 {
 	struct bfd_peer *p;
 
@@ -201,12 +201,6 @@ bfd_apply_stop(struct app *app)
 		app->bfd_peers = p->next;
 		free_peer(p);
 	}
-}
-
-void
-bfd_apply_fini(struct app *app)
-{
-	bfd_apply_stop(app);
 	bfd_free(app->bfd);
 	app->bfd = NULL;
 }

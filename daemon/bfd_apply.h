@@ -14,9 +14,11 @@ struct bfd;
 struct bfd *app_bfd(struct app *);
 /* Watch the BGP peers that the plan wants watched. */
 void bfd_apply_peers(struct app *);
-/* The process is about to end: no BGP peer is watched any more, which is told as no loss. */
-void bfd_apply_stop(struct app *);
-/* Ends it all.  After others have freed their watches. */
+/*
+ * Ends it all, as administratively down; after others have freed their watches.  And after the BGP
+ * sessions are over: FRR and BIRD end them when BFD is switched off, and with that a graceful restart
+ * that has not begun.
+ */
 void bfd_apply_fini(struct app *);
 
 json_t *show_bfd(struct app *);
