@@ -4,6 +4,7 @@
 #include "daemon/app.h"
 
 #include "daemon/bfd_apply.h"
+#include "daemon/ipam_apply.h"
 #include "daemon/kube_apply.h"
 #include "daemon/metrics.h"
 #include "daemon/notify.h"
@@ -480,6 +481,8 @@ app_init(struct app *app)
 	}
 	status = init_state(app, &restarted);
 	if (!status)
+		ipam_apply_init(app);
+	if (!status)
 		pods_init(app);
 	if (!status)
 		status = init_kube(app, restarted);
@@ -550,6 +553,7 @@ app_fini(struct app *app)
 	files_free(app->files);
 	metallb_free(app->metallb);
 	store_free(app->store);
+	ipam_apply_fini(app);
 	ipam_free(app->ipam);
 	reconcile_fini(app);
 	loop_free(app->loop);

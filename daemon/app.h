@@ -46,6 +46,7 @@ struct app {
 	struct files *files;
 	struct metallb *metallb; /* MetalLB's documents, translated */
 	struct ipam *ipam;
+	struct ipam_apply *addresses; /* daemon/ipam_apply.c */
 	struct bgp *bgp;
 	struct bfd *bfd;	   /* NULL: nobody needed it yet; app_bfd() */
 	struct bfd_peer *bfd_peers; /* that are watched */

@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "daemon/bfd_apply.h"
+#include "daemon/ipam_apply.h"
 #include "daemon/show.h"
 #include "daemon/show_lb.h"
 #include "lib/buf.h"
@@ -372,6 +373,23 @@ cmd_shutdown(void *arg, const struct control_req *req, json_t **data, char **err
 }
 
 static int
+cmd_ipam_release(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	char *text;
+	int nr;
+
+	if (req->argc != 1 || !strchr(req->argv[0], '/'))
+		return usage_error(error, "usage: ipam release NAMESPACE/NAME");
+	nr = ipam_apply_release(arg, req->argv[0], error);
+	if (nr < 0)
+		return nr;
+	text = xasprintf("%s gave back %d address%s", req->argv[0], nr, nr == 1 ? "" : "es");
+	*data = json_pack("{s:s, s:i}", "message", text, "released", nr);
+	free(text);
+	return 0;
+}
+
+static int
 cmd_l2(void *arg, const struct control_req *req, json_t **data, char **error)
 {
 	struct addr about;
@@ -409,6 +427,7 @@ const struct control_cmd app_commands[] = {
 	{ { "bgp", "enable" },          cmd_bgp_enable, NULL },
 	{ { "bfd", "sessions" },        cmd_bfd, NULL },
 	{ { "ippools" },                cmd_pools, NULL },
+	{ { "ipam", "release" },        cmd_ipam_release, NULL },
 	{ { "ipam" },                   cmd_ipam, NULL },
 	{ { "l2" },                     cmd_l2, NULL },
 	{ { "service", "list" },        cmd_services, NULL },

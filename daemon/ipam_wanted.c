@@ -8,9 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A pool by its name. */
+/* More pools by name than anybody means. */
+#define NAMED_MAX 16
+
+/* Pools by their names, with commas between. */
 static const char *const pool_annotations[] = { "heraldlb.io/ip-pool", "metallb.io/address-pool",
 	"metallb.universe.tf/address-pool", NULL };
+
+static const char *const key_annotations[] = { "heraldlb.io/sharing-key",
+	"lbipam.cilium.io/sharing-key", "io.cilium/lb-ipam-sharing-key",
+	"metallb.io/allow-shared-ip", "metallb.universe.tf/allow-shared-ip", NULL };
+static const char *const consent_annotations[] = { "heraldlb.io/sharing-cross-namespace",
+	"lbipam.cilium.io/sharing-cross-namespace", "io.cilium/lb-ipam-sharing-cross-namespace",
+	NULL };
 
 /* Pools that are for some Services come before those that are for all: by priority, and without one
  * behind those that have one.  As MetalLB. */
@@ -26,6 +36,7 @@ size_t
 ipam_wanted_pools(const struct store *store, struct arena *a, struct ipam_pool **out)
 {
 	struct ipam_pool *pools = arena_new_n(a, struct ipam_pool, store_nr(store, RES_LB_IP_POOL));
+	const uint64_t reuse_ms = store_config(store)->ipam.reuse_ms;
 	struct res_object *o;
 	size_t nr = 0;
 
@@ -43,6 +54,8 @@ ipam_wanted_pools(const struct store *store, struct arena *a, struct ipam_pool *
 			.disabled = from->disabled,
 			.allow_first_last = from->allow_first_last,
 			.avoid_buggy = from->avoid_buggy_ips,
+			.renumber = from->on_change == RES_POOL_RENUMBER,
+			.reuse_ms = *from->reuse_after ? from->reuse_ms : reuse_ms,
 			.rank = rank_of(from),
 			.blocks = blocks,
 			.nr_blocks = from->blocks.nr,
@@ -81,14 +94,40 @@ allocation_admits(const struct store *store, const struct res_service_allocation
 	    (a->namespace_selectors.nr && selectors_admit(&a->namespace_selectors, &view));
 }
 
-/* The pools that may serve it: by selector, and only the one that an annotation names.  One without
- * autoAssign only when it is that one, or when addresses are asked for. */
+/* "a, b": the words of a list with commas, at most @max, in @arena. */
 static size_t
-allowed_pools(const struct store *store, const struct res_service *svc, bool by_address,
-    struct arena *a, const char *const **out)
+words_of(const char *text, size_t max, struct arena *a, const char *const **out)
+{
+	const char **list = arena_new_n(a, const char *, max);
+	size_t nr = 0, len;
+
+	for (; text && *text && nr < max; text += len) {
+		text += strspn(text, ", \t\n");
+		len = strcspn(text, ", \t\n");
+		if (len > 0)
+			list[nr++] = arena_printf(a, "%.*s", (int)len, text);
+	}
+	*out = list;
+	return nr;
+}
+
+static bool
+is_one_of(const char *const *list, size_t nr, const char *word)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (strcmp(list[i], word) == 0)
+			return true;
+	return false;
+}
+
+/* The pools that may serve it: by selector, and only those that an annotation names.  One without
+ * autoAssign only when it is one of those, or when addresses are asked for. */
+static size_t
+allowed_pools(const struct store *store, const struct res_service *svc,
+    const struct ipam_claim *claim, struct arena *a, const char *const **out)
 {
 	const char **names = arena_new_n(a, const char *, store_nr(store, RES_LB_IP_POOL));
-	const char *only = service_annotation(svc, pool_annotations);
+	const bool by_address = claim->nr_requested > 0, named = claim->nr_each > 0;
 	const struct label_view view = label_view_service(&svc->obj);
 	struct res_object *o;
 	size_t nr = 0;
@@ -97,9 +136,9 @@ allowed_pools(const struct store *store, const struct res_service *svc, bool by_
 	{
 		const struct res_lb_ip_pool *pool = (const struct res_lb_ip_pool *)o;
 
-		if (only && strcmp(only, o->meta.name) != 0)
+		if (named && !is_one_of(claim->each, claim->nr_each, o->meta.name))
 			continue;
-		if (!pool->auto_assign && !only && !by_address)
+		if (!pool->auto_assign && !named && !by_address)
 			continue;
 		if (selector_admits(&pool->service_selector, &view) &&
 		    allocation_admits(store, &pool->allocation, svc, &view))
@@ -107,6 +146,59 @@ allowed_pools(const struct store *store, const struct res_service *svc, bool by_
 	}
 	*out = names;
 	return nr;
+}
+
+/* ---- sharing ---- */
+
+static int
+text_cmp(const void *x, const void *y)
+{
+	return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* The selector in one spelling, whatever the order of its labels; with lengths, so that no label can
+ * look like two. */
+static const char *
+selector_text(const struct res_pairs *selector, struct arena *a)
+{
+	const char **list = arena_new_n(a, const char *, selector->nr);
+	size_t len = 0;
+	char *text, *end;
+
+	for (size_t i = 0; i < selector->nr; i++) {
+		list[i] = arena_printf(a, "%zu:%s=%zu:%s,", strlen(selector->v[i].key),
+		    selector->v[i].key, strlen(selector->v[i].value), selector->v[i].value);
+		len += strlen(list[i]);
+	}
+	if (selector->nr > 1)
+		qsort(list, selector->nr, sizeof(*list), text_cmp);
+	text = end = arena_new_n(a, char, len + 1);
+	for (size_t i = 0; i < selector->nr; i++) {
+		memcpy(end, list[i], strlen(list[i]));
+		end += strlen(list[i]);
+	}
+	return text;
+}
+
+static void
+sharing_of(const struct res_service *svc, struct arena *a, struct ipam_sharing *s)
+{
+	const char *consent = service_annotation(svc, consent_annotations);
+	struct ipam_port *ports;
+
+	s->key = service_annotation(svc, key_annotations);
+	if (!s->key || !*s->key)
+		return;
+	s->nr_friends = words_of(consent, consent ? strlen(consent) : 0, a, &s->friends);
+	s->any_ns = is_one_of(s->friends, s->nr_friends, "*");
+	ports = arena_new_n(a, struct ipam_port, svc->ports.nr);
+	for (size_t i = 0; i < svc->ports.nr; i++)
+		ports[i] =
+		    (struct ipam_port){ (uint8_t)svc->ports.v[i].protocol, svc->ports.v[i].port };
+	s->ports = ports;
+	s->nr_ports = svc->ports.nr;
+	s->local = svc->external_policy == RES_POLICY_LOCAL;
+	s->selector = s->local ? selector_text(&svc->selector, a) : "";
 }
 
 bool
@@ -129,6 +221,9 @@ ipam_wanted_claim(const struct store *store, const struct res_service *svc, stru
 	free(requested);
 	claim->requested = copy;
 	claim->nr_families = service_families(svc, claim->families);
-	claim->nr_pools = allowed_pools(store, svc, claim->nr_requested > 0, a, &claim->pools);
+	claim->nr_each =
+	    words_of(service_annotation(svc, pool_annotations), NAMED_MAX, a, &claim->each);
+	claim->nr_pools = allowed_pools(store, svc, claim, a, &claim->pools);
+	sharing_of(svc, a, &claim->sharing);
 	return true;
 }

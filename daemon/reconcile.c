@@ -6,6 +6,7 @@
 #include "daemon/app.h"
 
 #include "daemon/bfd_apply.h"
+#include "daemon/ipam_apply.h"
 #include "daemon/ipam_wanted.h"
 #include "daemon/kube_apply.h"
 #include "daemon/kube_wanted.h"
@@ -151,7 +152,6 @@ adopt_by_hand(struct app *app, const struct store_change *c)
 {
 	const struct res_service *old = (const struct res_service *)c->old;
 	const struct res_service *new = (const struct res_service *)c->new;
-	const char *owner;
 	char *key;
 	int err;
 
@@ -161,8 +161,7 @@ adopt_by_hand(struct app *app, const struct store_change *c)
 	for (size_t i = 0; i < new->ingress.nr; i++) {
 		const struct addr *ip = &new->ingress.v[i].ip;
 
-		owner = addr_is_set(ip) ? ipam_owner_of(app->ipam, ip) : key;
-		if (has_ingress(old, ip) || (owner && strcmp(owner, key) == 0))
+		if (!addr_is_set(ip) || has_ingress(old, ip) || ipam_holds(app->ipam, key, ip))
 			continue;
 		err = ipam_adopt(app->ipam, key, ip);
 		log_info(err == 0 ? "address-adopted" : "address-not-adopted",
@@ -185,7 +184,7 @@ set_pools(struct app *app)
 }
 
 /* A Service came from elsewhere with an address: it keeps it (before the start only; what stateDir
- * says counts first). */
+ * says counts first, since it was restored first). */
 static void
 adopt_ingress(struct app *app, const struct res_service *svc)
 {
@@ -194,7 +193,7 @@ adopt_ingress(struct app *app, const struct res_service *svc)
 	for (size_t i = 0; i < svc->ingress.nr; i++) {
 		const struct addr *ip = &svc->ingress.v[i].ip;
 
-		if (!addr_is_set(ip) || ipam_owner_of(app->ipam, ip))
+		if (!addr_is_set(ip))
 			continue;
 		if (ipam_restore(app->ipam, key, ip, NULL) < 0)
 			log_warn("ingress-not-adopted", LOG_S("service", key),
@@ -241,8 +240,7 @@ reconcile_addresses(struct app *app)
 	claim_all(app);
 	if (!ipam_is_started(app->ipam) && store_is_synced(app->store))
 		ipam_start(app->ipam);
-	else
-		ipam_settle(app->ipam);
+	ipam_apply_settle(app);
 }
 
 void
@@ -260,16 +258,12 @@ static size_t
 remote_addrs(
     const struct app *app, const struct res_service *svc, const char *key, struct addr *list)
 {
-	const char *owner;
 	size_t nr = 0;
 
-	for (size_t i = 0; i < svc->ingress.nr; i++) {
-		if (!addr_is_set(&svc->ingress.v[i].ip))
-			continue;
-		owner = ipam_owner_of(app->ipam, &svc->ingress.v[i].ip);
-		if (owner && strcmp(owner, key) == 0)
+	for (size_t i = 0; i < svc->ingress.nr; i++)
+		if (addr_is_set(&svc->ingress.v[i].ip) &&
+		    ipam_holds(app->ipam, key, &svc->ingress.v[i].ip))
 			list[nr++] = svc->ingress.v[i].ip;
-	}
 	return nr;
 }
 
@@ -495,7 +489,7 @@ settle_addresses(struct app *app)
 {
 	if (app->nr_yielding)
 		mirror_yielding(app);
-	ipam_settle(app->ipam);
+	ipam_apply_settle(app);
 }
 
 /* Until everything is known once; then all of it is looked at. */
@@ -564,8 +558,10 @@ reconcile_ipam_changed(void *arg, const char *owner, unsigned what)
 	const char *slash = strchr(owner, '/');
 	char *ns;
 
-	if (what & (IPAM_CHANGED_ADDRS | IPAM_CHANGED_GONE))
+	if (what & (IPAM_CHANGED_ADDRS | IPAM_CHANGED_GONE)) {
 		app_owner_changed(app, owner);
+		ipam_apply_soon(app);
+	}
 	kube_apply_owner(app, owner);
 	l2_apply_soon(app);
 	if (!(what & IPAM_CHANGED_ADDRS) || !slash || !app->plan || app->sweeping)

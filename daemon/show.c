@@ -302,9 +302,10 @@ show_pool(void *arg, const struct ipam_pool_info *p)
 {
 	struct show_list *show = arg;
 	const int64_t now = (int64_t)loop_wall(show->app->loop);
-	json_t *o = json_pack("{s:s, s:b, s:b, s:o, s:o, s:o, s:o}", "name", p->name, "disabled",
-	    p->disabled, "conflicting", p->conflicting, "available", count(p->available), "total",
-	    count(p->total), "used", count(p->used), "held", count(p->held));
+	json_t *o = json_pack("{s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "name", p->name,
+	    "disabled", p->disabled, "conflicting", p->conflicting, "available",
+	    count(p->available), "total", count(p->total), "used", count(p->used), "resting",
+	    count(p->resting), "held", count(p->held));
 	const uint64_t up_s = (loop_now_ms(show->app->loop) - show->app->started_ms) / 1000;
 
 	json_object_set_new(o, "ageSeconds",
@@ -318,49 +319,107 @@ show_pool(void *arg, const struct ipam_pool_info *p)
 	return true;
 }
 
+/* Addresses that their pools would not give today, by pool and reason: held all the same. */
+static bool
+note_held(void *arg, const struct ipam_alloc *a)
+{
+	json_t *notes = arg, *one, *found = NULL;
+	size_t i;
+
+	if (a->reason == REASON_SATISFIED)
+		return true;
+	json_array_foreach(notes, i, one)
+	{
+		if (strcmp(json_string_value(json_object_get(one, "pool")), a->pool) == 0 &&
+		    strcmp(json_string_value(json_object_get(one, "reason")),
+			reason_name(a->reason)) == 0)
+			found = one;
+	}
+	if (!found) {
+		found = json_pack("{s:s, s:s, s:s, s:i}", "pool", a->pool, "reason",
+		    reason_name(a->reason), "message", reason_text(a->reason), "addresses", 0);
+		json_array_append_new(notes, found);
+	}
+	json_object_set_new(found, "addresses",
+	    json_integer(json_integer_value(json_object_get(found, "addresses")) + 1));
+	return true;
+}
+
 json_t *
 show_pools(struct app *app)
 {
 	struct show_list show = { json_array(), app };
+	json_t *notes = json_array();
 
 	ipam_pools_each(app->ipam, show_pool, &show);
-	return json_pack("{s:o}", "pools", show.list);
+	ipam_each(app->ipam, note_held, notes);
+	return json_pack("{s:o, s:o}", "pools", show.list, "notes", notes);
 }
 
 static bool
 show_allocation(void *arg, const struct ipam_alloc *a)
 {
 	char text[ADDR_STRLEN];
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "address",
+	    addr_format(&a->addr, text, sizeof(text)), "owner", a->owner, "pool", a->pool, "kind",
+	    "service", "reason", reason_name(a->reason), "shared", a->shared);
+
+	if (a->reason != REASON_SATISFIED)
+		json_object_set_new(o, "message", json_string(reason_text(a->reason)));
+	json_array_append_new(arg, o);
+	return true;
+}
+
+static bool
+show_resting(void *arg, const struct ipam_resting *r)
+{
+	const enum reason why = r->conflicted ? REASON_CONFLICTED : REASON_COOLING_DOWN;
+	char text[ADDR_STRLEN];
 
 	json_array_append_new(arg,
-	    json_pack("{s:s, s:s, s:s, s:s, s:s}", "address",
-		addr_format(&a->addr, text, sizeof(text)), "owner", a->owner, "pool", a->pool,
-		"kind", "service", "reason", reason_name(a->reason)));
+	    json_pack("{s:s, s:s, s:s, s:s, s:I}", "address",
+		addr_format(&r->addr, text, sizeof(text)), "last", r->last, "reason",
+		reason_name(why), "message", reason_text(why), "seconds",
+		(json_int_t)((r->cool_ms + 999) / 1000)));
 	return true;
+}
+
+/* One want that got nothing. */
+static json_t *
+waiting_json(const struct ipam_alloc *want)
+{
+	char text[ADDR_STRLEN];
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s}", "owner", want->owner, "family",
+	    want->family == ADDR_V6 ? "ipv6" : "ipv4", "reason", reason_name(want->reason),
+	    "message", reason_text(want->reason));
+
+	if (addr_is_set(&want->requested))
+		json_object_set_new(
+		    o, "requested", json_string(addr_format(&want->requested, text, sizeof(text))));
+	if (*want->pool)
+		json_object_set_new(o, "pool", json_string(want->pool));
+	if (want->other)
+		json_object_set_new(o, "other", json_string(want->other));
+	if (want->detail != REASON_NONE) {
+		json_object_set_new(o, "detail", json_string(reason_name(want->detail)));
+		json_object_set_new(o, "message",
+		    json_sprintf("%s %s", reason_text(want->reason), reason_text(want->detail)));
+	}
+	return o;
 }
 
 static bool
 show_waiting(void *arg, const struct ipam_claim_info *c)
 {
 	struct show_list *show = arg;
-	char text[ADDR_STRLEN];
 	struct ipam_alloc want;
-	json_t *o;
 
-	if (c->nr_held == c->nr_wanted)
+	if (c->reason == REASON_SATISFIED)
 		return true;
-	for (size_t i = 0; i < c->nr_wanted; i++) {
-		if (ipam_claim_want(show->app->ipam, c->owner, i, &want) < 0 ||
-		    addr_is_set(&want.addr))
-			continue;
-		o = json_pack("{s:s, s:s, s:s, s:s}", "owner", c->owner, "family",
-		    want.family == ADDR_V6 ? "ipv6" : "ipv4", "reason", reason_name(want.reason),
-		    "message", reason_text(want.reason));
-		if (addr_is_set(&want.requested))
-			json_object_set_new(o, "requested",
-			    json_string(addr_format(&want.requested, text, sizeof(text))));
-		json_array_append_new(show->list, o);
-	}
+	for (size_t i = 0; i < c->nr_wanted; i++)
+		if (ipam_claim_want(show->app->ipam, c->owner, i, &want) == 0 &&
+		    !addr_is_set(&want.addr) && want.reason != REASON_FAMILY_NOT_IN_POOL)
+			json_array_append_new(show->list, waiting_json(&want));
 	return true;
 }
 
@@ -368,13 +427,14 @@ json_t *
 show_ipam(struct app *app)
 {
 	struct show_list waiting = { json_array(), app };
-	json_t *allocations = json_array();
+	json_t *allocations = json_array(), *resting = json_array();
 
 	ipam_each(app->ipam, show_allocation, allocations);
+	ipam_resting_each(app->ipam, show_resting, resting);
 	ipam_claims_each(app->ipam, show_waiting, &waiting);
 	pods_show_allocations(app, allocations);
-	return json_pack("{s:o, s:o, s:o}", "allocations", allocations, "waiting", waiting.list,
-	    "pods", pods_show(app));
+	return json_pack("{s:o, s:o, s:o, s:o}", "allocations", allocations, "waiting",
+	    waiting.list, "resting", resting, "pods", pods_show(app));
 }
 
 /* ---- kernel routes ---- */

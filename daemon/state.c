@@ -263,6 +263,54 @@ free_path:
 	return err;
 }
 
+/* ---- what rests ---- */
+
+int
+state_save_resting(const char *dir, json_t *resting)
+{
+	json_t *root = json_pack("{s:i, s:O}", "version", 1, "resting", resting);
+	char *text = json_dumps(root, JSON_INDENT(1));
+	int err = -ENOMEM;
+
+	json_decref(root);
+	if (text)
+		err = replace_file(dir, "resting.json", text, false);
+	free(text);
+	return err;
+}
+
+int
+state_load_resting(const char *dir, state_resting_fn *fn, void *arg, char **error)
+{
+	char *path = path_in(dir, "resting.json");
+	json_t *root = NULL, *one;
+	const char *text, *last;
+	struct addr addr;
+	json_error_t bad;
+	int err = 0;
+	size_t i;
+
+	if (access(path, R_OK) < 0)
+		goto done;
+	root = json_load_file(path, 0, &bad);
+	if (!json_is_array(json_object_get(root, "resting"))) {
+		*error = xasprintf("%s: not a file of resting addresses that herald wrote", path);
+		err = -EBADMSG;
+	}
+	json_array_foreach(json_object_get(root, "resting"), i, one)
+	{
+		text = json_string_value(json_object_get(one, "address"));
+		last = json_string_value(json_object_get(one, "last"));
+		if (text && last && addr_parse(text, &addr) == 0)
+			fn(arg, &addr, last,
+			    (int64_t)json_integer_value(json_object_get(one, "untilMs")));
+	}
+done:
+	json_decref(root);
+	free(path);
+	return err;
+}
+
 /* The first line of a small file; "" when there is none. */
 static void
 read_line(const char *path, char *line, size_t size)

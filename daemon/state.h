@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct addr;
 
@@ -38,6 +39,14 @@ int state_save_allocations(const char *dir, json_t *allocations)
     __attribute__((warn_unused_result));
 /* @owner now has just these: [{"address","pool"}], borrowed; empty: none. */
 int state_log_allocation(const char *dir, const char *owner, json_t *addresses)
+    __attribute__((warn_unused_result));
+
+/* Addresses that nobody has and that rest (DIR/resting.json): [{"address","last","untilMs"}], borrowed,
+ * untilMs since 1970.  Renamed into place, but not synced: what a machine that dies forgets is little. */
+int state_save_resting(const char *dir, json_t *resting) __attribute__((warn_unused_result));
+typedef void state_resting_fn(void *arg, const struct addr *, const char *last, int64_t until_ms);
+/* What of it can be read; 0 also when there is none.  -EBADMSG with *error, which is the caller's. */
+int state_load_resting(const char *dir, state_resting_fn *, void *arg, char **error)
     __attribute__((warn_unused_result));
 
 /*

@@ -80,6 +80,8 @@ struct res_pod_ipam {
 	} pool_v4, pool_v6; /* mode cluster-pool */
 	uint32_t mask_v4, mask_v6, pre_allocation, leak_check_s;
 	const char *default_pool;
+	const char *reuse_after; /* of LoadBalancer addresses; as reuse_ms */
+	uint64_t reuse_ms;
 };
 
 struct res_herald_config {

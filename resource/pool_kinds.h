@@ -45,6 +45,9 @@ struct res_service_allocation {
 	struct res_selectors namespace_selectors, service_selectors;
 };
 
+/* What a change of the pool does to addresses that it gave and would not give now. */
+enum res_on_pool_change { RES_POOL_HOLD, RES_POOL_RENUMBER };
+
 struct res_lb_ip_pool {
 	struct res_object obj;
 	struct res_told_list told;
@@ -58,6 +61,9 @@ struct res_lb_ip_pool {
 	bool auto_assign;		  /* false: only for Services that name it or an address */
 	bool avoid_buggy_ips;		  /* never .0 and .255 */
 	struct res_service_allocation allocation;
+	enum res_on_pool_change on_change;
+	const char *reuse_after; /* "": as the HeraldConfig says; else reuse_ms is of this pool */
+	uint64_t reuse_ms;
 };
 
 /* ---- PodIPPool ---- */

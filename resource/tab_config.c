@@ -3,6 +3,7 @@
  */
 #include "resource/collect.h"
 #include "resource/herald_config.h"
+#include "resource/metallb_kinds.h"
 #include "resource/tables.h"
 
 #include "lib/mem.h"
@@ -137,11 +138,21 @@ cluster_pools_check(struct decoder *d, const struct node *map, void *at)
 	    d, map, "ipv6PodCIDRs", p->pool_v6.v, p->pool_v6.nr, ADDR_V6, p->mask_v6);
 }
 
+static bool
+is_rest(const void *at)
+{
+	uint64_t ms;
+
+	return duration_parse(*(const char *const *)at, &ms) == 0 && ms <= 24 * 3600 * 1000;
+}
+
 static void
 ipam_check(struct decoder *d, const struct node *map, void *at)
 {
-	const struct res_pod_ipam *p = at;
+	struct res_pod_ipam *p = at;
 
+	if (p->reuse_after && duration_parse(p->reuse_after, &p->reuse_ms) < 0)
+		p->reuse_ms = 0;
 	if (map && p->mode == RES_IPAM_CLUSTER_POOL && !p->pool_v4.nr && !p->pool_v6.nr)
 		decode_fault(d, map, "clusterPool",
 		    "missing: must have ipv4PodCIDRs or ipv6PodCIDRs with mode cluster-pool");
@@ -380,6 +391,9 @@ static const struct field ipam_fields[] = {
 	{ "leakCheckSeconds", T_UINT, 0, FIELD_AT(PODS, leak_check_s), .min = 1, .max = 3600,
 	  .def = "30", .cost = RES_COST_SOFT,
 	  .help = "between looks for addresses whose network namespace is gone" },
+	{ "reuseAfter", T_STRING, 0, FIELD_AT(PODS, reuse_after), .def = "60s", .valid = is_rest,
+	  .right = "a duration of at most 24h, as 60s or 1m30s", .cost = RES_COST_SOFT,
+	  .help = "how long the address of a Service that is gone rests before a stranger gets it" },
 	FIELD_END,
 };
 static const struct table ipam_table = { ipam_fields, sizeof(PODS), ipam_check };

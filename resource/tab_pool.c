@@ -41,6 +41,24 @@ is_pause(const void *at)
 	return duration_parse(*(const char *const *)at, &ms) == 0 && ms <= DAY_MS;
 }
 
+/* "" stands for what the HeraldConfig says. */
+static bool
+is_pause_or_none(const void *at)
+{
+	return !**(const char *const *)at || is_pause(at);
+}
+
+static void
+pool_check(struct decoder *d, const struct node *map, void *at)
+{
+	struct res_lb_ip_pool *p = at;
+
+	(void)d;
+	(void)map;
+	if (p->reuse_after && duration_parse(p->reuse_after, &p->reuse_ms) < 0)
+		p->reuse_ms = 0;
+}
+
 static void
 gratuitous_check(struct decoder *d, const struct node *map, void *at)
 {
@@ -86,6 +104,8 @@ static const struct field allocation_fields[] = {
 const struct table allocation_table = { allocation_fields, sizeof(struct res_service_allocation),
 	NULL };
 
+static const char *const on_change_words[] = { "hold", "renumber", NULL };
+
 static const struct field pool_spec_fields[] = {
 	{ "blocks", T_STRUCT, F_LIST, FIELD_LIST_AT(struct res_lb_ip_pool, blocks),
 	  .sub = &block_table, .cost = RES_COST_SOFT, .help = "the addresses of the pool" },
@@ -106,9 +126,16 @@ static const struct field pool_spec_fields[] = {
 	  FIELD_AT(struct res_lb_ip_pool, allocation),
 	  FIELD_HAS(struct res_lb_ip_pool, allocation.present), .sub = &allocation_table,
 	  .cost = RES_COST_SOFT, .help = "who may use it, and before which other pools it is tried" },
+	{ "onPoolChange", T_ENUM, F_NATIVE, FIELD_AT(struct res_lb_ip_pool, on_change),
+	  .words = on_change_words, .def = "hold", .cost = RES_COST_SOFT,
+	  .help = "renumber: Services whose address it no longer has, or which it no longer selects, get another" },
+	{ "reuseAfter", T_STRING, F_NATIVE, FIELD_AT(struct res_lb_ip_pool, reuse_after),
+	  .valid = is_pause_or_none, .right = "a duration of at most 24h, as 60s or 1m30s",
+	  .cost = RES_COST_SOFT,
+	  .help = "how long an address rests before a stranger gets it; default: ipam.reuseAfter of the HeraldConfig" },
 	FIELD_END,
 };
-static const struct table pool_spec_table = { pool_spec_fields, 0, NULL };
+static const struct table pool_spec_table = { pool_spec_fields, 0, pool_check };
 
 static const struct field pool_status_fields[] = {
 	{ "conditions", T_STRUCT, F_LIST | F_KEYED, FIELD_LIST_AT(struct res_lb_ip_pool, told),

@@ -62,6 +62,10 @@ const struct command commands[] = {
 	  0, 7, COMMAND_STREAM, render_observed },
 	{ { "ippools" }, "", "Show address pools", NULL,
 	  0, 0, COMMAND_ASK, render_ippools },
+	{ { "ipam", "release" }, "NAMESPACE/NAME", "Have a Service's addresses given anew",
+	  "What it holds goes back and it is served by the pools that there are now. An address that it\n"
+	  "asks for by name stays while its pool would give it. In a cluster, ask the node that leads.",
+	  1, 1, COMMAND_ASK, NULL },
 	{ { "ipam" }, "", "Show every address that was given out, and who waits for one", NULL,
 	  0, 0, COMMAND_ASK, render_ipam },
 	{ { "l2" }, "[ADDRESS]", "Show who answers for which address by ARP and neighbour discovery",

@@ -349,6 +349,34 @@ render_ippools(const json_t *data, struct buf *out)
 			    answer_str(c, "range"), answer_str(c, "otherRange"),
 			    answer_str(c, "with"));
 	}
+	json_array_foreach(json_object_get(data, "notes"), i, p) buf_printf(out,
+	    "\n%s: %s; addresses held: %lld\n",
+	    *answer_str(p, "pool") ? answer_str(p, "pool") : "(no pool)", answer_str(p, "reason"),
+	    (long long)answer_int(p, "addresses"));
+}
+
+/* Addresses that nobody has and nobody gets yet. */
+static void
+render_resting(const json_t *resting, struct buf *out)
+{
+	static const char *const head[] = { "RESTING", "LAST OWNER", "REASON", "FREE IN", NULL };
+	struct text_table *t;
+	const json_t *a;
+	char age[24];
+	size_t i;
+
+	if (json_array_size(resting) == 0)
+		return;
+	buf_puts(out, "\n");
+	t = text_table_new(head);
+	json_array_foreach(resting, i, a)
+	{
+		text_cell(t, answer_str(a, "address"));
+		text_cell(t, answer_str(a, "last"));
+		text_cell(t, answer_str(a, "reason"));
+		text_cell(t, answer_age(a, "seconds", age, sizeof(age)));
+	}
+	print_free(t, out);
 }
 
 void
@@ -367,9 +395,13 @@ render_ipam(const json_t *data, struct buf *out)
 		text_cell(t, answer_str(a, "address"));
 		text_cell(t, answer_str(a, "owner"));
 		text_cell(t, answer_str(a, "pool"));
-		text_cell(t, strcmp(note, "satisfied") == 0 ? "" : note);
+		text_cell(t,
+		    strcmp(note, "satisfied") != 0 ? note
+			: answer_is(a, "shared")   ? "shared"
+						   : "");
 	}
 	print_free(t, out);
+	render_resting(json_object_get(data, "resting"), out);
 	if (json_array_size(waiting) == 0)
 		return;
 	buf_puts(out, "\n");
