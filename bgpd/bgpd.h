@@ -240,17 +240,6 @@ void bgp_learned_tell(const struct bgp *);
  */
 bool bgp_learned_complete(const struct bgp *);
 
-/* ---- showing; the caller owns the result; shapes as in doc/control-protocol.md ---- */
-enum bgp_show_table { BGP_SHOW_AVAILABLE, BGP_SHOW_RECEIVED, BGP_SHOW_ADVERTISED };
-struct bgp_show_filter {
-	enum bgp_show_table table;
-	int family;		     /* enum bgp_family or -1 */
-	const char *peer;	     /* NULL: all */
-	const struct prefix *prefix; /* NULL: all */
-};
-json_t *bgp_show_peers(const struct bgp *);
-json_t *bgp_show_routes(const struct bgp *, const struct bgp_show_filter *);
-json_t *bgp_show_policies(const struct bgp *);
-#include "bgpd/stats.h" /* numbers, for metrics */
+#include "bgpd/stats.h" /* numbers, and what is shown */
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * bgpd/stats.h: numbers of peers and tables, for those who ask every few seconds; comes with bgpd.h.
- * Costs nothing that grows with routes.
+ * bgpd/stats.h: numbers of peers and tables, for those who ask every few seconds, at a cost that does not
+ * grow with routes; and what people are shown, as JSON.  Comes with bgpd.h.
  */
 #ifndef HERALD_BGPD_STATS_H
 #define HERALD_BGPD_STATS_H
@@ -43,5 +43,17 @@ void bgp_tables_each(
 uint64_t bgp_nr_refused(const struct bgp *);
 /* "open", ...; NULL for a number that is none. */
 const char *bgp_message_name(unsigned type);
+
+/* ---- showing; the caller owns the result; shapes as in doc/control-protocol.md ---- */
+enum bgp_show_table { BGP_SHOW_AVAILABLE, BGP_SHOW_RECEIVED, BGP_SHOW_ADVERTISED };
+struct bgp_show_filter {
+	enum bgp_show_table table;
+	int family;		     /* enum bgp_family or -1 */
+	const char *peer;	     /* NULL: all */
+	const struct prefix *prefix; /* NULL: all */
+};
+json_t *bgp_show_peers(const struct bgp *);
+json_t *bgp_show_routes(const struct bgp *, const struct bgp_show_filter *);
+json_t *bgp_show_policies(const struct bgp *);
 
 #endif

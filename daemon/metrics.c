@@ -17,9 +17,9 @@
 #define TEXT_MAX (64u << 20)
 #define AGAIN_MS 5000
 
-static metrics_part *const parts[] = { metrics_daemon, metrics_bgp, metrics_pools, metrics_services,
-	metrics_l2, metrics_datapath, metrics_frontends, metrics_routes, metrics_config,
-	metrics_kube, metrics_loop, metrics_process };
+static metrics_part *const parts[] = { metrics_daemon, metrics_bgp, metrics_bfd, metrics_pools,
+	metrics_services, metrics_l2, metrics_datapath, metrics_frontends, metrics_routes,
+	metrics_config, metrics_kube, metrics_loop, metrics_process };
 #define NR_PARTS (sizeof(parts) / sizeof(parts[0]))
 
 /* ---- one answer ---- */

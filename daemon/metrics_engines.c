@@ -4,6 +4,7 @@
  */
 #include "daemon/metrics_parts.h"
 
+#include "bfd/bfd.h"
 #include "daemon/app.h"
 #include "lib/mem.h"
 
@@ -167,6 +168,61 @@ metrics_bgp(struct scrape *s)
 	bgp_tables_each(s->app->bgp, put_table_paths, s);
 	bgp_tables_each(s->app->bgp, put_table_own, s);
 	mem_free(list.v);
+	return false;
+}
+
+/* ---- BFD ---- */
+
+struct bfd_pass {
+	struct metric_out *out;
+	enum metric metric;
+};
+
+static bool
+put_bfd(void *arg, const struct bfd_seen *b)
+{
+	const struct bfd_pass *pass = arg;
+	const char *device = b->device ? b->device : "";
+	struct metric_out *o = pass->out;
+	char peer[ADDR_STRLEN];
+
+	addr_format(&b->peer, peer, sizeof(peer));
+	switch (pass->metric) {
+	case METRIC_BFD_UP:
+		metric_u64(o, pass->metric, b->state == BFD_UP, METRIC_VALUES(peer, device));
+		break;
+	case METRIC_BFD_DETECT:
+		metric_double(
+		    o, pass->metric, (double)b->detect_us / 1e6, METRIC_VALUES(peer, device));
+		break;
+	case METRIC_BFD_DOWNS:
+		metric_u64(o, pass->metric, b->downs, METRIC_VALUES(peer, device));
+		break;
+	default:
+		metric_u64(o, pass->metric, b->received, METRIC_VALUES(peer, device, "received"));
+		metric_u64(o, pass->metric, b->sent, METRIC_VALUES(peer, device, "sent"));
+		break;
+	}
+	return true;
+}
+
+bool
+metrics_bfd(struct scrape *s)
+{
+	static const enum metric of_session[] = { METRIC_BFD_UP, METRIC_BFD_DETECT,
+		METRIC_BFD_DOWNS, METRIC_BFD_PACKETS };
+	const char *name;
+
+	if (!s->app->bfd)
+		return false;
+	for (size_t i = 0; i < sizeof(of_session) / sizeof(of_session[0]); i++) {
+		struct bfd_pass pass = { &s->out, of_session[i] };
+
+		bfd_each(s->app->bfd, put_bfd, &pass);
+	}
+	for (unsigned i = 0; (name = bfd_drop_name(i)); i++)
+		metric_u64(
+		    &s->out, METRIC_BFD_DROPS, bfd_drops(s->app->bfd, i), METRIC_VALUES(name));
 	return false;
 }
 

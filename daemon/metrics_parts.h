@@ -67,7 +67,8 @@ struct scrape {
 typedef bool metrics_part(struct scrape *);
 
 /* metrics_engines.c */
-metrics_part metrics_bgp, metrics_l2, metrics_datapath, metrics_frontends, metrics_routes;
+metrics_part metrics_bgp, metrics_bfd, metrics_l2, metrics_datapath, metrics_frontends,
+    metrics_routes;
 /* metrics_rest.c */
 metrics_part metrics_daemon, metrics_pools, metrics_services, metrics_config, metrics_kube,
     metrics_loop, metrics_process;

@@ -36,6 +36,12 @@ enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM };
 	X(BGP_RIB_PREFIXES, GAUGE, "herald_bgp_rib_prefixes", "instance,family", "", "Prefixes in the table.") \
 	X(BGP_RIB_PATHS, GAUGE, "herald_bgp_rib_paths", "instance", "", "Paths in the table, our own included.") \
 	X(BGP_ORIGINATED, GAUGE, "herald_bgp_originated_routes", "instance", "", "Routes that this node asks to have announced.") \
+	/* BFD */                                                                                  \
+	X(BFD_UP, GAUGE, "herald_bfd_session_up", "peer,interface", "metallb_bfd_session_up", "1 when both ends hear each other.") \
+	X(BFD_DETECT, GAUGE, "herald_bfd_detect_seconds", "peer,interface", "", "After so long without a packet the session is down; 0 before it was up.") \
+	X(BFD_DOWNS, COUNTER, "herald_bfd_session_downs_total", "peer,interface", "metallb_bfd_session_down_events", "How often it went down.") \
+	X(BFD_PACKETS, COUNTER, "herald_bfd_packets_total", "peer,interface,direction", "metallb_bfd_control_packet_input, metallb_bfd_control_packet_output", "Control packets by direction (received, sent).") \
+	X(BFD_DROPS, COUNTER, "herald_bfd_drops_total", "reason", "", "Control packets that were not taken, by the rule that they broke.") \
 	/* addresses */                                                                            \
 	X(POOL_TOTAL, GAUGE, "herald_ippool_addresses", "pool", "metallb_allocator_addresses_total", "Addresses that the pool has to give.") \
 	X(POOL_USED, GAUGE, "herald_ippool_addresses_used", "pool", "metallb_allocator_addresses_in_use_total, cilium_operator_lbipam_ips_used", "Those that are taken.") \

@@ -94,7 +94,9 @@ def up(module_lab):
     scene = Scene(module_lab)
     speaker = scene.speaker()
     speaker.serve()
-    scene.start(peers=scene.peers(v6=False), settings={"metrics": {"perService": True}})
+    scene.herald.write("31-bfd.yaml", h.doc("BFDProfile", "slow", {"receiveInterval": 1000}))
+    scene.start(peers=scene.peers(v6=False), settings={"metrics": {"perService": True}},
+                config={"bfdProfile": "slow"})
     scene.away.start()
     wait_loaded(scene.herald)
     scene.herald.wait_established()
