@@ -130,7 +130,7 @@ $(foreach r,$(ROOMS),$(eval $(call room_rule,$(r))))
 
 define program_rule
 $(O)/$(1): $(call objects,$($(1)_MAIN)) $(call room_archives,$($(1)_ROOM))
-	$$(call say,LD,$$@)$$(CC) $$(H_LDFLAGS) -o $$@ $(call objects,$($(1)_MAIN)) \
+	$$(call say,LD,$$@)$$(CC) $$(H_LDFLAGS) $($(1)_LDFLAGS) -o $$@ $(call objects,$($(1)_MAIN)) \
 		-Wl,--start-group $(call room_archives,$($(1)_ROOM)) -Wl,--end-group \
 		$(call room_libs,$($(1)_ROOM))
 endef
@@ -164,9 +164,10 @@ check-valgrind: unit-tests
 
 # A target links every room: it may decode what any of them decodes.
 define fuzz_rule
-$(O)/fuzz_$(1): $(O)/tests/fuzz/fuzz_$(1).o $(call room_archives,daemon)
+$(O)/fuzz_$(1): $(O)/tests/fuzz/fuzz_$(1).o $(call room_archives,daemon herald-ipam)
 	$$(call say,LD,$$@)$$(CC) -fsanitize=fuzzer,address,undefined -pie -Wl,--as-needed -o $$@ $$< \
-		-Wl,--start-group $(call room_archives,daemon) -Wl,--end-group $(call room_libs,daemon)
+		-Wl,--start-group $(call room_archives,daemon herald-ipam) -Wl,--end-group \
+		$(call room_libs,daemon)
 endef
 ifdef FUZZING
 $(foreach f,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(f))))
