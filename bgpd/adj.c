@@ -568,6 +568,7 @@ adj_conf(struct adj *adj, const struct bgp_peer_conf *conf)
 	if (adj->allow_as_in != conf->allow_as_in)
 		in_changed = true;
 	adj->allow_as_in = conf->allow_as_in;
+	adj->graceful_shutdown = conf->graceful_shutdown;
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
 		adj->max_prefixes[f] = conf->family[f].max_prefixes;
 		audience_take(adj, (enum bgp_family)f, conf->family[f].audience);

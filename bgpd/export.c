@@ -9,6 +9,7 @@
 #include "bgpd/out.h"
 #include "lib/log.h"
 
+#define GRACEFUL_SHUTDOWN 0xffff0000u
 #define NO_EXPORT 0xffffff01u
 #define NO_ADVERTISE 0xffffff02u
 #define NO_EXPORT_SUBCONFED 0xffffff03u
@@ -132,6 +133,20 @@ fits_message(const struct out_group *g, const struct bgp_attrs *a)
 	return !w.full;
 }
 
+/* RFC 8326 4.2, 4.3: this way is about to go; whoever has another takes that. */
+static int
+ask_to_leave(const struct out_group *g, struct bgp_attrs *a)
+{
+	static const uint32_t community = GRACEFUL_SHUTDOWN;
+	const struct bgp_communities add = { .std = &community, .nr_std = 1 };
+
+	if (g->ibgp)
+		a->local_pref = 0;
+	if (a->communities.len && attrset_has_community(a->communities, GRACEFUL_SHUTDOWN))
+		return 0;
+	return policy_add_communities(&add, a, &g->rib->room);
+}
+
 /* The attributes on the wire.  0: fine; -ENOENT: they cannot go out. */
 static int
 attrs_transform(const struct out_group *g, const struct outgoing *o, const struct bgp_rule *rule,
@@ -163,6 +178,8 @@ attrs_transform(const struct out_group *g, const struct outgoing *o, const struc
 		a->has_local_pref = false; /* nor one that a rule set */
 		a->local_pref = 0;
 	}
+	if (g->graceful_shutdown && ask_to_leave(g, a) < 0)
+		return -ENOENT;
 	if (set_as_path(g, o->prepend + (s ? s->prepend : 0u), a) < 0)
 		return -ENOENT;
 	set_next_hop(g, o, s, a);

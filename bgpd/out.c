@@ -21,8 +21,9 @@ group_is_for(const struct out_group *g, const struct adj *adj)
 	return g->audience == adj->audience[f] && g->ibgp == s->ibgp && g->as4 == s->as4 &&
 	    g->ext_msg == s->ext_msg &&
 	    g->ext_next_hop == !!(s->ext_next_hop & BGP_FAMILY_MASK(f)) &&
-	    g->local_as == s->local_as && addr_eq(&g->self, &s->self[f]) &&
-	    addr_eq(&g->self_ll, &s->self_ll) && policy_eq(g->policy, adj->export);
+	    g->graceful_shutdown == adj->graceful_shutdown && g->local_as == s->local_as &&
+	    addr_eq(&g->self, &s->self[f]) && addr_eq(&g->self_ll, &s->self_ll) &&
+	    policy_eq(g->policy, adj->export);
 }
 
 static struct out_group *
@@ -47,6 +48,7 @@ group_get(struct adj *adj, enum bgp_family f)
 	g->as4 = s->as4;
 	g->ext_msg = s->ext_msg;
 	g->ext_next_hop = s->ext_next_hop & BGP_FAMILY_MASK(f);
+	g->graceful_shutdown = adj->graceful_shutdown;
 	g->local_as = s->local_as;
 	g->self = s->self[f];
 	g->self_ll = s->self_ll;

@@ -44,7 +44,7 @@ struct out_group {
 	/* The key: everything that bytes depend on. */
 	struct name *audience; /* NULL: nothing of our own is for it */
 	struct policy *policy;
-	bool ibgp, as4, ext_msg, ext_next_hop;
+	bool ibgp, as4, ext_msg, ext_next_hop, graceful_shutdown;
 	uint32_t local_as;
 	struct addr self, self_ll;
 	/* Learned routes may go out, so that members have to be told apart. */

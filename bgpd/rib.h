@@ -71,6 +71,7 @@ struct adj {
 	struct adj_ops ops;
 	struct adj_session session; /* the last one, also when down */
 	struct policy *import, *export;
+	bool graceful_shutdown;
 	uint8_t allow_as_in;
 	uint32_t max_prefixes[BGP_NR_FAMILIES];
 	struct name *audience[BGP_NR_FAMILIES];

@@ -17,7 +17,7 @@
 /* ---- the table ---- */
 
 void
-table_init(struct table *t)
+entries_init(struct table *t)
 {
 	t->nr_slots = FIRST_SLOTS;
 	t->slots = xnew_n(struct entry *, FIRST_SLOTS);
@@ -25,7 +25,7 @@ table_init(struct table *t)
 }
 
 void
-table_fini(struct table *t)
+entries_fini(struct table *t)
 {
 	struct entry *e;
 
@@ -140,7 +140,7 @@ claim_of(const struct entry *e, const struct member *m)
 }
 
 void
-claim_drop(struct core *c, struct claim *k)
+claim_remove(struct core *c, struct claim *k)
 {
 	LIST_REMOVE(k, of_entry);
 	LIST_REMOVE(k, of_member);
@@ -158,7 +158,7 @@ claim_drop_all(struct core *c, struct member *m)
 	while ((k = LIST_FIRST(&m->claims))) {
 		struct entry *e = k->entry;
 
-		claim_drop(c, k);
+		claim_remove(c, k);
 		hold_settle(c, e);
 	}
 }
@@ -200,7 +200,7 @@ take_away(struct core *c, struct member *m, const struct addr *a, struct member 
 
 	if (!k)
 		return;
-	claim_drop(c, k);
+	claim_remove(c, k);
 	if (heir && heir != m && !claim_of(e, heir) && !(heir->self && e->held))
 		hold_inherit(c, e, heir);
 }
@@ -217,7 +217,7 @@ drop_unmarked(struct core *c, struct member *m)
 		next = LIST_NEXT(k, of_member);
 		if (k->mark == m->mark)
 			continue;
-		claim_drop(c, k);
+		claim_remove(c, k);
 		hold_settle(c, e);
 	}
 }

@@ -363,7 +363,7 @@ core_free(struct core *c)
 		struct claim *k;
 
 		while ((k = LIST_FIRST(&m->claims)))
-			claim_drop(c, k);
+			claim_remove(c, k);
 		state_fini(c, m);
 	}
 	for (size_t i = 0; i < c->nr_members; i++) {
@@ -371,7 +371,7 @@ core_free(struct core *c)
 		free(c->members[i]);
 	}
 	stop(c);
-	table_fini(&c->table);
+	entries_fini(&c->table);
 	blob_unref(c->push);
 	free(c->members);
 	free(c->ring);

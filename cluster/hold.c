@@ -505,7 +505,7 @@ hold_given(struct core *c, struct member *from, const struct message_addrs *give
 			continue;
 		k = claim_of(e, from);
 		if (k)
-			claim_drop(c, k);
+			claim_remove(c, k);
 		take(c, e);
 		hold_settle(c, e);
 	}
@@ -561,7 +561,7 @@ hold_inherit(struct core *c, struct entry *e, struct member *heir)
 void
 hold_init(struct core *c)
 {
-	table_init(&c->table);
+	entries_init(&c->table);
 	LIST_INIT(&c->busy);
 	LIST_INIT(&c->touched);
 	timer_init(&c->busy_timer, c->loop, busy_due, c);

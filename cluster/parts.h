@@ -64,12 +64,12 @@ void blob_unref(struct blob *); /* NULL is fine */
 
 /* ---- claim.c ---- */
 enum claim_op { CLAIM_ADD, CLAIM_REMOVE, CLAIM_GIVEN };
-void table_init(struct table *);
-void table_fini(struct table *); /* no claims must be left */
+void entries_init(struct table *);
+void entries_fini(struct table *); /* no claims must be left */
 struct entry *entry_find(const struct core *, const struct addr *);
 struct entry *entry_get(struct core *, const struct addr *); /* NULL: no memory */
 void entry_sweep(struct core *);			     /* those that nobody needs any more */
-void claim_drop(struct core *, struct claim *);
+void claim_remove(struct core *, struct claim *);
 void claim_drop_all(struct core *, struct member *);
 struct claim *claim_of(const struct entry *, const struct member *);
 /* The whole of @m's claims, or what changed: acted on entry by entry. */

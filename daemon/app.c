@@ -466,6 +466,7 @@ app_init(struct app *app)
 	app->ipam = ipam_new(reconcile_ipam_changed, app);
 	timer_init(&app->save, app->loop, save_state, app);
 	timer_init(&app->adoption, app->loop, look_at_adopted, app);
+	drain_init(app);
 	timer_init(&app->stop_timer, app->loop, stop_now, app);
 	status = init_store(app);
 	if (status)
@@ -526,6 +527,13 @@ app_stop(struct app *app, bool graceful)
 			tunnel_flush(app->tunnel);
 	}
 	bgp_stop(app->bgp, graceful, graceful ? NULL : "shutdown by the operator");
+	if (!l2_apply_leave(app))
+		app_stopped(app);
+}
+
+void
+app_stopped(struct app *app)
+{
 	timer_set(&app->stop_timer, GOODBYE_MS);
 }
 
@@ -536,6 +544,7 @@ app_fini(struct app *app)
 	timer_stop(&app->adoption);
 	timer_stop(&app->stop_timer);
 	metrics_free(app->metrics);
+	drain_fini(app);
 	control_free(app->control);
 	pods_fini(app); /* while the API may still be asked about */
 	kube_apply_fini(app);

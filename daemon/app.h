@@ -25,10 +25,14 @@ struct bfd;
 struct bfd_peer;
 struct frontend_id;
 struct kube_side;
+struct l2_side;
 struct learned;
 struct metrics;
 struct observer;
 struct pods;
+
+/* How far this node is out of the way: peers are told so, then Services are withdrawn. */
+enum app_drain { APP_NOT_DRAINED, APP_DRAINING, APP_WITHDRAWN };
 
 struct app {
 	/* ---- as started ---- */
@@ -48,16 +52,14 @@ struct app {
 	struct ipam *ipam;
 	struct ipam_apply *addresses; /* daemon/ipam_apply.c */
 	struct bgp *bgp;
-	struct bfd *bfd;	   /* NULL: nobody needed it yet; app_bfd() */
+	struct bfd *bfd;	    /* NULL: nobody needed it yet; app_bfd() */
 	struct bfd_peer *bfd_peers; /* that are watched */
-	struct fib *fib;	   /* NULL: netlink could not be opened */
-	struct tunnel *tunnel;	   /* NULL likewise */
-	struct pods *pods;	   /* addresses of pods; pods.h */
-	struct datapath *datapath; /* NULL: mode none, or not yet */
-	struct l2 *l2;		   /* NULL: netlink could not be opened */
-	struct loop_timer l2_soon; /* what is wanted of it may be another */
-	uint64_t l2_done_ms;	   /* when that was worked out last */
-	uint64_t l2_rest_ms;	   /* and how long it then rests */
+	struct fib *fib;	    /* NULL: netlink could not be opened */
+	struct tunnel *tunnel;	    /* NULL likewise */
+	struct pods *pods;	    /* addresses of pods; pods.h */
+	struct datapath *datapath;  /* NULL: mode none, or not yet */
+	struct l2 *l2;		    /* NULL: netlink could not be opened */
+	struct l2_side *l2_side;    /* what is wanted of it, and the nodes among themselves */
 	struct health_checks *health;
 	struct metrics *metrics;
 	struct observer *observers; /* those who run `heraldctl observe` */
@@ -79,9 +81,11 @@ struct app {
 	struct kube_side *kube; /* NULL: files are the only source */
 	char **yielding; /* Services whose address another one still has, as far as is known here */
 	size_t nr_yielding;
-	bool giving;   /* this node gives addresses to the Services of the API */
-	bool unsaved;  /* allocations changed since allocations.json was written */
-	bool running;  /* app_init() is through */
+	enum app_drain drain;
+	struct loop_timer drain_timer; /* until its Services are withdrawn */
+	bool giving;		       /* this node gives addresses to the Services of the API */
+	bool unsaved;		       /* allocations changed since allocations.json was written */
+	bool running;		       /* app_init() is through */
 	bool sweeping; /* every Service will be announced: no need to do it one by one before */
 	bool stopping;
 	bool carrying;	  /* the datapath follows the store */
@@ -97,6 +101,9 @@ void app_fini(struct app *);
 
 /* End the process: gracefully (SIGTERM), or withdrawing everything (`heraldctl shutdown`). */
 void app_stop(struct app *, bool graceful);
+
+/* The last part that had something to hand over is through with it. */
+void app_stopped(struct app *);
 
 /* Read the files again.  0, or -EINVAL with *error (the caller's) listing every fault.  *changed:
  * how many objects did. */
@@ -116,7 +123,14 @@ void reconcile_all(struct app *);
 void reconcile_changes(void *app, const struct store_change *, size_t nr);
 void reconcile_ipam_changed(void *app, const char *owner, unsigned what);
 void reconcile_leader(struct app *); /* another node gives addresses now, or this one */
+void reconcile_drain(struct app *);  /* it is drained otherwise than before */
 void reconcile_fini(struct app *);
+
+/* daemon/drain.c: out of the way without losing a packet, and back.  Until the process ends. */
+void drain_init(struct app *);
+void drain_begin(struct app *, unsigned wait_s); /* what peers are given to take other paths */
+void drain_end(struct app *);
+void drain_fini(struct app *);
 
 /* daemon/fib_wanted.c: routes to other nodes, and what was learned. */
 void fib_wanted_nodes(struct app *);
@@ -139,6 +153,11 @@ void l2_apply_init(struct app *);
 void l2_apply_fini(struct app *);
 void l2_apply_soon(struct app *);
 void l2_apply_changes(struct app *, const struct store_change *, size_t nr);
+/* The process ends: give addresses to other nodes; app_stopped() follows.  False: there is nothing to give. */
+bool l2_apply_leave(struct app *);
+/* This node takes no addresses and gives those that it has; or takes part again. */
+void l2_apply_drain(struct app *, bool drained);
+bool l2_apply_is_drained(const struct app *);
 
 /* daemon/observe.c: `observe`; the second ends all of them, before the datapath goes. */
 int observe_begin(void *app, const struct control_req *, struct control_stream *, char **error);

@@ -211,8 +211,9 @@ add_ranges(struct collector *c, const struct bgp_audience *audience,
 		const struct pod_range *r = &ranges[n];
 		const bool of_pool = *r->pool_name != '\0';
 
-		if (advert->type == RES_ADV_POD_CIDR ? !of_pool
-						     : of_pool && r->pool && selects_pool(advert, r->pool))
+		if (advert->type == RES_ADV_POD_CIDR
+			? !of_pool
+			: of_pool && r->pool && selects_pool(advert, r->pool))
 			add(c, audience, ad, advert, &r->prefix, BGP_SRC_PODCIDR);
 	}
 }
@@ -234,8 +235,7 @@ bgp_wanted_node(const struct bgp_plan_instance *inst, const struct pod_plan *pla
 			for (size_t k = 0; k < ad->adverts.nr; k++)
 				if (ad->adverts.v[k].type == RES_ADV_POD_CIDR ||
 				    ad->adverts.v[k].type == RES_ADV_POD_IP_POOL)
-					add_ranges(
-					    &c, audience, ad, &ad->adverts.v[k], ranges, nr);
+					add_ranges(&c, audience, ad, &ad->adverts.v[k], ranges, nr);
 		}
 	}
 	*out = c.v;

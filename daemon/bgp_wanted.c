@@ -20,6 +20,7 @@ struct planner {
 	const struct res_node *node; /* NULL: no document */
 	struct label_view labels;    /* of the node */
 	const char *node_name;
+	bool drained;
 	bgp_link_addr_fn *link_addr;
 	void *arg;
 };
@@ -389,6 +390,7 @@ plan_peer(struct planner *p, struct bgp_plan_instance *inst, const struct res_ob
 		.connect_retry_s = DEFAULT_RETRY_S,
 		.ext_msg = true,
 		.allow_as_in = p->config->bgp_allow_as_in,
+		.graceful_shutdown = p->drained,
 		.import = policy_of(a, &p->config->bgp_import),
 	};
 	if (o && addr_is_set(&o->local_address))
@@ -538,7 +540,8 @@ plan_listeners(struct planner *p)
 }
 
 struct bgp_plan *
-bgp_plan_new(const struct store *store, const char *node, bgp_link_addr_fn *link_addr, void *arg)
+bgp_plan_new(const struct store *store, const char *node, bool drained, bgp_link_addr_fn *link_addr,
+    void *arg)
 {
 	static const struct res_pairs no_labels;
 	struct bgp_plan *plan = xnew(struct bgp_plan);
@@ -548,6 +551,7 @@ bgp_plan_new(const struct store *store, const char *node, bgp_link_addr_fn *link
 		.config = store_config(store),
 		.node = store_node(store, node),
 		.node_name = node,
+		.drained = drained,
 		.link_addr = link_addr,
 		.arg = arg,
 	};

@@ -54,8 +54,9 @@ struct bgp_plan {
  */
 typedef int bgp_link_addr_fn(void *arg, const char *link, enum addr_family, struct addr *);
 
+/* @drained: all that peers are sent says that this node is about to go (RFC 8326). */
 struct bgp_plan *bgp_plan_new(
-    const struct store *, const char *node, bgp_link_addr_fn *link_addr, void *arg);
+    const struct store *, const char *node, bool drained, bgp_link_addr_fn *link_addr, void *arg);
 void bgp_plan_free(struct bgp_plan *); /* NULL is fine */
 
 /*

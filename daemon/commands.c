@@ -400,6 +400,38 @@ cmd_l2(void *arg, const struct control_req *req, json_t **data, char **error)
 	return 0;
 }
 
+#define DRAIN_WAIT_S 10
+#define DRAIN_WAIT_MAX_S 3600
+
+static int
+cmd_drain(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	static const char usage[] = "usage: drain [--wait SECONDS]: 0 to 3600";
+	struct app *app = arg;
+	uint64_t wait = DRAIN_WAIT_S;
+
+	if (req->argc == 2 && strcmp(req->argv[0], "--wait") == 0) {
+		if (text_u64(req->argv[1], DRAIN_WAIT_MAX_S, &wait) < 0)
+			return usage_error(error, usage);
+	} else if (req->argc != 0) {
+		return usage_error(error, usage);
+	}
+	drain_begin(app, (unsigned)wait);
+	*data = json_pack("{s:b, s:s}", "drained", app->drain == APP_WITHDRAWN, "message",
+	    "other nodes take what comes for Services from outside; this one takes nothing new");
+	return 0;
+}
+
+static int
+cmd_undrain(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	(void)req;
+	(void)error;
+	drain_end(arg);
+	*data = json_pack("{s:b, s:s}", "drained", false, "message", "this node takes part again");
+	return 0;
+}
+
 #define SHOW(name)                                                                                 \
 	static int cmd_##name(                                                                     \
 	    void *arg, const struct control_req *req, json_t **data, char **error)                 \
@@ -430,6 +462,8 @@ const struct control_cmd app_commands[] = {
 	{ { "ipam", "release" },        cmd_ipam_release, NULL },
 	{ { "ipam" },                   cmd_ipam, NULL },
 	{ { "l2" },                     cmd_l2, NULL },
+	{ { "drain" },                  cmd_drain, NULL },
+	{ { "undrain" },                cmd_undrain, NULL },
 	{ { "service", "list" },        cmd_services, NULL },
 	{ { "lb", "list" },             cmd_lb_list, NULL },
 	{ { "lb", "conntrack" },        cmd_lb_conntrack, NULL },

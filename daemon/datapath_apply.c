@@ -49,8 +49,8 @@ static void
 set_conf(struct app *app)
 {
 	struct arena arena = { 0 };
-	struct dp_conf conf = datapath_wanted_conf(app->store, pods_plan(app), app->node,
-	    app->plan ? &app->plan->conf : NULL, &arena);
+	struct dp_conf conf = datapath_wanted_conf(
+	    app->store, pods_plan(app), app->node, app->plan ? &app->plan->conf : NULL, &arena);
 	int err = 0;
 
 	conf.pin_path = app->pin_path;

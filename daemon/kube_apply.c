@@ -73,12 +73,42 @@ alive_changed(void *arg, bool held, const char *holder)
 	log_debug("node-lease", LOG_B("held", held));
 }
 
+struct kube_http *
+kube_apply_http(const struct app *app)
+{
+	return app->kube ? kube_http(app->kube->kube) : NULL;
+}
+
+const char *
+kube_apply_namespace(const struct app *app)
+{
+	return app->kube ? app->kube->namespace : "";
+}
+
+char *
+kube_apply_lease_name(const char *node)
+{
+	return xasprintf("herald-node-%s", node);
+}
+
+void
+kube_apply_event(struct app *app, const char *service, const char *reason, const char *note)
+{
+	const char *slash = strchr(service, '/');
+	char *ns = slash ? xstrndup(service, (size_t)(slash - service)) : NULL;
+	const struct res_service *svc = ns ? store_service(app->store, ns, slash + 1) : NULL;
+
+	if (app->kube && svc)
+		kube_tell_event(app->kube->tell, &svc->obj, true, reason, note);
+	free(ns);
+}
+
 static void
 add_leases(struct kube_side *k, const struct res_kubernetes_source *conf)
 {
 	static const struct kube_lease_ops leader_ops = { leader_changed };
 	static const struct kube_lease_ops alive_ops = { alive_changed };
-	char *name = xasprintf("herald-node-%s", k->app->node);
+	char *name = kube_apply_lease_name(k->app->node);
 	struct kube_lease_conf c = {
 		.ns = k->namespace,
 		.name = LEADER_LEASE,
@@ -329,8 +359,9 @@ static void
 want_secrets(struct kube_side *k)
 {
 	struct store *store = k->app->store;
+	const char *l2_secret = store_config(store)->l2.secret;
 	struct kube_secret_name *names =
-	    xnew_n(struct kube_secret_name, store_nr(store, RES_BGP_PEER_CONFIG) + 1);
+	    xnew_n(struct kube_secret_name, store_nr(store, RES_BGP_PEER_CONFIG) + 2);
 	struct res_object *o;
 	size_t nr = 0, i;
 	int err;
@@ -350,6 +381,10 @@ want_secrets(struct kube_side *k)
 				break;
 		if (i == nr)
 			names[nr++] = one;
+	}
+	if (*l2_secret) {
+		names[nr].ns = k->namespace;
+		names[nr++].name = l2_secret;
 	}
 	err = kube_want_secrets(k->kube, names, nr);
 	if (err < 0)

@@ -28,6 +28,13 @@ void kube_apply_stop(struct app *);
 bool kube_apply_leads(const struct app *);
 /* For what others write; NULL: the source is off. */
 struct kube *kube_apply_kube(const struct app *);
+/* For requests of others; NULL: the source is off.  And where Leases live. */
+struct kube_http *kube_apply_http(const struct app *);
+const char *kube_apply_namespace(const struct app *);
+/* The Lease of a node, by which it says that it lives; for free(). */
+char *kube_apply_lease_name(const char *node);
+/* A warning for the eyes of who looks at a Service, "ns/name"; at most now and then. */
+void kube_apply_event(struct app *, const char *service, const char *reason, const char *note);
 /* After the configuration changed: pace, Secrets, Namespaces; faults that a restart would have. */
 void kube_apply_config(struct app *);
 /* After the start: is it still to be seen what there is?  Until then nothing is decided: half of a
@@ -50,6 +57,8 @@ json_t *kube_apply_show(const struct app *);
 
 struct kube_tell *kube_tell_new(struct app *, struct kube *, const char *node);
 void kube_tell_free(struct kube_tell *); /* NULL is fine */
+void kube_tell_event(struct kube_tell *, const struct res_object *, bool warning,
+    const char *reason, const char *note);
 /* Whoever leads tells of Services and pools; the rest every node tells.  false: what waits is dropped. */
 void kube_tell_lead(struct kube_tell *, bool);
 void kube_tell_service(struct kube_tell *, const char *ns, const char *name);

@@ -135,8 +135,8 @@ api_version_of(const struct res_object *o)
 	}
 }
 
-static void
-tell_event(struct kube_tell *t, const struct res_object *o, bool warning, const char *reason,
+void
+kube_tell_event(struct kube_tell *t, const struct res_object *o, bool warning, const char *reason,
     const char *note)
 {
 	const struct kube_about about = { api_version_of(o), o->api_kind, o->meta.ns, o->meta.name,
@@ -165,7 +165,7 @@ kube_tell_peer(struct kube_tell *t, const char *peer, enum bgp_state state)
 	if (!node)
 		return;
 	note = xasprintf("BGP session with %s %s", peer, up ? "established" : "is down");
-	tell_event(t, &node->obj, !up, up ? "BGPPeerEstablished" : "BGPPeerDown", note);
+	kube_tell_event(t, &node->obj, !up, up ? "BGPPeerEstablished" : "BGPPeerDown", note);
 	free(note);
 }
 
@@ -180,7 +180,7 @@ kube_tell_faults(struct kube_tell *t, enum res_kind kind, const char *ns, const 
 	if (!o || *o->file || faults->nr == 0)
 		return;
 	note = xasprintf("%s: %s", faults->v[0].field, faults->v[0].text);
-	tell_event(t, o, true, "InvalidObject", note);
+	kube_tell_event(t, o, true, "InvalidObject", note);
 	free(note);
 }
 
@@ -210,7 +210,8 @@ tell_address(struct kube_tell *t, const struct res_service *svc)
 	const char *note = kube_wanted_service_note(t->app->ipam, svc, &arena, &missing);
 
 	if (*note)
-		tell_event(t, &svc->obj, missing, missing ? "NoAddress" : "AddressAssigned", note);
+		kube_tell_event(
+		    t, &svc->obj, missing, missing ? "NoAddress" : "AddressAssigned", note);
 	arena_fini(&arena);
 }
 
@@ -416,7 +417,7 @@ tell_conflict(struct kube_tell *t, struct pool_row *p, const struct res_object *
 	if (info->conflicting != p->conflict) {
 		note = info->conflicting ? xasprintf("overlaps pool %s", info->conflicts_with)
 					 : xstrdup("overlaps no other pool any more");
-		tell_event(t, o, info->conflicting,
+		kube_tell_event(t, o, info->conflicting,
 		    info->conflicting ? "PoolConflict" : "PoolResolved", note);
 		free(note);
 	}

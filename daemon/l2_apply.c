@@ -1,23 +1,30 @@
 /*
- * daemon/l2_apply.c: makes the layer 2 announcements follow the store and our devices.  What is wanted
- * stands in l2_wanted.c; here it is carried into l2/, and shown.
+ * daemon/l2_apply.c: makes the layer 2 announcements follow the store, our devices and the other nodes.
+ * Who shall have an address stands in l2_wanted.c; whether this node may have it now, in cluster/; what
+ * it has is carried into l2/.  See l2_side.h.
  *
  * The whole is worked out anew for each burst of changes: the owner of one address depends on all
  * others.  Without a policy nothing is worked out.
  */
-#include "daemon/app.h"
+#include "daemon/l2_side.h"
 
-#include "daemon/l2_wanted.h"
-#include "daemon/show.h"
+#include "daemon/kube_apply.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
-#include <jansson.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SOON_MS 20 /* changes of a burst come in several turns */
 #define SHARE 10
+#define BEAT_MS 1000
+#define LEAVE_MS 1000
+/* What nothing urges to move waits until the nodes know each other so long, and then goes a fiftieth a
+ * second, one at least. */
+#define SETTLED_MS 10000
+#define MOVES_SHARE 50
+#define ADOPT_MAX 65536
 
 /* ---- what is wanted ---- */
 
@@ -51,86 +58,208 @@ take_device(void *arg, const struct l2_seen_device *d)
 	return true;
 }
 
+bool
+l2_apply_devices(
+    struct app *app, struct arena *arena, const struct l2_seen_device **devices, size_t *nr)
+{
+	struct device_list list = { .arena = arena };
+
+	if (!app->l2 || !l2_devices_each(app->l2, take_device, &list))
+		return false;
+	*devices = list.v;
+	*nr = list.nr;
+	return true;
+}
+
 static size_t
 lb_addrs(void *arg, const struct res_service *svc, struct arena *arena, const struct addr **out)
 {
-	return app_service_addrs(arg, svc, arena, out);
+	return app_service_addrs(((struct l2_side *)arg)->app, svc, arena, out);
 }
 
-/* False: the devices are not known yet. */
-static bool
-work_out(struct app *app, const struct addr *explain, struct arena *arena, struct l2_wanted *out)
+static enum reason
+life(void *arg, const char *node)
 {
-	struct device_list devices = { .arena = arena };
-	struct l2_wanted_in in = { .store = app->store,
-		.node = app->node,
+	return l2_nodes_life(arg, node);
+}
+
+static bool
+devices_of(void *arg, const char *node, const struct l2_seen_device **devices, size_t *nr)
+{
+	return l2_nodes_devices(arg, node, devices, nr);
+}
+
+static const char *
+holder(void *arg, const struct addr *addr)
+{
+	return cluster_holder(((struct l2_side *)arg)->cluster, addr);
+}
+
+bool
+l2_apply_work_out(
+    struct l2_side *s, const struct addr *explain, struct arena *arena, struct l2_wanted *out)
+{
+	struct l2_wanted_in in = { .store = s->app->store,
+		.node = s->app->node,
 		.addrs = lb_addrs,
-		.arg = app,
+		.arg = s,
 		.explain = explain };
 	int err;
 
-	if (!l2_devices_each(app->l2, take_device, &devices))
+	if (!l2_apply_devices(s->app, arena, &in.devices, &in.nr_devices))
 		return false;
-	in.devices = devices.v;
-	in.nr_devices = devices.nr;
+	if (s->cluster) {
+		in.life = life;
+		in.devices_of = devices_of;
+		in.owner = holder;
+	}
 	err = l2_wanted(&in, arena, out);
 	if (err < 0)
 		log_error("l2-not-worked-out", LOG_ERR(-err));
 	return err == 0;
 }
 
-static int
-set_ours(struct app *app, const struct l2_wanted *want, struct arena *arena)
+/* ---- what is answered for ---- */
+
+static bool
+is_held(const struct l2_side *s, const struct l2_wanted_address *w)
 {
-	struct l2_address *ours = arena_new_n(arena, struct l2_address, want->nr_all + 1);
+	return s->cluster ? cluster_holds(s->cluster, &w->addr) : w->ours;
+}
+
+void
+l2_side_hold(struct l2_side *s)
+{
+	struct arena arena = { 0 };
+	struct l2_address *ours;
 	size_t nr = 0;
+	int err;
 
-	for (size_t i = 0; i < want->nr_all; i++) {
-		const struct l2_wanted_address *w = &want->all[i];
-
-		if (w->ours && w->nr_devices > 0)
-			ours[nr++] = (struct l2_address){
-				w->addr, w->devices, w->nr_devices, w->schedule
-			};
+	if (!s->app->l2)
+		return;
+	/* What an earlier process answers for goes on until it is known what shall be, unless this node
+	 * may hold nothing. */
+	if (!s->worked_out) {
+		if (s->adopted && cluster_nr_held(s->cluster) == 0 &&
+		    l2_set(s->app->l2, NULL, 0) < 0)
+			log_error("l2-not-set", LOG_U("addresses", 0));
+		return;
 	}
-	return l2_set(app->l2, ours, nr);
+	ours = arena_new_n(&arena, struct l2_address, s->want.nr_all + 1);
+	for (size_t i = 0; i < s->want.nr_all; i++) {
+		const struct l2_wanted_address *w = &s->want.all[i];
+
+		if (w->nr_devices > 0 && is_held(s, w))
+			ours[nr++] =
+			    (struct l2_address){ w->addr, w->devices, w->nr_devices, w->schedule };
+	}
+	err = l2_set(s->app->l2, ours, nr);
+	if (err < 0)
+		log_error("l2-not-set", LOG_U("addresses", nr), LOG_ERR(-err));
+	arena_fini(&arena);
+}
+
+/* May one that nothing urges come to us now? */
+static bool
+may_move(struct l2_side *s)
+{
+	if (s->move_tokens == 0)
+		return false;
+	s->move_tokens--;
+	return true;
+}
+
+static void
+fill_tokens(struct l2_side *s)
+{
+	const uint64_t now = loop_now_ms(s->app->loop);
+	const size_t share = s->want.nr_all / MOVES_SHARE;
+
+	if (cluster_settled_ms(s->cluster) < SETTLED_MS || now - s->tokens_ms < BEAT_MS)
+		return;
+	s->tokens_ms = now;
+	s->move_tokens = share ? share : 1;
+}
+
+static int
+want(struct l2_side *s)
+{
+	struct arena arena = { 0 };
+	struct cluster_want *list = arena_new_n(&arena, struct cluster_want, s->want.nr_all + 1);
+	int err;
+
+	fill_tokens(s);
+	s->luxuries = 0;
+	for (size_t i = 0; i < s->want.nr_all; i++) {
+		const struct l2_wanted_address *w = &s->want.all[i];
+		const bool held = cluster_holds(s->cluster, &w->addr);
+
+		list[i] = (struct cluster_want){ w->addr, w->owner, w->fit };
+		/* Its holder could go on: there is no hurry. */
+		if (w->ours && !held && *w->holder && !may_move(s)) {
+			list[i].owner = w->holder;
+			s->luxuries++;
+		}
+	}
+	err = cluster_want(s->cluster, list, s->want.nr_all);
+	arena_fini(&arena);
+	return err;
 }
 
 static void
 apply_due(void *arg)
 {
-	struct app *app = arg;
+	struct l2_side *s = arg;
+	struct app *app = s->app;
 	struct arena arena = { 0 };
-	struct l2_wanted want;
-	uint64_t begin = loop_now_us(app->loop);
+	struct l2_wanted out;
+	const uint64_t begin = loop_now_us(app->loop);
 	int err = 0;
 
 	/* Before a source is in sync nothing is known to be gone: what an earlier process answers
 	 * for goes on. */
 	if (!app->l2 || app->stopping || !store_is_synced(app->store))
 		return;
-	if (work_out(app, NULL, &arena, &want))
-		err = set_ours(app, &want, &arena);
+	l2_nodes_follow(s);
+	if (l2_apply_work_out(s, NULL, &arena, &out)) {
+		arena_fini(&s->arena);
+		s->arena = arena;
+		s->want = out;
+		s->worked_out = true;
+		if (s->cluster)
+			err = want(s);
+		l2_side_hold(s); /* devices and schedules may be others */
+	} else {
+		arena_fini(&arena);
+	}
 	if (err < 0)
-		log_error("l2-not-set", LOG_ERR(-err));
-	arena_fini(&arena);
+		log_error("l2-not-wanted", LOG_ERR(-err));
 	/* However often things change, a tenth of the time is enough for this. */
-	app->l2_rest_ms = (loop_now_us(app->loop) - begin) * (SHARE - 1) / 1000;
-	app->l2_done_ms = loop_now_ms(app->loop);
+	s->rest_ms = (loop_now_us(app->loop) - begin) * (SHARE - 1) / 1000;
+	s->done_ms = loop_now_ms(app->loop);
+}
+
+void
+l2_side_soon(struct l2_side *s, bool urgent)
+{
+	uint64_t since, wait = urgent ? 0 : SOON_MS;
+
+	if (!s->app->l2 || (timer_is_running(&s->soon) && timer_left_ms(&s->soon) <= wait))
+		return;
+	since = loop_now_ms(s->app->loop) - s->done_ms;
+	if (since < s->rest_ms && s->rest_ms - since > wait)
+		wait = s->rest_ms - since;
+	timer_set(&s->soon, wait);
 }
 
 void
 l2_apply_soon(struct app *app)
 {
-	uint64_t since, wait = SOON_MS;
-
-	if (!app->l2 || timer_is_running(&app->l2_soon))
-		return;
-	since = loop_now_ms(app->loop) - app->l2_done_ms;
-	if (since < app->l2_rest_ms && app->l2_rest_ms - since > wait)
-		wait = app->l2_rest_ms - since;
-	timer_set(&app->l2_soon, wait);
+	if (app->l2_side)
+		l2_side_soon(app->l2_side, false);
 }
+
+/* ---- what changed ---- */
 
 /* Endpoints count only where the policy is Local. */
 static bool
@@ -182,160 +311,168 @@ l2_apply_changes(struct app *app, const struct store_change *changes, size_t nr)
 static void
 on_devices(void *arg)
 {
-	l2_apply_soon(arg);
+	struct l2_side *s = arg;
+
+	s->notes_stale = true;
+	l2_side_soon(s, true);
+}
+
+static void
+on_alarm(void *arg, const struct l2_alarm *a)
+{
+	l2_show_alarm(arg, a);
+}
+
+/* ---- the term ---- */
+
+static bool
+count_others(void *arg, const struct cluster_seen *seen)
+{
+	*(size_t *)arg += !seen->self && seen->life != CLUSTER_UNHEARD;
+	return true;
+}
+
+/*
+ * Without its daemon a node answers on for so long, and the others let it.  Where there are no others it
+ * answers for ever.
+ */
+static void
+renew_term(struct l2_side *s)
+{
+	size_t others = 0;
+
+	if (!s->cluster || !s->app->l2)
+		return;
+	cluster_each(s->cluster, count_others, &others);
+	s->met_others |= others > 0;
+	l2_term(
+	    s->app->l2, s->met_others ? store_config(s->app->store)->l2.come_back_s * 1000ULL : 0);
+}
+
+static void
+beat(void *arg)
+{
+	struct l2_side *s = arg;
+
+	timer_set(&s->beat, BEAT_MS);
+	if (!s->app->l2)
+		return;
+	renew_term(s);
+	if (!s->cluster)
+		return;
+	if (s->leases && s->nr_up > 0)
+		cluster_api(s->cluster, kube_http_reachable(kube_apply_http(s->app)));
+	else
+		l2_lease_ask(s->leases);
+	l2_lease_look(s->leases);
+	if (cluster_settled_ms(s->cluster) >= SETTLED_MS && s->luxuries > 0)
+		l2_side_soon(s, false);
+}
+
+/* ---- life ---- */
+
+static void
+adopt(struct l2_side *s)
+{
+	struct addr *list = mem_calloc(ADOPT_MAX, sizeof(*list));
+	const size_t nr = list ? l2_adopted(s->app->l2, list, ADOPT_MAX) : 0;
+	int err = nr > 0 ? cluster_adopt(s->cluster, list, nr) : 0;
+
+	s->adopted = nr > 0;
+	/* What lies there with a term that is over is others' now, and a new term must not wake it. */
+	if (nr == 0)
+		err = l2_set(s->app->l2, NULL, 0);
+	if (err < 0)
+		log_error("l2-not-adopted", LOG_ERR(-err));
+	mem_free(list);
 }
 
 void
 l2_apply_init(struct app *app)
 {
-	const struct l2_ops ops = { .devices = on_devices };
+	const struct l2_ops ops = { .devices = on_devices, .alarm = on_alarm };
+	struct l2_side *s = xnew(struct l2_side);
 	int err = 0;
 
-	timer_init(&app->l2_soon, app->loop, apply_due, app);
-	app->l2 = l2_new(app->loop, app->pin_path, &ops, app, &err);
-	if (!app->l2)
+	s->app = app;
+	app->l2_side = s;
+	timer_init(&s->soon, app->loop, apply_due, s);
+	timer_init(&s->beat, app->loop, beat, s);
+	app->l2 = l2_new(app->loop, app->pin_path, &ops, s, &err);
+	if (!app->l2) {
 		log_error("l2-off", LOG_ERR(-err));
+		return;
+	}
+	l2_nodes_init(s);
+	if (s->cluster) {
+		adopt(s);
+		if (kube_apply_http(app))
+			s->leases = l2_lease_new(s);
+	}
+	timer_set(&s->beat, 0);
 	l2_apply_soon(app);
 }
 
 void
 l2_apply_fini(struct app *app)
 {
-	if (!app->l2)
+	struct l2_side *s = app->l2_side;
+
+	if (!s)
 		return;
-	timer_stop(&app->l2_soon);
-	if (app->removing)
+	timer_stop(&s->soon);
+	timer_stop(&s->beat);
+	if (app->l2)
+		l2_probe_cancel(app->l2, s);
+	l2_lease_free(s->leases);
+	l2_nodes_fini(s);
+	if (app->l2 && app->removing)
 		l2_remove(app->l2);
 	l2_free(app->l2);
 	app->l2 = NULL;
+	arena_fini(&s->arena);
+	app->l2_side = NULL;
+	free(s);
 }
 
-/* ---- what people are shown ---- */
+/* ---- going ---- */
 
 static void
-put_mac(json_t *o, const char *key, const uint8_t mac[6])
+left(void *arg)
 {
-	char text[18];
+	struct l2_side *s = arg;
 
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-	    mac[3], mac[4], mac[5]);
-	json_object_set_new(o, key, json_string(text));
+	s->leaving = false;
+	log_info("l2-handed-over", LOG_U("left", cluster_nr_held(s->cluster)));
+	app_stopped(s->app);
 }
 
-static void
-put_age(const struct app *app, json_t *o, const char *key, time_t when)
+bool
+l2_apply_leave(struct app *app)
 {
-	if (when)
-		json_object_set_new(o, key, json_integer(loop_wall(app->loop) - when));
-}
+	struct l2_side *s = app->l2_side;
 
-struct showing {
-	struct app *app;
-	json_t *list;
-	const struct l2_wanted_address *w;
-};
-
-static json_t *
-row(const struct l2_wanted_address *w, const char *device)
-{
-	char text[ADDR_STRLEN];
-	json_t *services = json_array();
-
-	for (size_t i = 0; i < w->nr_services; i++)
-		json_array_append_new(services, json_string(w->services[i]));
-	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "ip",
-	    addr_format(&w->addr, text, sizeof(text)), "interface", device, "holder", w->owner,
-	    "service", w->nr_services ? w->services[0] : "", "services", services);
-}
-
-/* An address of ours on one of our devices. */
-static bool
-show_seen(void *arg, const struct l2_seen *seen)
-{
-	struct showing *s = arg;
-	json_t *o;
-
-	if (!addr_eq(&seen->addr, &s->w->addr))
-		return true;
-	o = row(s->w, seen->device);
-	json_object_set_new(o, "answering", json_boolean(seen->answering));
-	if (seen->why[0])
-		json_object_set_new(o, "message", json_string(seen->why));
-	put_age(s->app, o, "sinceSeconds", seen->since);
-	put_age(s->app, o, "announcedSeconds", seen->announced);
-	json_object_set_new(o, "answered", json_integer((json_int_t)seen->answered));
-	if (seen->alarmed) {
-		json_t *c = json_pack("{s:I, s:I}", "claims", (json_int_t)seen->claims[L2_CLAIMS],
-		    "probes", (json_int_t)seen->claims[L2_PROBES]);
-
-		put_mac(c, "mac", seen->foreign);
-		put_age(s->app, c, "seenSeconds", seen->alarmed);
-		json_object_set_new(o, "conflict", c);
-	}
-	json_array_append_new(s->list, o);
+	if (!s || !s->cluster || !app->l2 || cluster_nr_held(s->cluster) == 0)
+		return false;
+	s->leaving = true;
+	cluster_leave(s->cluster, LEAVE_MS, left, s);
 	return true;
 }
 
-static json_t *
-show_nodes(const struct l2_wanted_address *w)
+void
+l2_apply_drain(struct app *app, bool drained)
 {
-	json_t *list = json_array();
+	struct l2_side *s = app->l2_side;
 
-	for (size_t i = 0; i < w->nr_nodes; i++) {
-		const struct l2_wanted_node *n = &w->nodes[i];
-		bool fit = n->reason == REASON_SATISFIED;
-
-		json_array_append_new(list,
-		    json_pack("{s:s, s:b, s:i, s:s, s:s}", "node", n->name, "candidate", fit,
-			"preference", n->preference, "reason",
-			fit ? elect_why_name(n->why) : reason_name(n->reason), "message",
-			fit ? elect_why_sentence(n->why) : reason_text(n->reason)));
-	}
-	return list;
+	if (!s || !s->cluster || s->drained == drained)
+		return;
+	s->drained = drained;
+	cluster_drain(s->cluster, drained);
+	l2_side_soon(s, true);
 }
 
-json_t *
-show_l2(struct app *app, const struct addr *about)
+bool
+l2_apply_is_drained(const struct app *app)
 {
-	struct showing s = { .app = app, .list = json_array() };
-	json_t *addresses = json_array(), *counters = json_object();
-	struct arena arena = { 0 };
-	struct l2_wanted want = { 0 };
-	struct l2_info info = { .error = "" };
-	char text[ADDR_STRLEN];
-
-	if (app->l2) {
-		l2_info(app->l2, &info);
-		(void)work_out(app, about, &arena, &want);
-	}
-	for (size_t i = 0; i < want.nr_all; i++) {
-		const size_t had = json_array_size(s.list);
-
-		s.w = &want.all[i];
-		if (about && !addr_eq(about, &s.w->addr))
-			continue;
-		if (s.w->ours)
-			l2_each(app->l2, show_seen, &s);
-		if (json_array_size(s.list) == had) {
-			json_t *o = row(s.w, "");
-
-			json_object_set_new(o, "answering", json_false());
-			if (s.w->ours)
-				json_object_set_new(o, "message",
-				    json_string(
-					"No interface of this node is one of the policy's."));
-			json_array_append_new(s.list, o);
-		}
-		if (about)
-			json_array_append_new(addresses,
-			    json_pack("{s:s, s:s, s:o}", "ip",
-				addr_format(about, text, sizeof(text)), "holder", s.w->owner,
-				"nodes", show_nodes(s.w)));
-	}
-	for (unsigned i = 0; app->l2 && info.loaded && i < L2_NR_COUNTS; i++)
-		json_object_set_new(
-		    counters, l2_counter_name(i), json_integer((json_int_t)l2_counter(app->l2, i)));
-	arena_fini(&arena);
-	return json_pack("{s:o, s:[], s:o, s:o, s:s}", "announcements", s.list, "leases",
-	    "addresses", addresses, "counters", counters, "error", info.error);
+	return app->l2_side && app->l2_side->drained;
 }

@@ -324,7 +324,7 @@ announce_service(struct app *app, const char *ns, const char *name)
 		struct bgp_announce *list = NULL;
 		size_t nr = 0;
 
-		if (svc)
+		if (svc && app->drain != APP_WITHDRAWN)
 			nr = bgp_wanted_service(
 			    inst, app->store, app->node, svc, lb, nr_lb, &arena, &list);
 		originate(app, inst->name, owner, list, nr);
@@ -379,13 +379,25 @@ reconcile_sessions(struct app *app)
 	struct bgp_plan *old = app->plan;
 	int err;
 
-	app->plan = bgp_plan_new(app->store, app->node, link_addr, NULL);
+	app->plan =
+	    bgp_plan_new(app->store, app->node, app->drain != APP_NOT_DRAINED, link_addr, NULL);
 	log_notices(old, app->plan);
 	err = bgp_apply(app->bgp, &app->plan->conf);
 	if (err < 0)
 		log_error("bgp-listen-failed", LOG_ERR(err));
 	bfd_apply_peers(app);
 	bgp_plan_free(old);
+}
+
+void
+reconcile_drain(struct app *app)
+{
+	struct res_object *o;
+
+	if (!app->plan)
+		return;
+	reconcile_sessions(app);
+	store_for_each(app->store, RES_SERVICE, o) announce_service(app, o->meta.ns, o->meta.name);
 }
 
 /* Sessions first: their packets are under way while addresses and routes are worked out.  Nothing is

@@ -1,7 +1,7 @@
 # daemon/: herald itself.  main.c is the program, the rest an archive that tests can link.
 ROOMS += daemon
 daemon_SRC := $(filter-out daemon/main.c,$(wildcard daemon/*.c))
-daemon_USES = kube resource bgpd bfd ipam fib datapath podipam l2 lib
+daemon_USES = kube resource bgpd bfd ipam fib datapath podipam l2 cluster lib
 daemon_LIBS = $(JANSSON_LIBS) $(LIBEVENT_EXTRA_LIBS) $(LIBCAP_NG_LIBS)
 
 PROGRAMS += $(if $(wildcard daemon/main.c),herald)

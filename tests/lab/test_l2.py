@@ -229,10 +229,14 @@ def test_without_a_policy_nobody_answers(world):
 
 def test_a_link_that_comes_up_again_is_answered_on(world):
     holder = world.holder()
+    other = next(n for n in SEGMENT if n != holder)
+    routes = world.ns[holder].run("ip", "route", "show", "dev", "eth1").splitlines()
     world.ns[holder].ip("link set eth1 down")
-    until(lambda: not world.arping("-c", "1", "-w", "1"), what="silence")
+    until(lambda: world.arping("-c", "1", "-w", "1") == [world.macs[other]], 20, "the other node")
     world.ns[holder].ip("link set eth1 up")
-    until(lambda: world.arping("-c", "1", "-w", "1") == [world.macs[holder]], what="an answer")
+    world.ns[holder].ip(*(f"route add {r} dev eth1" for r in routes if " via " in f" {r}"))
+    world.edit("l2-policy.yaml", "- k8s-w0", f"- k8s-w0\n          - {other}")
+    until(lambda: world.arping("-c", "1", "-w", "1") == [world.macs[holder]], 20, "an answer")
 
 
 def test_shutdown_takes_everything_out(world):
@@ -240,5 +244,6 @@ def test_shutdown_takes_everything_out(world):
     h = world.heralds[holder]
     h.ctl("shutdown")
     until(lambda: not h.daemon.running(), what="the end")
-    assert not world.arping("-c", "1", "-w", "1")
     assert not os.path.exists(f"{h.pin_path}/l2")
+    other = next(n for n in SEGMENT if n != holder)
+    until(lambda: world.arping("-c", "2", "-b") == [world.macs[other]] * 2, 20, "the other alone")

@@ -71,6 +71,13 @@ const struct command commands[] = {
 	{ { "l2" }, "[ADDRESS]", "Show who answers for which address by ARP and neighbour discovery",
 	  "With an address, also why each node does or does not.",
 	  0, 1, COMMAND_ASK, render_l2 },
+	{ { "drain" }, "[--wait SECONDS]", "Take this node out of the way without losing a packet",
+	  "BGP peers are asked to take other paths (GRACEFUL_SHUTDOWN); after 10 s, or SECONDS, Services\n"
+	  "are withdrawn; other nodes take its layer 2 addresses. PodCIDRs stay announced. It lasts until\n"
+	  "undrain, or until the daemon ends.",
+	  0, 2, COMMAND_ASK, NULL },
+	{ { "undrain" }, "", "Let this node take part again", NULL,
+	  0, 0, COMMAND_ASK, NULL },
 	{ { "routes" }, "", "Show the kernel routes that Herald installed", NULL,
 	  0, 0, COMMAND_ASK, render_routes },
 	{ { "log" }, "[[SUBSYSTEM] LEVEL]", "Show or change what is logged, room by room",

@@ -57,6 +57,44 @@ put_nodes(const json_t *list, struct buf *out)
 	}
 }
 
+/* What this node thinks of the others. */
+static void
+put_members(const json_t *list, struct buf *out)
+{
+	static const char *const head[] = { "NODE", "STATE", "FOR", "HEARD", "HOLDS", "BFD",
+		"WATCHED BY", NULL };
+	struct text_table *t;
+	const json_t *m, *w;
+	size_t i, k;
+	char age[24];
+
+	if (json_array_size(list) < 2)
+		return;
+	t = text_table_new(head);
+	json_array_foreach(list, i, m)
+	{
+		struct buf names;
+
+		buf_init(&names, 1 << 16);
+		json_array_foreach(json_object_get(m, "watchers"), k, w) buf_printf(
+		    &names, "%s%s", k ? ", " : "", json_is_string(w) ? json_string_value(w) : "");
+		text_cell(t, answer_str(m, "node"));
+		text_cell(t, answer_str(m, "state"));
+		text_cell(t, answer_age(m, "sinceSeconds", age, sizeof(age)));
+		text_cell(t, answer_age(m, "heardSeconds", age, sizeof(age)));
+		text_cellf(t, "%lld", (long long)answer_int(m, "holds"));
+		text_cell(t,
+		    !answer_is(m, "watched")	    ? ""
+			: answer_is(m, "watchedUp") ? "up"
+						    : "down");
+		text_cell(t, buf_text(&names));
+		buf_fini(&names);
+	}
+	buf_puts(out, "\n");
+	text_table_print(t, out);
+	text_table_free(t);
+}
+
 void
 render_l2(const json_t *data, struct buf *out)
 {
@@ -90,7 +128,14 @@ render_l2(const json_t *data, struct buf *out)
 	text_table_print(t, out);
 	text_table_free(t);
 	put_nodes(json_object_get(data, "addresses"), out);
+	put_members(json_object_get(data, "nodes"), out);
 	put_notes(list, out);
+	if (answer_is(data, "drained"))
+		buf_puts(out, "\nThis node is drained: it takes no addresses.\n");
+	if (answer_is(data, "cutOff"))
+		buf_puts(out,
+		    "\nThis node hears neither other nodes nor the API server: it answers "
+		    "for nothing.\n");
 	if (*answer_str(data, "error"))
 		buf_printf(out, "\n%s\n", answer_str(data, "error"));
 }

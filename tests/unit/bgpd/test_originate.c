@@ -185,6 +185,33 @@ START_TEST(export_rules_tell_sources_apart)
 }
 END_TEST
 
+/* RFC 8326: peers are asked to leave, by the community and inside by the preference, and no more. */
+START_TEST(graceful_shutdown)
+{
+	struct bgp_announce a = kit_own("10.1.0.0/16");
+	struct kit_conf c[2];
+
+	want("o", &a, 1);
+	kit_add(k, 1, false);
+	kit_run(k);
+	for (unsigned i = 0; i < 2; i++) {
+		kit_conf_init(&c[i], i);
+		c[i].conf.graceful_shutdown = true;
+		kit_conf(k, i, &c[i]);
+	}
+	kit_run(k);
+	ck_assert_str_eq(kit_told(k, 0, "10.1.0.0/16"), "igp||10.0.0.100|lp 0|65535:0");
+	ck_assert_str_eq(kit_told(k, 1, "10.1.0.0/16"), "igp|65000|10.0.0.100|65535:0");
+	ck_assert_uint_eq(k->peers[0].withdrawn, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		kit_conf_init(&c[i], i);
+		kit_conf(k, i, &c[i]);
+	}
+	kit_run(k);
+	ck_assert_str_eq(kit_told(k, 0, "10.1.0.0/16"), "igp||10.0.0.100|lp 100");
+}
+END_TEST
+
 /* Every allocation of a call fails once: the call says so and changes nothing, or it works. */
 START_TEST(memory_runs_out)
 {
@@ -242,6 +269,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, an_owner_may_say_a_prefix_twice);
 	tcase_add_test(tc, each_audience_hears_its_own);
 	tcase_add_test(tc, export_rules_tell_sources_apart);
+	tcase_add_test(tc, graceful_shutdown);
 	tcase_add_test(tc, memory_runs_out);
 	suite_add_tcase(s, tc);
 }

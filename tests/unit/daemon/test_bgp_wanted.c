@@ -34,7 +34,7 @@ static void
 make_plan(const char *node)
 {
 	bgp_plan_free(plan);
-	plan = bgp_plan_new(f.store, node, NULL, NULL);
+	plan = bgp_plan_new(f.store, node, false, NULL, NULL);
 }
 
 static void
@@ -426,6 +426,17 @@ START_TEST(import_rules_of_the_configuration_are_for_peers_without_their_own)
 }
 END_TEST
 
+START_TEST(a_drained_node_asks_all_peers_to_leave)
+{
+	load_reference();
+	make_plan("k8s-w1");
+	ck_assert(!plan->conf.instances[0].peers[0].graceful_shutdown);
+	bgp_plan_free(plan);
+	plan = bgp_plan_new(f.store, "k8s-w1", true, NULL, NULL);
+	ck_assert(plan->conf.instances[0].peers[0].graceful_shutdown);
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -450,6 +461,7 @@ add_tests(Suite *s)
 	tcase_add_test(t, an_override_wins_for_its_node_only);
 	tcase_add_test(t, two_cluster_configs_on_a_node_the_first_has_it);
 	tcase_add_test(t, import_rules_of_the_configuration_are_for_peers_without_their_own);
+	tcase_add_test(t, a_drained_node_asks_all_peers_to_leave);
 	suite_add_tcase(s, t);
 }
 
