@@ -83,9 +83,9 @@ VRRP = [
 ]
 
 
-def settle(scene):
+def settle(scene, timeout=60):
     """Until the same nodes answer for the same addresses for a while, one for each."""
-    scene.wait_owned(timeout=60)
+    scene.wait_owned(timeout=timeout)
     seen = [None, 0.0]
 
     def quiet():
@@ -93,7 +93,7 @@ def settle(scene):
         if now != seen[0] or any(len(who) != 1 for who in now.values()):
             seen[:] = now, time.monotonic()
         return time.monotonic() > seen[1] + REST_S
-    until(quiet, 60, lambda: f"the addresses stay where they are: {scene.owners()}\n{scene.told()}",
+    until(quiet, timeout, lambda: f"the addresses stay where they are: {scene.owners()}\n{scene.told()}",
           0.2)
 
 

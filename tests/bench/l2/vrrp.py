@@ -38,7 +38,7 @@ class Vrrp(Lan):
                 f.write(self._config(name, dealt))
             self.daemons[name] = Daemon(
                 lab, self.ns[name],
-                ["keepalived", "--dont-fork", "--log-console", "--log-detail", "--vrrp",
+                ["keepalived", "--dont-fork", "--log-console", "--vrrp",
                  "--use-file", f"{base}/keepalived.conf", "--pid", f"{base}/pid",
                  "--vrrp_pid", f"{base}/vrrp.pid"], f"{base}/keepalived.log")
 

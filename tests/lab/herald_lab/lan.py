@@ -107,6 +107,14 @@ class Lan:
             self.ns[name].ip(f"route add 10.78.0.0/16 via {ROUTER4}")
         self.names.append("far")
 
+    def second(self, name):
+        """One more cable from this node to the switch, eth2; who() calls it "n1 eth2"."""
+        ns, i = self.ns[name], name[1:]
+        link(ns, "eth2", self.switch, f"{name}b")
+        self.switch.ip(f"link set {name}b master br0")
+        ns.addr("eth2", f"10.77.0.10{i}/16", f"fd77::10{i}/64")
+        self.macs[self.mac(ns, "eth2")] = f"{name} eth2"
+
     @staticmethod
     def mac(ns, dev):
         return re.search(r"link/ether (\S+)", ns.run("ip", "link", "show", dev)).group(1)
