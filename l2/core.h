@@ -31,14 +31,13 @@ struct item {
 	unsigned ifindex; /* stands in the map; 0: does not */
 	uint32_t ups;	  /* of its device, when it was announced from the beginning */
 	uint16_t left;	  /* announcements of its schedule */
-	bool due;	  /* it is queued for its schedule */
-	bool defend;	  /* and, or, for RFC 5227's defence */
+	bool due;	  /* it is queued for its schedule; else for RFC 5227's defence */
 	bool listens;	  /* to its group; asked at least */
 	int err;	  /* why it could not be put into the map */
 	int listen_err;	  /* nor listen to its group */
 	uint64_t since;
 	time_t announced, alarmed;
-	uint64_t began_ms;
+	uint64_t began_ns;   /* CLOCK_BOOTTIME */
 	uint64_t claimed_ms; /* the last conflict; 0: none */
 	struct l2_event claimed;
 	uint8_t foreign[6];
@@ -116,10 +115,10 @@ void item_listen(struct item *, const struct device *);
 void item_schedule(struct item *, const struct l2_schedule *);
 void item_announce(struct item *, const struct device *); /* from the beginning */
 /*
- * Another one speaks for the address.  While it changes hands between nodes the old holder and the
- * new one overlap for a moment, and a defence of the old one would turn everybody back to it.  So a
- * claim counts when the address is still ours a little later, and was a little before;
- * l2_claimed() is then called.
+ * Another one speaks for the address.  When an address changes hands the old holder stops before the
+ * new one begins, but nodes that did not hear of each other may both hold it until they do, and then a
+ * defence of who gives way would turn everybody to it.  So a claim counts when the address is still
+ * ours a little later; l2_claimed() is then called.
  */
 void item_claimed(struct item *, const struct l2_event *);
 void l2_claimed(struct l2 *, struct item *);

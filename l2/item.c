@@ -13,7 +13,11 @@
 #define COUNT 3			 /* RFC 4861 10: MAX_NEIGHBOR_ADVERTISEMENT */
 #define INTERVAL_MS 1000	 /* RFC 4861 10: RETRANS_TIMER, the least between those */
 #define DEFEND_INTERVAL_MS 10000 /* RFC 5227 1.1 */
-#define HANDOVER_MS 250		 /* in which two nodes may have one address */
+/* The old holder stops before the new one begins; what it said last may still be on its way. */
+#define BEGIN_NS 50000000u
+/* In which nodes that have come to hold one address both, as after a cut link, agree on one: were the
+ * defence of the other the last word, everybody would turn to who stops then. */
+#define AGREE_MS 250
 
 static struct item *
 item_of(struct announce_job *job)
@@ -74,7 +78,7 @@ item_frames(void *arg, struct announce_job *job, struct announce_frame *f, unsig
 
 	if (it->due)
 		announce_next(it);
-	it->due = it->defend = false;
+	it->due = false;
 	if (!dev || it->ifindex != dev->l.ifindex || !dev->l.running ||
 	    (l2->until_ns && l2_boot_ns() >= l2->until_ns))
 		return 0;
@@ -116,10 +120,16 @@ claim_counts(void *arg)
 void
 item_claimed(struct item *it, const struct l2_event *e)
 {
-	if (loop_now_ms(it->l2->loop) - it->began_ms < HANDOVER_MS || timer_is_running(&it->claim))
+	struct l2_entry entry;
+
+	if (timer_is_running(&it->claim))
+		return;
+	/* When it was heard, not when we came to read of it. */
+	if (answer_get(&it->l2->answer, &e->key, &entry) &&
+	    entry.told_ns[e->claim] < it->began_ns + BEGIN_NS)
 		return;
 	it->claimed = *e;
-	timer_set(&it->claim, HANDOVER_MS);
+	timer_set(&it->claim, AGREE_MS);
 }
 
 void
@@ -131,7 +141,6 @@ item_defend(struct item *it)
 	it->claimed_ms = now;
 	if (recent)
 		return;
-	it->defend = true;
 	announcer_add(it->l2->announcer, &it->job);
 }
 
@@ -318,7 +327,7 @@ item_write(struct item *it, const struct device *dev)
 	it->since = since;
 	if (!fresh)
 		return;
-	it->began_ms = loop_now_ms(it->l2->loop);
+	it->began_ns = l2_boot_ns();
 	if (l2_may_tell(it->l2))
 		log_info("l2-answering", LOG_S("address", addr_str(&it->addr)),
 		    LOG_S("device", it->device));

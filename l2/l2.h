@@ -69,8 +69,9 @@ int l2_remove_pinned(const char *pin_path);
 
 /*
  * All that this node answers for; copied.  What is not wanted any more is not answered from this call
- * on, and nothing more is said of it; what is new is answered at once, or as soon as its device is
- * there, and then announced.  The same again costs a comparison.  -EINVAL: not a unicast address, or a name that no
+ * on, and nothing more is said of it; what is new is answered at once (very many within a few turns
+ * of the loop), or as soon as its device is there, and then announced.  The same again costs a
+ * comparison, most of all when it is in order.  -EINVAL: not a unicast address, or a name that no
  * device can have; -E2BIG: more than 65536 pairs; -ENOMEM; nothing changed then.
  */
 int l2_set(struct l2 *, const struct l2_address *, size_t nr) __attribute__((warn_unused_result));
@@ -78,14 +79,19 @@ int l2_set(struct l2 *, const struct l2_address *, size_t nr) __attribute__((war
 /*
  * For how long, from now, this node may answer: when @ms have gone by without another call the
  * program itself stops, though this process hang or be gone.  0, as it is without a call: no end.
+ * Call it before l2_adopted() and l2_set(): until then the term of an earlier process goes on, and what
+ * that let run out before is taken out, not given more time.
  */
 void l2_term(struct l2 *, uint64_t ms);
 
 /*
  * Is an address in use on its devices?  Three ARP probes (RFC 5227 2.1.1) or solicitations of
- * duplicate address detection (RFC 4862 5.4.2) within L2_PROBE_MS; the schedules are not looked at.  @done is called once for each
- * address, never from here: !known when none of its devices is there and carries.  Of an address that this node answers for
- * itself it says whether somebody else does too.  Our own MAC addresses are nobody.  Copied; -EINVAL and -E2BIG as l2_set(),
+ * duplicate address detection (RFC 4862 5.4.2), 40 ms apart, and who answers, claims it or probes for
+ * it too is told at once; nobody: after L2_PROBE_MS, for a thousand at a time after some 50 ms more.
+ * The schedules are not looked at.  @done is called once for each address, never from here: !known
+ * when none of its devices is there and carries, or it would not take the questions.  Of an address
+ * that this node answers for itself it says whether somebody else does too.  Our own MAC addresses
+ * are nobody.  @done may call anything here but l2_free().  Copied; -EINVAL and -E2BIG as l2_set(),
  * -ENOMEM; nothing is probed then.
  */
 #define L2_PROBE_MS 150
@@ -102,8 +108,9 @@ int l2_probe(struct l2 *, const struct l2_address *, size_t nr,
 void l2_probe_cancel(struct l2 *, void *arg);
 
 /*
- * The addresses that an earlier process answered for and that are still answered: in the map, the term
- * not over.  Until l2_set().  How many there are, though no more than @max are written; each once.
+ * The addresses that an earlier process answered for and that are still answered: in the map, on a
+ * device with the program, the term not over.  Until l2_set().  How many there are, though no more
+ * than @max are written; each once, in order.
  */
 size_t l2_adopted(struct l2 *, struct addr *out, size_t max);
 
