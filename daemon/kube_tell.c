@@ -206,12 +206,11 @@ static void
 tell_address(struct kube_tell *t, const struct res_service *svc)
 {
 	struct arena arena = { 0 };
-	bool missing;
-	const char *note = kube_wanted_service_note(t->app->ipam, svc, &arena, &missing);
+	const char *event;
+	const char *note = kube_wanted_service_note(t->app->ipam, svc, &arena, &event);
 
 	if (*note)
-		kube_tell_event(
-		    t, &svc->obj, missing, missing ? "NoAddress" : "AddressAssigned", note);
+		kube_tell_event(t, &svc->obj, strcmp(event, "AddressAssigned") != 0, event, note);
 	arena_fini(&arena);
 }
 

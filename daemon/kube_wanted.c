@@ -164,30 +164,64 @@ is_ingress(const struct res_service *svc, const struct holding *h)
 	return true;
 }
 
+/* Why the first want that got nothing did not: which rule, and who is in the way. */
 static const char *
-note_of(const struct holding *h, struct arena *a)
+refusal_of(const struct ipam *ipam, const char *key, const struct holding *h, struct arena *a)
 {
+	const char *text = reason_text(h->info.reason);
+	struct ipam_alloc w;
+	size_t i = 0;
+
+	while (i < h->info.nr_wanted &&
+	    (ipam_claim_want(ipam, key, i, &w) < 0 || addr_is_set(&w.addr) ||
+		w.reason != h->info.reason))
+		i++;
+	if (i == h->info.nr_wanted)
+		return text;
+	if (addr_is_set(&w.requested))
+		text = arena_printf(a, "%s: %s", addr_str(&w.requested), text);
+	if (w.other)
+		text = arena_printf(a, "%s %s has it.", text, w.other);
+	if (w.detail != REASON_NONE)
+		text = arena_printf(a, "%s %s", text, reason_text(w.detail));
+	return text;
+}
+
+/* "192.0.2.0 from pool blue, 192.0.2.1 from pool red (pool-gone); There is no pool that ..." */
+static const char *
+note_of(const struct ipam *ipam, const struct res_service *svc, const struct holding *h,
+    struct arena *a)
+{
+	const char *key = arena_printf(a, "%s/%s", svc->obj.meta.ns, svc->obj.meta.name);
 	const char *text = "";
 
-	for (size_t i = 0; i < h->nr; i++)
+	for (size_t i = 0; i < h->nr; i++) {
 		text = arena_printf(a, "%s%s%s%s%s", text, i ? ", " : "", addr_str(&h->v[i].addr),
 		    *h->v[i].pool ? " from pool " : "", h->v[i].pool);
+		if (h->v[i].reason != REASON_SATISFIED)
+			text = arena_printf(a, "%s (%s)", text, reason_name(h->v[i].reason));
+	}
 	if (h->info.reason == REASON_SATISFIED)
 		return text;
-	return arena_printf(a, "%s%s%s", text, h->nr ? "; " : "", reason_text(h->info.reason));
+	return arena_printf(a, "%s%s%s", text, h->nr ? "; " : "", refusal_of(ipam, key, h, a));
 }
 
 const char *
 kube_wanted_service_note(
-    const struct ipam *ipam, const struct res_service *svc, struct arena *a, bool *missing)
+    const struct ipam *ipam, const struct res_service *svc, struct arena *a, const char **event)
 {
 	struct holding h;
 
-	*missing = true;
+	*event = "NoAddress";
 	if (!holding_of(ipam, svc, a, &h))
 		return "";
-	*missing = h.info.reason != REASON_SATISFIED;
-	return note_of(&h, a);
+	if (h.info.reason == REASON_SATISFIED)
+		*event = "AddressAssigned";
+	for (size_t i = 0; h.info.reason == REASON_SATISFIED && i < h.nr; i++)
+		if (h.v[i].reason != REASON_SATISFIED)
+			*event =
+			    h.v[i].reason == REASON_CONFLICTED ? "AddressConflict" : "AddressKept";
+	return note_of(ipam, svc, &h, a);
 }
 
 static json_t *
@@ -197,8 +231,8 @@ version_json(const char *version)
 }
 
 static json_t *
-status_of_ours(const struct res_service *svc, const char *version, time_t now,
-    const struct holding *h, struct arena *a)
+status_of_ours(const struct ipam *ipam, const struct res_service *svc, const char *version,
+    time_t now, const struct holding *h, struct arena *a)
 {
 	const bool good = h->info.reason == REASON_SATISFIED;
 	const bool carried = res_told_get(&svc->told, KUBE_SATISFIED_CILIUM) != NULL;
@@ -207,7 +241,7 @@ status_of_ours(const struct res_service *svc, const char *version, time_t now,
 		.type = KUBE_SATISFIED,
 		.status = good ? RES_TOLD_TRUE : RES_TOLD_FALSE,
 		.reason = reason_word(h->info.reason, word, sizeof(word)),
-		.message = note_of(h, a),
+		.message = note_of(ipam, svc, h, a),
 	};
 	struct told cilium = t;
 	json_t *list;
@@ -278,7 +312,7 @@ kube_wanted_service_status(const struct store *store, const struct ipam *ipam,
 	if (!service_is_managed(svc, &store_config(store)->kubernetes))
 		patch = status_of_former(store, svc, version);
 	else if (holding_of(ipam, svc, &arena, &h) && is_concerned(store, svc, &arena, &h))
-		patch = status_of_ours(svc, version, now, &h, &arena);
+		patch = status_of_ours(ipam, svc, version, now, &h, &arena);
 	arena_fini(&arena);
 	return patch;
 }

@@ -45,10 +45,10 @@ json_t *kube_wanted_service_pool(
  * write the status is all that is needed. */
 json_t *kube_wanted_service(const struct store *, const struct ipam *, const struct res_service *,
     const char *version, time_t now);
-/* What people are told of it: "192.0.2.1 from pool blue", or why there is none.  In @arena; *missing:
- * it lacks something. */
+/* What people are told of it: "192.0.2.1 from pool blue", or why there is none.  In @arena;
+ * *event: what kind of news that is. */
 const char *kube_wanted_service_note(
-    const struct ipam *, const struct res_service *, struct arena *, bool *missing);
+    const struct ipam *, const struct res_service *, struct arena *, const char **event);
 
 /* A merge patch of the status of a pool of the API, by who leads.  Conditions of others stay. */
 json_t *kube_wanted_pool_status(

@@ -349,10 +349,10 @@ render_ippools(const json_t *data, struct buf *out)
 			    answer_str(c, "range"), answer_str(c, "otherRange"),
 			    answer_str(c, "with"));
 	}
-	json_array_foreach(json_object_get(data, "notes"), i, p) buf_printf(out,
-	    "\n%s: %s; addresses held: %lld\n",
-	    *answer_str(p, "pool") ? answer_str(p, "pool") : "(no pool)", answer_str(p, "reason"),
-	    (long long)answer_int(p, "addresses"));
+	json_array_foreach(json_object_get(data, "notes"), i, p)
+	    buf_printf(out, "\n%s: %s; addresses held: %lld\n",
+		*answer_str(p, "pool") ? answer_str(p, "pool") : "(no pool)",
+		answer_str(p, "reason"), (long long)answer_int(p, "addresses"));
 }
 
 /* Addresses that nobody has and nobody gets yet. */

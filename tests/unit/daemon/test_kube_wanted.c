@@ -142,7 +142,7 @@ START_TEST(what_is_missing_is_told_with_its_reason)
 	    "{\"metadata\":{\"resourceVersion\":\"17\"},\"status\":{\"loadBalancer\":{\"ingress\":"
 	    "[]},\"conditions\":[{\"type\":\"heraldlb.io/IPAMRequestSatisfied\",\"status\":"
 	    "\"False\",\"reason\":\"outside_pool\",\"message\":"
-	    "\"The requested address is in no pool.\",\"lastTransitionTime\":"
+	    "\"198.51.100.1: The requested address is in no pool.\",\"lastTransitionTime\":"
 	    "\"2023-11-14T22:13:20Z\"}]}}");
 }
 END_TEST
