@@ -36,6 +36,8 @@ end_set(struct session *s, enum session_how how, const char *what, const char *d
 void
 session_end_tcp(struct session *s, const char *what, int err)
 {
+	if (s->end.how == SESSION_NO_END)
+		s->end.err = err;
 	end_set(s, SESSION_TCP, what, err ? strerror(-err) : "");
 }
 
@@ -61,6 +63,8 @@ session_end_note(
 	if (s->end.how != SESSION_NO_END)
 		return;
 	end_unwrap(&s->end, f);
+	if (how == SESSION_SENT && f->code == BGP_ERR_OPEN && f->subcode == BGP_OPEN_PEER_AS)
+		s->end.their_as = s->theirs.as;
 	bgp_fault_format(s->end.code, s->end.subcode, name, sizeof(name));
 	snprintf(what, sizeof(what), "%s %s%s", how == SESSION_SENT ? "sent" : "received", name,
 	    s->end.hard ? " (hard reset)" : "");

@@ -24,6 +24,8 @@ struct session_end {
 	enum session_how how;
 	uint8_t code, subcode; /* of the NOTIFICATION; of the inner one with .hard */
 	bool hard;	       /* RFC 8538 3: Cease/Hard Reset */
+	int err;	       /* of TCP: -errno, 0 when there is none */
+	uint32_t their_as;     /* that their OPEN had, when it was the wrong one */
 	char text[400];	       /* for people; "" when there was no end */
 };
 

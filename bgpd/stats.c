@@ -41,6 +41,13 @@ tell_peer(const struct peer *p, bool (*each)(void *arg, const struct bgp_peer_st
 		.state = s->state,
 		.held_down = peer_held_down(p),
 		.last_error = p->conf->held_down && !p->shut ? p->conf->held_down : p->last.text,
+		.end_errno = p->last.err,
+		.end_code = p->last.code,
+		.end_subcode = p->last.subcode,
+		.end_received = p->last.how == SESSION_RECEIVED,
+		.end_their_as = p->last.their_as,
+		.has_md5 = p->conf->md5_key != NULL,
+		.gtsm_hops = p->conf->gtsm_hops,
 		.up_ms = s->state == BGP_ESTABLISHED ? s->up_ms : 0,
 		.flaps = p->flaps,
 	};

@@ -22,6 +22,13 @@ struct bgp_peer_stats {
 	enum bgp_state state;
 	const char *held_down; /* why it stays in idle; NULL: it does not */
 	const char *last_error;
+	/* How the last session or attempt ended; code 0: not by a NOTIFICATION. */
+	int end_errno; /* of TCP, negative; 0 */
+	uint8_t end_code, end_subcode;
+	bool end_received;     /* the NOTIFICATION was theirs */
+	uint32_t end_their_as; /* the wrong one in their OPEN; 0: it was none */
+	bool has_md5;
+	uint8_t gtsm_hops;
 	uint64_t up_ms; /* since when it is established, by loop_now_ms(); 0: it is not */
 	unsigned flaps;
 	struct bgp_family_stats family[BGP_NR_FAMILIES];

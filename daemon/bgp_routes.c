@@ -95,19 +95,43 @@ struct candidate {
 	size_t nr_lb;
 };
 
+static bool
+is_for_service(const struct candidate *s, const struct res_bgp_advert *advert)
+{
+	return advert->type == RES_ADV_SERVICE && selector_selects(&advert->selector, &s->labels);
+}
+
+static enum res_traffic_policy
+policy_of(const struct candidate *s, enum res_service_addr type)
+{
+	return type == RES_SVC_ADDR_CLUSTER_IP ? s->svc->internal_policy : s->svc->external_policy;
+}
+
+/* May the address of this type go out, as far as the advertisement, which is for the Service, says? */
+static enum reason
+address_why(const struct candidate *s, const struct res_bgp_advert *advert,
+    enum res_service_addr type, const struct addr *addr)
+{
+	const struct service_backends *b = &s->backends[addr->family];
+
+	if (type == RES_SVC_ADDR_LOAD_BALANCER_IP && !is_of_pools(s->store, advert, addr))
+		return REASON_NOT_SELECTED;
+	return bgp_service_gate(
+	    policy_of(s, type), advert->no_endpoints, b->active, b->active_local);
+}
+
 static void
 add_address(struct collector *c, const struct candidate *s, const struct bgp_audience *audience,
     const struct res_bgp_advertisement *ad, const struct res_bgp_advert *advert,
-    enum res_traffic_policy policy, const struct addr *addr)
+    enum res_service_addr type, const struct addr *addr)
 {
-	const struct service_backends *b = &s->backends[addr->family];
+	const enum res_traffic_policy policy = policy_of(s, type);
 	const bool aggregated =
 	    addr->family == ADDR_V4 ? advert->has_aggregation_v4 : advert->has_aggregation_v6;
 	unsigned len = addr_bits((enum addr_family)addr->family);
 	struct prefix prefix;
 
-	if (bgp_service_gate(policy, advert->no_endpoints, b->active, b->active_local) !=
-	    REASON_SATISFIED)
+	if (address_why(s, advert, type, addr) != REASON_SATISFIED)
 		return;
 	/* Local is exact even when an aggregation is set: the others of the aggregate may have no
 	 * endpoint here.  Unless it is asked for, as MetalLB does it. */
@@ -123,7 +147,6 @@ add_addresses(struct collector *c, const struct candidate *s, const struct bgp_a
     enum res_service_addr type)
 {
 	const struct res_service *svc = s->svc;
-	enum res_traffic_policy policy = svc->external_policy;
 	const struct addr *list = NULL;
 	size_t nr = 0;
 
@@ -137,15 +160,12 @@ add_addresses(struct collector *c, const struct candidate *s, const struct bgp_a
 		nr = svc->external_ips.nr;
 		break;
 	case RES_SVC_ADDR_CLUSTER_IP:
-		policy = svc->internal_policy;
 		list = svc->cluster_ips.v;
 		nr = svc->type == RES_SVC_EXTERNAL_NAME ? 0 : svc->cluster_ips.nr;
 		break;
 	}
 	for (size_t i = 0; i < nr; i++)
-		if (type != RES_SVC_ADDR_LOAD_BALANCER_IP ||
-		    is_of_pools(s->store, advert, &list[i]))
-			add_address(c, s, audience, ad, advert, policy, &list[i]);
+		add_address(c, s, audience, ad, advert, type, &list[i]);
 }
 
 static void
@@ -157,8 +177,7 @@ add_service(struct collector *c, const struct candidate *s, const struct bgp_aud
 		for (size_t j = 0; j < ad->adverts.nr; j++) {
 			const struct res_bgp_advert *advert = &ad->adverts.v[j];
 
-			if (advert->type != RES_ADV_SERVICE ||
-			    !selector_selects(&advert->selector, &s->labels))
+			if (!is_for_service(s, advert))
 				continue;
 			for (size_t k = 0; k < advert->addresses.nr; k++)
 				add_addresses(c, s, audience, ad, advert, advert->addresses.v[k]);
@@ -188,6 +207,62 @@ bgp_wanted_service(const struct bgp_plan_instance *inst, const struct store *sto
 		add_service(&c, &s, &inst->audiences[i]);
 	*out = c.v;
 	return c.nr;
+}
+
+/* ---- why ---- */
+
+/* How far one advertisement lets it come: a later step is the better answer. */
+static struct bgp_why
+advert_why(const struct candidate *s, const struct res_bgp_advertisement *ad,
+    const struct res_bgp_advert *advert, enum res_service_addr type, const struct addr *addr,
+    unsigned *step)
+{
+	struct bgp_why why = { REASON_NOT_SELECTED, ad->obj.meta.name,
+		"spec.advertisements[].selector" };
+	bool listed = false;
+
+	*step = 1;
+	if (!is_for_service(s, advert))
+		return why;
+	for (size_t k = 0; k < advert->addresses.nr; k++)
+		listed |= advert->addresses.v[k] == type;
+	*step = 2;
+	why.reason = REASON_ADDRESS_TYPE_NOT_ADVERTISED;
+	why.field = "spec.advertisements[].service.addresses";
+	if (!listed)
+		return why;
+	why.reason = address_why(s, advert, type, addr);
+	*step = why.reason == REASON_NOT_SELECTED ? 3 : why.reason == REASON_SATISFIED ? 5 : 4;
+	why.field = *step == 3 ? "spec.advertisements[].service.ipPools" : "";
+	return why;
+}
+
+struct bgp_why
+bgp_wanted_why(const struct bgp_audience *audience, const struct store *store, const char *node,
+    const struct res_service *svc, enum res_service_addr type, const struct addr *addr)
+{
+	const struct candidate s = {
+		.svc = svc,
+		.labels = label_view_service(&svc->obj),
+		.store = store,
+		.backends = {
+			[ADDR_V4] = service_backends(store, svc, node, ADDR_V4),
+			[ADDR_V6] = service_backends(store, svc, node, ADDR_V6),
+		},
+	};
+	struct bgp_why best = { REASON_NO_ADVERTISEMENT, "", "" }, one;
+	unsigned best_step = 0, step;
+
+	for (size_t i = 0; audience && i < audience->nr; i++)
+		for (size_t j = 0; j < audience->adverts[i]->adverts.nr; j++) {
+			one = advert_why(&s, audience->adverts[i],
+			    &audience->adverts[i]->adverts.v[j], type, addr, &step);
+			if (step <= best_step)
+				continue;
+			best = one;
+			best_step = step;
+		}
+	return best;
 }
 
 /* Synthetic keys, as Cilium has them: a pool is selected by its labels or by its name. */

@@ -70,6 +70,18 @@ size_t bgp_wanted_service(const struct bgp_plan_instance *, const struct store *
 size_t bgp_wanted_node(const struct bgp_plan_instance *, const struct pod_plan *,
     const struct res_node *, struct arena *, struct bgp_announce **out);
 
+/*
+ * Why @addr of the Service is announced to @audience, or is not: what the advertisement that came
+ * furthest says.  Of what bgp_wanted_service() announces it is REASON_SATISFIED.
+ */
+struct bgp_why {
+	enum reason reason;
+	const char *advert; /* the BGPAdvertisement; "": there is none */
+	const char *field;  /* of it; "" */
+};
+struct bgp_why bgp_wanted_why(const struct bgp_audience *, const struct store *, const char *node,
+    const struct res_service *, enum res_service_addr, const struct addr *);
+
 /* Communities as the engine takes them; lists in @arena. */
 struct bgp_communities bgp_communities_of(struct arena *, const struct res_communities *);
 
