@@ -34,9 +34,9 @@ cni_fault_set(struct cni_fault *f, int code, const char *msg, const char *fmt, .
 {
 	va_list ap;
 
+	va_start(ap, fmt);
 	*f = (struct cni_fault){ .code = code };
 	snprintf(f->msg, sizeof(f->msg), "%s", msg);
-	va_start(ap, fmt);
 	vsnprintf(f->details, sizeof(f->details), fmt, ap);
 	va_end(ap);
 }
