@@ -153,6 +153,26 @@ is_on_link(const struct l2_side *s, const struct addr *addr)
 	return found;
 }
 
+static const struct addr *
+address_of(const struct res_node *node)
+{
+	const struct addr *a = res_node_addr(node, RES_ADDR_INTERNAL_IP, ADDR_V4);
+
+	if (!a)
+		a = res_node_addr(node, RES_ADDR_INTERNAL_IP, ADDR_V6);
+	return a;
+}
+
+/* Where the other end looks for us: by several links to it another might be chosen. */
+static struct addr
+our_address(const struct l2_side *s, uint8_t family)
+{
+	const struct res_node *node = store_node(s->app->store, s->app->node);
+	const struct addr *a = node ? address_of(node) : NULL;
+
+	return a && a->family == family ? *a : (struct addr){ 0 };
+}
+
 static void
 watch(struct l2_node *n)
 {
@@ -160,6 +180,7 @@ watch(struct l2_node *n)
 	struct l2_side *s = n->side;
 	const struct res_l2 *conf = &store_config(s->app->store)->l2;
 	struct bfd_conf c = { .peer = n->addr,
+		.local = our_address(s, n->addr.family),
 		.device = "",
 		.tx_us = conf->interval_ms * 1000,
 		.rx_us = conf->interval_ms * 1000,
@@ -172,7 +193,14 @@ watch(struct l2_node *n)
 		return; /* it was logged why */
 	if (n->bfd) {
 		err = bfd_watch_set(n->bfd, &c);
-	} else {
+		if (err == -EINVAL) { /* between other ends than before: another session */
+			bfd_watch_free(n->bfd);
+			n->bfd = NULL;
+			node_up(n, false, "watched by another way from now on");
+		}
+	}
+	if (!n->bfd) {
+		err = 0;
 		n->bfd = bfd_watch_new(bfd, &c, &ops, n, &err);
 		if (n->bfd && bfd_watch_state(n->bfd) == BFD_UP)
 			work_post(&n->was_up); /* cluster/ is asking just now */
@@ -265,16 +293,6 @@ on_probe(void *arg, const struct addr *addrs, size_t nr)
 }
 
 /* ---- members ---- */
-
-static const struct addr *
-address_of(const struct res_node *node)
-{
-	const struct addr *a = res_node_addr(node, RES_ADDR_INTERNAL_IP, ADDR_V4);
-
-	if (!a)
-		a = res_node_addr(node, RES_ADDR_INTERNAL_IP, ADDR_V6);
-	return a;
-}
 
 /* Without the key that is asked for nobody is believed, and nobody believes us. */
 static void
