@@ -58,7 +58,8 @@ struct incoming {
 struct known {
 	uint64_t life; /* 0: nothing known */
 	uint32_t version;
-	uint64_t want_ms; /* when to ask for it; 0: is known, or nothing is */
+	uint64_t want_ms;  /* when to ask for it; 0: is known, or nothing is */
+	uint64_t asked_ms; /* when it was last */
 	unsigned tries;
 	struct incoming in;
 };

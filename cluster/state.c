@@ -54,6 +54,8 @@ blob_unref(struct blob *b)
 static bool
 is_current(const struct member *m, enum message_state s)
 {
+	if (s == MESSAGE_NOTES && !m->said.version[s])
+		return true; /* there are none */
 	return m->known[s].life == m->life_id && m->known[s].version >= m->said.version[s];
 }
 
@@ -76,16 +78,24 @@ want_at(struct core *c, struct known *k, uint64_t ms)
 void
 state_check(struct core *c, struct member *m)
 {
+	uint64_t now = core_now(c);
+
 	for (enum message_state s = 0; s < MESSAGE_NR_STATES; s++) {
 		struct known *k = &m->known[s];
 
 		if (is_current(m, s)) {
 			k->want_ms = 0;
 			k->tries = 0;
-		} else if (!k->want_ms) {
+		} else {
 			/* What follows a version that is known is mostly on its way already. */
-			k->tries = 0;
-			want_at(c, k, core_now(c) + (k->life == m->life_id ? SOON_MS : 1));
+			uint64_t at = now + (k->life == m->life_id ? SOON_MS : 1);
+
+			if (at < k->asked_ms + AGAIN_MS)
+				at = k->asked_ms + AGAIN_MS;
+			if (m->heard_ms == now)
+				k->tries = 0;
+			if (!k->want_ms || at < k->want_ms)
+				want_at(c, k, at);
 		}
 	}
 }
@@ -134,6 +144,7 @@ ask(struct core *c, struct member *m, enum message_state s)
 	message_want_write(&w, &want);
 	hello_send(c, to, &w);
 	k->tries++;
+	k->asked_ms = core_now(c);
 	want_at(c, k, core_now(c) + (wait < AGAIN_MAX_MS ? wait : AGAIN_MAX_MS));
 }
 
