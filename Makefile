@@ -283,18 +283,22 @@ INSTALL := install
 unitdir ?= $(prefix)/lib/systemd/system
 MAN_PAGES := $(wildcard doc/*.[158] doc/man/*.[158])
 UNIT_FILES := $(wildcard etc/systemd/*.service etc/*.service)
-EXAMPLES := $(shell find etc/examples etc/kubernetes etc/schema -type f 2>/dev/null | sort)
+EXAMPLES := $(shell find etc/examples etc/kubernetes etc/cni etc/schema -type f 2>/dev/null | sort)
 SBIN := $(filter herald,$(PROGRAMS))
 # crdgen is of use only where its tables are.
-BIN := $(filter-out herald crdgen,$(PROGRAMS))
+BIN := $(filter-out herald herald-ipam crdgen,$(PROGRAMS))
+# Where container runtimes look for plugins: Debian's place; others say cnidir=/opt/cni/bin.
+cnidir ?= $(prefix)/lib/cni
+CNI := $(filter herald-ipam,$(PROGRAMS))
 man_path = $(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
-INSTALLED = $(SBIN:%=$(sbindir)/%) $(BIN:%=$(bindir)/%) $(UNIT_FILES:%=$(unitdir)/%) \
+INSTALLED = $(SBIN:%=$(sbindir)/%) $(BIN:%=$(bindir)/%) $(CNI:%=$(cnidir)/%) $(UNIT_FILES:%=$(unitdir)/%) \
 	$(foreach m,$(MAN_PAGES),$(call man_path,$(m))) $(EXAMPLES:etc/%=$(docdir)/%)
 
 .PHONY: install uninstall
 install: all
 	$(foreach p,$(SBIN),$(INSTALL) -D -m 755 $(O)/$(p) '$(DESTDIR)$(sbindir)/$(p)';)
 	$(foreach p,$(BIN),$(INSTALL) -D -m 755 $(O)/$(p) '$(DESTDIR)$(bindir)/$(p)';)
+	$(foreach p,$(CNI),$(INSTALL) -D -m 755 $(O)/$(p) '$(DESTDIR)$(cnidir)/$(p)';)
 	$(foreach m,$(MAN_PAGES),$(INSTALL) -D -m 644 $(m) '$(DESTDIR)$(call man_path,$(m))';)
 	$(foreach u,$(UNIT_FILES),sed 's|/usr/sbin/|$(sbindir)/|g' $(u) >$(O)/$(notdir $(u)); \
 		$(INSTALL) -D -m 644 $(O)/$(notdir $(u)) '$(DESTDIR)$(unitdir)/$(notdir $(u))';)
@@ -303,6 +307,7 @@ install: all
 uninstall: $(BUILD)/config.mk
 	$(foreach p,$(SBIN),rm -f '$(DESTDIR)$(sbindir)/$(p)';)
 	$(foreach p,$(BIN),rm -f '$(DESTDIR)$(bindir)/$(p)';)
+	$(foreach p,$(CNI),rm -f '$(DESTDIR)$(cnidir)/$(p)';)
 	$(foreach m,$(MAN_PAGES),rm -f '$(DESTDIR)$(call man_path,$(m))';)
 	$(foreach u,$(UNIT_FILES),rm -f '$(DESTDIR)$(unitdir)/$(notdir $(u))';)
 	$(foreach e,$(EXAMPLES),rm -f '$(DESTDIR)$(docdir)/$(e:etc/%=%)';)
