@@ -21,7 +21,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # These need no configuration: they bring in what they need and call make again, or only sweep.
-PLAIN := check check-lab check-kube check-fuzz demo soak bench bench-datapath bench-kube bench-l2 bench-pods kube-server \
+PLAIN := check check-lab check-kube check-fuzz demo soak bench bench-datapath bench-ipam bench-kube bench-l2 bench-pods kube-server \
 	help clean distclean format format-check lint deps configure
 ifneq ($(if $(MAKECMDGOALS),$(filter-out $(PLAIN),$(MAKECMDGOALS)),all),)
 include $(BUILD)/config.mk
@@ -153,7 +153,7 @@ $(foreach t,$(patsubst $(O)/%,%,$(UNIT_TESTS)),$(eval \
 $(O)/tests/unit/%.o: TEST_CFLAGS = $(CHECK_CFLAGS)
 
 .PHONY: check check-unit check-valgrind check-lab check-kube check-fuzz fuzz-all demo soak bench \
-	bench-datapath bench-kube bench-l2 bench-pods
+	bench-datapath bench-ipam bench-kube bench-l2 bench-pods
 check-unit: unit-tests
 	@tools/check/run-unit --build $(O) --jobs $(NPROC) $(TESTS)
 
@@ -230,6 +230,11 @@ soak: deps
 bench: deps
 	@$(MAKE) -j$(NPROC) all benches
 	@HERALD_BUILD=$(abspath $(O)) tools/check/grounded tests/bench/run
+
+# BENCH_ARGS= is how many Services.
+bench-ipam: deps
+	@$(MAKE) -j$(NPROC) $(O)/tests/bench/ipam_bench
+	@tools/check/grounded $(O)/tests/bench/ipam_bench $(BENCH_ARGS)
 
 # Takes packages that nothing else needs; BENCH_ARGS= goes to tests/bench/datapath/run (--full).
 bench-datapath:
@@ -336,6 +341,7 @@ help:
 	@echo 'bench          measurements'
 	@echo 'bench-datapath the load balancer beside nftables, iptables and the floor (root); BENCH_ARGS='
 	@echo 'bench-kube     from a change in the API to the wire, a start, an API server that is away (root)'
+	@echo 'bench-ipam     many Services at once, one more, a restart: the allocator by itself; BENCH_ARGS='
 	@echo 'bench-l2       owners that go and links that are cut, keepalived beside it (root)'
 	@echo 'bench-pods     ADD/DEL pairs a second of herald-ipam, beside host-local (root); BENCH_ARGS='
 	@echo 'lint           the gates on the text: includes, size, format, words, clang-tidy, cppcheck'
