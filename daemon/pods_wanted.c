@@ -317,8 +317,10 @@ elder_first(const void *a, const void *b)
 	const struct res_node *y = (*(const struct pod_node *const *)b)->node;
 	const int64_t cx = x->obj.meta.created, cy = y->obj.meta.created;
 
+	if ((cx == 0) != (cy == 0)) /* whose age is not known comes last */
+		return cx == 0 ? 1 : -1;
 	if (cx != cy)
-		return !cx - !cy ? !cx - !cy : cx < cy ? -1 : 1;
+		return cx < cy ? -1 : 1;
 	return strcmp(x->obj.meta.name, y->obj.meta.name);
 }
 
