@@ -7,6 +7,7 @@
 #include "config.h"
 #include "daemon/bfd_apply.h"
 #include "daemon/ipam_apply.h"
+#include "daemon/explain.h"
 #include "daemon/show.h"
 #include "daemon/show_lb.h"
 #include "lib/buf.h"
@@ -471,6 +472,7 @@ const struct control_cmd app_commands[] = {
 	{ { "lb", "counters" },         cmd_lb_counters, NULL },
 	{ { "observe" },                NULL, observe_begin },
 	{ { "routes" },                 cmd_routes, NULL },
+	{ { "explain" },                explain_command, NULL },
 	{ { "log" },                    log_command, NULL },
 	{ { "reload" },                 cmd_reload, NULL },
 	{ { "config", "show" },         cmd_config_show, NULL },

@@ -80,6 +80,12 @@ const struct command commands[] = {
 	  0, 0, COMMAND_ASK, NULL },
 	{ { "routes" }, "", "Show the kernel routes that Herald installed", NULL,
 	  0, 0, COMMAND_ASK, render_routes },
+	{ { "explain" },
+	  "service NAMESPACE/NAME [--node NODE] | address IP | peer NAME | route PREFIX",
+	  "Show why something is as it is, step by step, and what to change",
+	  "From the configuration to the packet; the first step that fails is marked. With --node it is\n"
+	  "asked what that node would do, as far as it can be told from here.",
+	  2, 4, COMMAND_ASK, render_explain },
 	{ { "log" }, "[[SUBSYSTEM] LEVEL]", "Show or change what is logged, room by room",
 	  "LEVEL is error, warn, info, debug, or default: what the HeraldConfig says. Without SUBSYSTEM\n"
 	  "it is set for all. It holds until the daemon ends; a reload leaves it alone.",

@@ -23,6 +23,7 @@ void render_lb_list(const json_t *, struct buf *out);
 void render_lb_conntrack(const json_t *, struct buf *out);
 void render_lb_maglev(const json_t *, struct buf *out);
 void render_lb_counters(const json_t *, struct buf *out);
+void render_explain(const json_t *, struct buf *out);
 void render_log(const json_t *, struct buf *out);
 void render_observed(const json_t *, struct buf *out); /* one record */
 /* The part of `status`; NULL is fine. */
