@@ -28,8 +28,7 @@ teardown(void)
 	fixture_fini(&f);
 }
 
-static void
-add(const char *fmt, ...)
+static void __attribute__((format(printf, 1, 2))) add(const char *fmt, ...)
 {
 	char yaml[2048];
 	va_list ap;
