@@ -12,7 +12,8 @@ def up(pair):
     """A daemon without peers and Services, one pool 172.16.1.0/29 without first and last."""
     pair.write(peers={})
     pair.herald.remove("60-web.yaml")
-    pair.herald.write("50-pools.yaml", h.pool("p", "172.16.1.0/29", allowFirstLastIPs="No"))
+    pair.herald.write("50-pools.yaml", h.pool("p", "172.16.1.0/29", allowFirstLastIPs="No",
+                                              reuseAfter="0s"))
     pair.herald.start()
     return pair.herald
 
