@@ -164,9 +164,9 @@ check-valgrind: unit-tests
 
 # A target links every room: it may decode what any of them decodes.
 define fuzz_rule
-$(O)/fuzz_$(1): $(O)/tests/fuzz/fuzz_$(1).o $(call room_archives,daemon herald-ipam)
+$(O)/fuzz_$(1): $(O)/tests/fuzz/fuzz_$(1).o $(call room_archives,daemon) $(call archive,herald-ipam)
 	$$(call say,LD,$$@)$$(CC) -fsanitize=fuzzer,address,undefined -pie -Wl,--as-needed -o $$@ $$< \
-		-Wl,--start-group $(call room_archives,daemon herald-ipam) -Wl,--end-group \
+		-Wl,--start-group $(call room_archives,daemon) $(call archive,herald-ipam) -Wl,--end-group \
 		$(call room_libs,daemon)
 endef
 ifdef FUZZING
