@@ -119,6 +119,32 @@ l2_apply_work_out(
 	return err == 0;
 }
 
+/* ---- the term ---- */
+
+static bool
+count_others(void *arg, const struct cluster_seen *seen)
+{
+	*(size_t *)arg += !seen->self && seen->life != CLUSTER_UNHEARD;
+	return true;
+}
+
+/*
+ * Without its daemon a node answers on for so long, and the others let it.  Where there are no others it
+ * answers for ever.
+ */
+static void
+renew_term(struct l2_side *s)
+{
+	size_t others = 0;
+
+	if (!s->cluster || !s->app->l2)
+		return;
+	cluster_each(s->cluster, count_others, &others);
+	s->met_others |= others > 0;
+	l2_term(
+	    s->app->l2, s->met_others ? store_config(s->app->store)->l2.come_back_s * 1000ULL : 0);
+}
+
 /* ---- what is answered for ---- */
 
 static bool
@@ -153,6 +179,8 @@ l2_side_hold(struct l2_side *s)
 			ours[nr++] =
 			    (struct l2_address){ w->addr, w->devices, w->nr_devices, w->schedule };
 	}
+	/* No answer begins without its end: this process may be gone before the next beat. */
+	renew_term(s);
 	err = l2_set(s->app->l2, ours, nr);
 	if (err < 0)
 		log_error("l2-not-set", LOG_U("addresses", nr), LOG_ERR(-err));
@@ -323,32 +351,6 @@ on_alarm(void *arg, const struct l2_alarm *a)
 	l2_show_alarm(arg, a);
 }
 
-/* ---- the term ---- */
-
-static bool
-count_others(void *arg, const struct cluster_seen *seen)
-{
-	*(size_t *)arg += !seen->self && seen->life != CLUSTER_UNHEARD;
-	return true;
-}
-
-/*
- * Without its daemon a node answers on for so long, and the others let it.  Where there are no others it
- * answers for ever.
- */
-static void
-renew_term(struct l2_side *s)
-{
-	size_t others = 0;
-
-	if (!s->cluster || !s->app->l2)
-		return;
-	cluster_each(s->cluster, count_others, &others);
-	s->met_others |= others > 0;
-	l2_term(
-	    s->app->l2, s->met_others ? store_config(s->app->store)->l2.come_back_s * 1000ULL : 0);
-}
-
 static void
 beat(void *arg)
 {
@@ -403,6 +405,8 @@ l2_apply_init(struct app *app)
 		log_error("l2-off", LOG_ERR(-err));
 		return;
 	}
+	/* A process that dies young shall not have taken the end of what it found. */
+	s->met_others = l2_had_term(app->l2);
 	l2_nodes_init(s);
 	if (s->cluster) {
 		adopt(s);

@@ -59,6 +59,13 @@ l2_term(struct l2 *l2, uint64_t ms)
 		(void)adopt_tell_term(l2);
 }
 
+bool
+l2_had_term(const struct l2 *l2)
+{
+	return answer_is_loaded(&l2->answer) && l2->answer.adopted &&
+	    !answer_is_in_time(&l2->answer, UINT64_MAX);
+}
+
 /* ---- what nobody wants ---- */
 
 static void

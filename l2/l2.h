@@ -83,6 +83,8 @@ int l2_set(struct l2 *, const struct l2_address *, size_t nr) __attribute__((war
  * that let run out before is taken out, not given more time.
  */
 void l2_term(struct l2 *, uint64_t ms);
+/* Before that: what an earlier process left here has an end. */
+bool l2_had_term(const struct l2 *);
 
 /*
  * Is an address in use on its devices?  Three ARP probes (RFC 5227 2.1.1) or solicitations of
