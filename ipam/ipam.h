@@ -231,9 +231,9 @@ struct ipam_pool_info {
 	bool conflicting;
 	const char *conflicts_with;    /* its own name when its blocks overlap each other */
 	struct addr_range conflict[2]; /* its range, and the other's */
-	/* Addresses that it has to give; those taken (by anybody); those that cool down or are a
-	 * stranger's; the rest.  total = used + resting + available.  Saturated at INT64_MAX. */
-	uint64_t total, used, resting, available;
+	/* Addresses that it has to give; those held (by anybody); the rest: total = used + available.
+	 * Of these, those that cool down or are a stranger's.  Saturated at INT64_MAX. */
+	uint64_t total, used, available, resting;
 	uint64_t held; /* addresses held from it, those outside its blocks by now included */
 	int64_t created;
 };

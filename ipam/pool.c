@@ -508,7 +508,7 @@ pool_info(const struct pool *p, const struct tree taken[], const struct tree res
 		info->used += nr_in(p, &taken[b->family], b) - rests;
 		info->resting += rests;
 	}
-	info->available = info->total - info->used - info->resting;
+	info->available = info->total - info->used;
 	if (!p->conflicting)
 		return;
 	info->conflicts_with = p->rival->name;

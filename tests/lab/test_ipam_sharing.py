@@ -122,7 +122,7 @@ def test_an_address_rests_and_a_killed_herald_knows(pair):
     herald.write("61-more.yaml", h.service("c"))
     wait_given(herald, {"b": "172.16.1.2", "c": "172.16.1.3"})
     pool = [p for p in herald.ctl("ippools")["pools"] if p["name"] == "v4"][0]
-    assert (pool["used"], pool["resting"], pool["available"]) == (2, 1, 251)
+    assert (pool["used"], pool["resting"], pool["available"]) == (2, 1, 252)
     herald.write("60-services.yaml", h.service("b"), h.service("a"))  # its own is its own
     wait_given(herald, {"a": "172.16.1.1", "b": "172.16.1.2", "c": "172.16.1.3"})
 

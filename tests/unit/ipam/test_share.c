@@ -3,6 +3,7 @@
  * changes: the truth table of sharing, row by row, each no with its reason.
  */
 #include "ipam/ipam.h"
+#include "lib/text.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -52,12 +53,14 @@ static size_t
 ports_of(const char *text, struct ipam_port *ports)
 {
 	char copy[100], *save = NULL;
+	uint64_t port;
 	size_t nr = 0;
 
 	snprintf(copy, sizeof(copy), "%s", text ? text : "tcp/80");
-	for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
-		ports[nr++] =
-		    (struct ipam_port){ strncmp(w, "tcp", 3) ? 17 : 6, (uint16_t)atoi(w + 4) };
+	for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+		ck_assert_int_eq(text_u64(w + 4, UINT16_MAX, &port), 0);
+		ports[nr++] = (struct ipam_port){ strncmp(w, "tcp", 3) ? 17 : 6, (uint16_t)port };
+	}
 	return nr;
 }
 
