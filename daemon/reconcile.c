@@ -515,6 +515,17 @@ is_to_wait(struct app *app)
 	return true;
 }
 
+static void
+follow_nodes(struct app *app)
+{
+	if (pods_apply(app)) {
+		announce_node(app);
+		fib_wanted_resync(app);
+	}
+	fib_wanted_nodes(app);
+	datapath_apply_all(app);
+}
+
 void
 reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 {
@@ -552,14 +563,8 @@ reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 		    (i + 1 == nr || !is_followed(&changes[i], &changes[i + 1])))
 			follow_slice(app, &changes[i]);
 	}
-	if (nodes) {
-		if (pods_apply(app)) {
-			announce_node(app);
-			fib_wanted_resync(app);
-		}
-		fib_wanted_nodes(app);
-		datapath_apply_all(app);
-	}
+	if (nodes)
+		follow_nodes(app);
 }
 
 /* From within ipam_settle(): addresses of an owner changed, maybe of one that nobody touched. */
