@@ -39,6 +39,7 @@ def read(path):
 def shown(one):
     """What `ipam` and `ippools` say, but for ages."""
     ipam, pools = one.ctl("ipam"), one.ctl("ippools")
+    ipam.pop("pods")  # how full its own ranges are, each node knows alone
     for p in pools["pools"]:
         p.pop("ageSeconds")
     return ipam, pools
