@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -18,8 +17,7 @@ struct queue {
 	int fd;
 	uint8_t *items;
 	/* Counts that only grow; the one is written by who puts, the other by who takes. */
-	_Alignas(64) atomic_size_t put;
-	_Alignas(64) atomic_size_t taken;
+	atomic_size_t put, taken;
 };
 
 struct queue *
@@ -28,10 +26,11 @@ queue_new(size_t slots, size_t item_size)
 	struct queue *q;
 
 	assert((slots & (slots - 1)) == 0);
-	q = aligned_alloc(64, sizeof(*q));
-	if (!q)
+	q = mem_calloc(1, sizeof(*q));
+	if (!q) {
+		errno = ENOMEM;
 		return NULL;
-	memset(q, 0, sizeof(*q));
+	}
 	q->slots = slots;
 	q->size = item_size;
 	q->items = mem_calloc(slots, item_size);
@@ -40,7 +39,7 @@ queue_new(size_t slots, size_t item_size)
 		int err = q->items ? errno : ENOMEM;
 
 		mem_free(q->items);
-		free(q);
+		mem_free(q);
 		errno = err;
 		return NULL;
 	}
@@ -54,7 +53,7 @@ queue_free(struct queue *q)
 		return;
 	close(q->fd);
 	mem_free(q->items);
-	free(q);
+	mem_free(q);
 }
 
 int

@@ -2,6 +2,7 @@
  * tests/unit/bgpd/test_restart.c: graceful restart (RFC 4724, 8538), we helping a peer that
  * restarts and a peer helping us.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "tests/unit/bgpd/speakerkit.h"
@@ -257,6 +258,44 @@ START_TEST(rfc8538_4_our_shutdown_is_a_hard_reset_with_the_n_bit)
 }
 END_TEST
 
+/* ---- BFD ---- */
+
+START_TEST(rfc9384_3_bfd_ends_the_session_by_its_own_subcode)
+{
+	const uint8_t *b;
+	size_t len;
+
+	begin_learned(_i ? &with_n : &with_gr);
+	ck_assert_int_eq(bgp_peer_lost(k.bgp, "i", "p", false, "silence"), 0);
+	b = raw_expect(&r, 3, &len);
+	ck_assert_uint_eq(len, _i ? 4 : 2);
+	ck_assert_mem_eq(b, _i ? "\x06\x09\x06\x0a" : "\x06\x0a", len);
+	ck_assert_int_eq(received(), 0);
+	ck_assert_ptr_nonnull(strstr(kit_error(&k, 0), "sent Cease/BFD Down"));
+	/* and BGP comes back when it can, whatever BFD says */
+	again(_i ? &with_n : &with_gr);
+	kit_until(&k, 0, "established");
+	ck_assert_int_eq(bgp_peer_lost(k.bgp, "i", "q", true, ""), -ENOENT);
+	ck_assert_int_eq(bgp_peer_lost(k.bgp, "other", "p", true, ""), -ENOENT);
+	end();
+}
+END_TEST
+
+START_TEST(rfc5882_4_3_2_a_restart_goes_on_unless_bfd_is_sure)
+{
+	begin_learned(&with_gr);
+	raw_close(&r);
+	loop_advance(k.loop, 10);
+	ck_assert_int_eq(received(), 2);
+	ck_assert_int_eq(bgp_peer_lost(k.bgp, "i", "p", false, "silence"), 0);
+	ck_assert_int_eq(received(), 2);
+	ck_assert(is_stale());
+	ck_assert_int_eq(bgp_peer_lost(k.bgp, "i", "p", true, "silence"), 0);
+	ck_assert_int_eq(received(), 0);
+	end();
+}
+END_TEST
+
 START_TEST(rfc4724_4_2_a_new_connection_in_established_replaces_the_old_one)
 {
 	begin_learned(&with_gr);
@@ -441,6 +480,8 @@ add_tests(Suite *s)
 	tcase_add_loop_test(
 	    tc, rfc8538_4_hold_timer_expiry_keeps_the_routes_with_the_n_bit_only, 0, 2);
 	tcase_add_loop_test(tc, rfc8538_4_our_shutdown_is_a_hard_reset_with_the_n_bit, 0, 2);
+	tcase_add_loop_test(tc, rfc9384_3_bfd_ends_the_session_by_its_own_subcode, 0, 2);
+	tcase_add_test(tc, rfc5882_4_3_2_a_restart_goes_on_unless_bfd_is_sure);
 	tcase_add_test(tc, rfc4724_4_2_a_new_connection_in_established_replaces_the_old_one);
 	tcase_add_test(tc, two_that_dial_at_the_same_time_are_no_restart);
 	suite_add_tcase(s, tc);
