@@ -117,6 +117,8 @@ class KubePair(Pair):
         return self
 
     def settings(self, kubeconfig=None, dialects=("heraldlb.io",), **spec):
+        """Without a rest of addresses: each test finds the pool as if nobody had had any."""
+        spec.setdefault("ipam", {"reuseAfter": "0s"})
         self.herald.write("herald.yaml", self.herald.settings(
             sources=source(kubeconfig or account(self.kube), dialects), **spec))
         return self

@@ -181,3 +181,33 @@ def test_a_document_with_a_fault_is_told_and_harms_no_other(one):
         until(lambda: [c for c in one.kube.api().get("LoadBalancerIPPool", "broken")
                        .get("status", {}).get("conditions", []) if c["status"] == "False"],
               what=lambda: f"a condition on {crd} broken")
+
+
+def test_services_that_share_an_address_say_so_in_their_status(one):
+    api, key = one.kube.api(), {"lbipam.cilium.io/sharing-key": "k"}
+    ask = {**key, "lbipam.cilium.io/ips": "172.16.0.77"}
+    api.create(h.service("a", ports=[80], annotations=ask))
+    api.create(h.service("b", ports=[81], annotations=ask))
+    for name in ("a", "b"):
+        until(lambda n=name: api.ingress(n) == ["172.16.0.77"], what=f"{name} shares it")
+    api.create(h.service("c", ports=[81], annotations=ask))
+    told = until(lambda: conditions(one, "c").get("heraldlb.io/IPAMRequestSatisfied"),
+                 what="why not")
+    assert told["reason"] == "already_allocated_incompatible_service"
+    assert "default/b has it" in told["message"]
+    api.delete("Service", "b")
+    until(lambda: api.ingress("c") == ["172.16.0.77"], what="its turn")
+    assert api.ingress("a") == ["172.16.0.77"]
+
+
+def test_a_pool_that_shrinks_leaves_addresses_and_says_so(one):
+    api = one.kube.api()
+    api.create(h.service("a"))
+    until(lambda: api.ingress("a") == ["172.16.0.0"], what="an address")
+    api.ensure(h.pool("v4", "172.16.128.0/17"))
+    until(lambda: "(pool-gone)" in conditions(one, "a")["heraldlb.io/IPAMRequestSatisfied"]
+          ["message"], what="the note")
+    assert api.ingress("a") == ["172.16.0.0"]
+    until(lambda: any(e["reason"] == "AddressKept" for e in events(one, "a")), what="the Event")
+    assert one.herald.ctl("ipam", "release", "default/a")["released"] == 1
+    until(lambda: api.ingress("a") == ["172.16.128.0"], what="another one")
