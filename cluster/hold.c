@@ -104,6 +104,13 @@ hold_may_take(const struct core *c)
 	return c->started && !c->cut_off && !c->draining && !c->leaving;
 }
 
+/* Who is lost to BFD but talks since, and still does, may still answer. */
+static bool
+talks_on(const struct core *c, const struct member *m)
+{
+	return m->life == CLUSTER_LOST && m->heard_ms > m->lost_ms && life_is_heard(c, m);
+}
+
 /* Somebody else holds it too, by what is known for sure, and wins. */
 static bool
 loses(const struct core *c, const struct entry *e)
@@ -114,9 +121,7 @@ loses(const struct core *c, const struct entry *e)
 	LIST_FOREACH (k, &e->claims, of_entry) {
 		const struct member *m = k->member;
 
-		/* Who is lost to BFD but talks since may still answer. */
-		if (!(member_lives(m) || (m->life == CLUSTER_LOST && m->heard_ms > m->lost_ms)) ||
-		    !state_is_current(m, MESSAGE_CLAIMS))
+		if (!(member_lives(m) || talks_on(c, m)) || !state_is_current(m, MESSAGE_CLAIMS))
 			continue;
 		if (ring_score(m->hash, &e->addr) > score)
 			return true;
@@ -305,9 +310,11 @@ hold_adopt(struct core *c, const struct addr *addrs, size_t nr)
 static void
 probe_answered(struct core *c, struct entry *e, bool in_use)
 {
+	/* What would be let go of at once is not taken. */
+	const bool taken = in_use || loses(c, e);
 	uint64_t wait = IN_USE_MS << (e->busy_answers < 2 ? e->busy_answers : 2);
 
-	if (!in_use) {
+	if (!taken) {
 		hold_settle(c, e); /* others may have come meanwhile */
 		if (e->step == CLUSTER_PROBING)
 			take(c, e);

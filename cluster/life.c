@@ -8,6 +8,7 @@
 #include "cluster/ring.h"
 
 #define REVIEW_MS 250
+#define LATELY_MS 60000
 #define ROUNDS 4 /* of a review, while lives change each other */
 
 uint64_t
@@ -226,7 +227,9 @@ review_cut_off(struct core *c)
 
 		if (m->self)
 			continue;
-		nr_possible += member_lives(m);
+		/* One that was lost of late may be on the other side of the same cut. */
+		nr_possible +=
+		    member_lives(m) || (m->lost_ms && core_now(c) - m->lost_ms < LATELY_MS);
 		any_up = any_up || m->up;
 	}
 	if (c->cut_off)
