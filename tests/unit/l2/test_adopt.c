@@ -137,17 +137,19 @@ START_TEST(term_was_over)
 }
 END_TEST
 
-/* Its device is gone, or the program is not on it any more: nobody answers. */
+/* The program is not on one of the devices any more: nobody answers there. */
 START_TEST(does_not_stand)
 {
+	struct addr addr;
 	struct answer a;
 
-	want(1);
+	want(2);
 	l2_free(l2);
 	ck_assert_int_eq(answer_init(&a, pin), 0);
 	answer_detach(&a, va);
 	plant_start(NULL);
-	ck_assert_uint_eq(adopted(), 0);
+	ck_assert_uint_eq(l2_adopted(l2, &addr, 1), 1);
+	ck_assert_str_eq(addr_str(&addr), VIP6);
 }
 END_TEST
 

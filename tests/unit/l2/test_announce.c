@@ -213,6 +213,74 @@ START_TEST(failing)
 }
 END_TEST
 
+static int full_at; /* the frame that the device does not take, once */
+
+static int
+take_but(void *arg, unsigned ifindex, const struct announce_frame *f)
+{
+	static int nth;
+
+	if (++nth == full_at)
+		return -ENOBUFS;
+	return take(arg, ifindex, f);
+}
+
+static struct announce_job *done[8];
+static int done_err[8];
+static size_t nr_done;
+
+static void
+note(void *arg, struct announce_job *job, int err)
+{
+	(void)arg;
+	done[nr_done] = job;
+	done_err[nr_done++] = err;
+}
+
+/* The second frame of a job finds the queue full: that one is sent later, the first not again; and who
+ * asked hears when it is through. */
+START_TEST(full_between)
+{
+	const struct announce_ops ops = { .frames = frames, .sent = note, .send = take_but };
+	struct thing t[3] = { { .ifindex = 1, .frames = 2 }, { .ifindex = 2, .frames = 2 },
+		{ .ifindex = 3, .frames = 0 } };
+
+	announcer_free(n);
+	n = announcer_new(loop, &ops, NULL);
+	full_at = 4;
+	nr_done = 0;
+	for (int i = 0; i < 3; i++)
+		announcer_add(n, &t[i].job);
+	loop_advance(loop, 0);
+	ck_assert_uint_eq(nr_sent, 3);
+	ck_assert_uint_eq(nr_done, 1);
+	ck_assert_uint_eq(announcer_waiting(n), 2);
+	loop_advance(loop, 100);
+	ck_assert_uint_eq(nr_sent, 4);
+	ck_assert_uint_eq(sent_by[3], 2);
+	ck_assert_uint_eq(nr_done, 3);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_ptr_eq(done[i], &t[i].job);
+		ck_assert_int_eq(done_err[i], 0);
+	}
+	/* Dropped meanwhile: nothing of it is sent, and the next one begins at its beginning. */
+	full_at = 6;
+	announcer_add(n, &t[0].job);
+	announcer_add(n, &t[1].job);
+	loop_advance(loop, 0);
+	nr_sent = 0;
+	announcer_drop(n, &t[0].job);
+	loop_advance(loop, 100);
+	ck_assert_uint_eq(nr_sent, 2);
+	ck_assert_uint_eq(sent_by[0], 2);
+	ck_assert_uint_eq(nr_done, 4);
+	answer = -ENETDOWN;
+	announcer_add(n, &t[0].job);
+	loop_advance(loop, 100);
+	ck_assert_int_eq(done_err[4], -ENETDOWN);
+}
+END_TEST
+
 /* ---- l2_set() ---- */
 
 static bool
@@ -286,6 +354,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, pace);
 	tcase_add_test(tc, dropped);
 	tcase_add_test(tc, failing);
+	tcase_add_test(tc, full_between);
 	tcase_add_test(tc, memory);
 	suite_add_tcase(s, tc);
 }

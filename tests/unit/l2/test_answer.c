@@ -537,6 +537,121 @@ START_TEST(fenced)
 }
 END_TEST
 
+/* ---- only ours, and where they are ours ---- */
+
+static uint64_t
+answered_on(const char *text, unsigned ifindex)
+{
+	struct addr addr = ip(text);
+	struct l2_key key = answer_key(&addr, ifindex);
+	struct l2_entry e;
+
+	ck_assert(answer_get(&a, &key, &e));
+	return e.answered;
+}
+
+/* Each pair of address and interface is counted by itself, and answered with its own MAC address. */
+START_TEST(each_interface)
+{
+	struct __sk_buff here = { .ifindex = va }, there = { .ifindex = vb };
+	struct l2_device row = { .flags = L2_DEVICE_ROUTER };
+	struct frame arp, nd;
+	struct ran r;
+
+	memcpy(row.mac, mac_b, 6);
+	ck_assert_int_eq(answer_device_set(&a, vb, &row), 0);
+	own(VIP4, vb);
+	own(VIP6, vb);
+	arp_build(&arp, &(struct arp){ .sha = mac_c, .spa = HOST4, .tpa = VIP4 });
+	nd_build(&nd,
+	    &(struct nd){ .smac = mac_c,
+		.src = HOST6,
+		.dst = group_of(VIP6),
+		.target = VIP6,
+		.slla = mac_c });
+	for (int i = 0; i < 3; i++) {
+		r = run_as(&arp, &there);
+		ck_assert_int_eq((int)r.verdict, TC_ACT_REDIRECT);
+		ck_assert_mem_eq(r.out.b + 22, mac_b, 6);
+	}
+	r = run_as(&nd, &there);
+	ck_assert_int_eq((int)r.verdict, TC_ACT_REDIRECT);
+	ck_assert_mem_eq(r.out.b + 80, mac_b, 6);
+	ck_assert_uint_eq(r.out.b[58], 0xe0);
+	r = run_as(&arp, &here);
+	ck_assert_mem_eq(r.out.b + 22, mac_a, 6);
+	ck_assert_uint_eq(answered_on(VIP4, va), 1);
+	ck_assert_uint_eq(answered_on(VIP6, va), 0);
+	ck_assert_uint_eq(answered_on(VIP4, vb), 3);
+	ck_assert_uint_eq(answered_on(VIP6, vb), 1);
+}
+END_TEST
+
+/* Whichever bit is another, it is another's. */
+START_TEST(every_neighbour)
+{
+	struct addr v4 = ip(VIP4), v6 = ip(VIP6);
+	struct frame f;
+
+	for (unsigned bit = 0; bit < 32; bit++) {
+		struct addr t = v4;
+
+		t.b[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		arp_build(&f, &(struct arp){ .spa = HOST4, .tpa = addr_str(&t) });
+		passes(&f, L2_NR_COUNTS);
+		arp_build(&f, &(struct arp){ .spa = addr_str(&t), .tpa = addr_str(&t) });
+		passes(&f, L2_NR_COUNTS);
+	}
+	for (unsigned bit = 0; bit < 128; bit++) {
+		struct addr t = v6;
+
+		t.b[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		/* To our group, too, whose bits many addresses share. */
+		nd_build(&f,
+		    &(struct nd){ .src = HOST6,
+			.dst = group_of(VIP6),
+			.target = addr_str(&t),
+			.slla = mac_b });
+		passes(&f, L2_NR_COUNTS);
+		nd_build(&f, &(struct nd){ .src = HOST6, .dst = VIP6, .target = addr_str(&t) });
+		passes(&f, L2_NR_COUNTS);
+	}
+	ck_assert_uint_eq(nr_events, 0);
+}
+END_TEST
+
+/* Who asks with one address of ours for another is told of, and gets no answer that it could use. */
+START_TEST(asked_as_ours)
+{
+	struct frame f;
+
+	own("192.0.2.212", va);
+	arp_build(&f, &(struct arp){ .spa = VIP4, .tpa = "192.0.2.212" });
+	passes(&f, L2_ARP_FOREIGN);
+	told(1, L2_CLAIMS, VIP4, mac_b);
+	ck_assert_uint_eq(answered_on("192.0.2.212", va), 0);
+}
+END_TEST
+
+/* The frames of a VLAN are its device's, whichever kind of tag it is. */
+START_TEST(tagged)
+{
+	static const uint8_t tags[2][4] = { { 0x81, 0, 0, 5 }, { 0x88, 0xa8, 0, 5 } };
+	struct frame f[2], t;
+
+	arp_build(&f[0], &(struct arp){ .spa = HOST4, .tpa = VIP4 });
+	nd_build(&f[1],
+	    &(struct nd){ .src = HOST6, .dst = group_of(VIP6), .target = VIP6, .slla = mac_b });
+	for (int i = 0; i < 4; i++) {
+		t = f[i / 2];
+		memcpy(t.b + 12, tags[i % 2], 4);
+		memcpy(t.b + 16, f[i / 2].b + 12, t.len - 12);
+		t.len += 4;
+		passes(&t, L2_NR_COUNTS);
+	}
+}
+END_TEST
+
 /* Any bytes: never an answer to what is not a question, never a crash. */
 START_TEST(chance)
 {
@@ -605,6 +720,10 @@ add_tests(Suite *s)
 	tcase_add_test(tc, nd_claimed_by_a_question);
 	tcase_add_test(tc, nd_own_advertisement);
 	tcase_add_test(tc, fenced);
+	tcase_add_test(tc, each_interface);
+	tcase_add_test(tc, every_neighbour);
+	tcase_add_test(tc, asked_as_ours);
+	tcase_add_test(tc, tagged);
 	tcase_add_test(tc, chance);
 	suite_add_tcase(s, tc);
 }

@@ -355,6 +355,290 @@ START_TEST(thousand)
 }
 END_TEST
 
+/* More is heard than the ring takes, before anybody reads of it: the last host is found all the same. */
+START_TEST(ring_overflows)
+{
+	uint8_t mac[6] = { 0x02, 0xee };
+	struct frame q, f;
+	unsigned n = 0;
+
+	many("10.9.0.0");
+	question(&q, "10.9.0.19");
+	ck_assert_int_eq(l2_probe(l2, list, 20, on_probed, NULL), 0);
+	while (n == 0) {
+		loop_turn(loop, 1);
+		n = tap_count(&q);
+	}
+	for (unsigned i = 0; i < 2000; i++) {
+		const char *vip = addr_str(&list[i % 19].addr);
+
+		mac[4] = (uint8_t)(i >> 8);
+		mac[5] = (uint8_t)i;
+		arp_build(&f, &(struct arp){ .op = 2, .sha = mac, .spa = vip, .tpa = vip });
+		tap_send(&f);
+	}
+	arp_build(
+	    &f, &(struct arp){ .op = 2, .sha = mac_c, .spa = "10.9.0.19", .tpa = "10.9.0.19" });
+	tap_send(&f);
+	UNTIL(nr_verdicts == 20);
+	for (size_t i = 0; i < 20; i++)
+		ck_assert(verdicts[i].known && verdicts[i].in_use);
+	ck_assert_str_eq(addr_str(&verdicts[19].addr), "10.9.0.19");
+	ck_assert_mem_eq(verdicts[19].mac, mac_c, 6);
+}
+END_TEST
+
+/* ---- what cannot be known ---- */
+
+START_TEST(not_known)
+{
+	static const char *const none[] = { "none" }, *const lo[] = { "lo" },
+				 *const down[] = { "down" };
+	struct l2_address l[] = {
+		{ .addr = ip("192.0.2.1"), .devices = none, .nr_devices = 1 },
+		{ .addr = ip("192.0.2.2"), .devices = lo, .nr_devices = 1 },
+		{ .addr = ip("192.0.2.3"), .devices = down, .nr_devices = 1 },
+		{ .addr = ip("192.0.2.4"), .nr_devices = 0 },
+	};
+
+	ck_assert_int_eq(bed_ip("link add down type veth peer name other"), 0);
+	turn_for(50);
+	ck_assert_int_eq(l2_probe(l2, l, 4, on_probed, NULL), 0);
+	ck_assert_uint_eq(nr_verdicts, 0);
+	UNTIL(nr_verdicts == 4);
+	for (size_t i = 0; i < 4; i++)
+		ck_assert(!verdicts[i].known && !verdicts[i].in_use);
+}
+END_TEST
+
+/* One device that can be asked on is enough. */
+START_TEST(known_by_one)
+{
+	static const char *const both[] = { "none", "va", "va" };
+	struct l2_address l = { .addr = ip(VIP4), .devices = both, .nr_devices = 3 };
+	struct frame q;
+
+	question(&q, VIP4);
+	ck_assert_int_eq(l2_probe(l2, &l, 1, on_probed, NULL), 0);
+	UNTIL(nr_verdicts == 1);
+	ck_assert(verdicts[0].known && !verdicts[0].in_use);
+	ck_assert_uint_eq(tap_count(&q), 3);
+}
+END_TEST
+
+START_TEST(device_goes)
+{
+	unsigned n = 0;
+	struct frame q;
+
+	question(&q, VIP4);
+	probe(VIP4);
+	/* Between the questions, or when all are out. */
+	while (n < (_i < 2 ? 1 : 3)) {
+		loop_turn(loop, 1);
+		n += tap_count(&q);
+	}
+	ck_assert_int_eq(bed_ip(_i == 1 ? "link del va" : "link set va down"), 0);
+	UNTIL(nr_verdicts == 1);
+	ck_assert(!verdicts[0].known && !verdicts[0].in_use);
+}
+END_TEST
+
+/* All is taken out while it is asked. */
+START_TEST(removed)
+{
+	probe(VIP4);
+	turn_for(20);
+	l2_remove(l2);
+	UNTIL(nr_verdicts == 1);
+	ck_assert(!verdicts[0].known && !verdicts[0].in_use);
+	probe(VIP4);
+	UNTIL(nr_verdicts == 2);
+	ck_assert(verdicts[1].known && !verdicts[1].in_use);
+}
+END_TEST
+
+START_TEST(refused)
+{
+	static const char *const longer[] = { "sixteen-too-many" };
+	struct l2_address l = { .addr = ip("224.0.0.1"), .devices = on_va, .nr_devices = 1 };
+
+	ck_assert_int_eq(l2_probe(l2, &l, 1, on_probed, NULL), -EINVAL);
+	l.addr = ip(VIP4);
+	l.devices = longer;
+	ck_assert_int_eq(l2_probe(l2, &l, 1, on_probed, NULL), -EINVAL);
+	ck_assert_int_eq(l2_probe(l2, NULL, 0, on_probed, NULL), 0);
+	turn_for(200);
+	ck_assert_uint_eq(nr_verdicts, 0);
+}
+END_TEST
+
+/* Whichever allocation fails, nothing is asked. */
+START_TEST(memory)
+{
+	unsigned nth = 0;
+	int err;
+
+	many("10.9.0.0");
+	do {
+		ck_assert_uint_lt(nth, 1000);
+		mem_fail_at(++nth);
+		err = l2_probe(l2, list, 100, on_probed, NULL);
+		mem_fail_at(0);
+	} while (err == -ENOMEM);
+	ck_assert_int_eq(err, 0);
+	ck_assert_uint_gt(nth, 200);
+	UNTIL(nr_verdicts == 100);
+	turn_for(100);
+	ck_assert_uint_eq(nr_verdicts, 100);
+}
+END_TEST
+
+/* ---- several at a time ---- */
+
+START_TEST(cancelled)
+{
+	static int who;
+	struct l2_address l = { .addr = ip(VIP4), .devices = on_va, .nr_devices = 1 };
+	struct frame q;
+
+	question(&q, VIP4);
+	ck_assert_int_eq(l2_probe(l2, &l, 1, on_probed, &who), 0);
+	probe(VIP6);
+	if (_i)
+		ck_assert_int_eq(l2_probe(l2, &l, 1, on_probed, NULL), 0);
+	turn_for(10);
+	l2_probe_cancel(l2, &who);
+	l2_probe_cancel(l2, &who);
+	(void)tap_count(&q);
+	UNTIL(nr_verdicts == 1 + (size_t)_i);
+	turn_for(200);
+	ck_assert_uint_eq(nr_verdicts, 1 + (size_t)_i);
+	ck_assert_uint_eq(tap_count(&q), _i ? 2 : 0);
+	/* Decided and not told yet. */
+	l.devices = NULL;
+	l.nr_devices = 0;
+	ck_assert_int_eq(l2_probe(l2, &l, 1, on_probed, &who), 0);
+	l2_probe_cancel(l2, &who);
+	turn_for(50);
+	ck_assert_uint_eq(nr_verdicts, 1 + (size_t)_i);
+}
+END_TEST
+
+/* Two ask for the same: both are told of who has it. */
+START_TEST(asked_twice)
+{
+	struct frame f;
+
+	probe(VIP4);
+	turn_for(20);
+	probe(VIP4);
+	turn_for(5);
+	use(&f, 0);
+	tap_send(&f);
+	UNTIL(nr_verdicts == 2);
+	ck_assert(verdicts[0].in_use && verdicts[1].in_use);
+	probe(VIP4);
+	UNTIL(nr_verdicts == 3);
+	ck_assert(verdicts[2].known && !verdicts[2].in_use);
+}
+END_TEST
+
+static void
+again(void *arg, const struct l2_probed *p)
+{
+	struct l2_address l = { .addr = p->addr, .devices = on_va, .nr_devices = 1 };
+
+	on_probed(arg, p);
+	l2_probe_cancel(l2, &nr_verdicts);
+	if (nr_verdicts < 3)
+		ck_assert_int_eq(l2_probe(l2, &l, 1, again, NULL), 0);
+	else
+		ck_assert_int_eq(l2_set(l2, &l, 1), 0);
+}
+
+/* From the call back all may be called. */
+START_TEST(from_within)
+{
+	struct l2_address l = { .addr = ip(VIP4), .devices = on_va, .nr_devices = 1 };
+	struct l2_address other = { .addr = ip(VIP6) };
+
+	ck_assert_int_eq(l2_probe(l2, &l, 1, again, NULL), 0);
+	ck_assert_int_eq(l2_probe(l2, &other, 1, on_probed, &nr_verdicts), 0);
+	l2_probe_cancel(l2, &nr_verdicts);
+	UNTIL(nr_verdicts == 3);
+	ck_assert(is_answered(VIP4));
+	turn_for(200);
+	ck_assert_uint_eq(nr_verdicts, 3);
+}
+END_TEST
+
+/* Of what is answered here: by nobody else, then by somebody. */
+START_TEST(ours)
+{
+	struct l2_address l = { .addr = ip(VIP4), .devices = on_va, .nr_devices = 1 };
+	struct frame f;
+
+	ck_assert_int_eq(l2_set(l2, &l, 1), 0);
+	ck_assert(is_answered(VIP4));
+	turn_for(50);
+	probe(VIP4);
+	ck_assert(is_answered(VIP4));
+	UNTIL(nr_verdicts == 1);
+	ck_assert(verdicts[0].known && !verdicts[0].in_use);
+	probe(VIP4);
+	turn_for(10);
+	use(&f, 1);
+	tap_send(&f);
+	UNTIL(nr_verdicts == 2);
+	ck_assert(verdicts[1].in_use);
+	ck_assert(is_answered(VIP4));
+	/* Probing leaves the device to it. */
+	ck_assert_int_eq(l2_set(l2, &l, 1), 0);
+	ck_assert(is_answered(VIP4));
+}
+END_TEST
+
+/* ---- the group ---- */
+
+static bool
+listens(void)
+{
+	char line[160];
+	bool found = false;
+	FILE *f = fopen("/proc/net/igmp6", "r");
+
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f))
+		found |= strstr(line, "ff0200000000000000000001ffcd0001") && strstr(line, " va ");
+	fclose(f);
+	return found;
+}
+
+/* RFC 4862 5.4.2: joined for the while of asking; who takes the address then stays in it. */
+START_TEST(group)
+{
+	struct l2_address l = { .addr = ip(VIP6), .devices = on_va, .nr_devices = 1 };
+
+	ck_assert(!listens());
+	probe(VIP6);
+	UNTIL(listens());
+	UNTIL(nr_verdicts == 1);
+	ck_assert(listens());
+	if (_i)
+		ck_assert_int_eq(l2_set(l2, &l, 1), 0);
+	else
+		UNTIL(!listens());
+	turn_for(1200);
+	ck_assert_int_eq(listens(), _i);
+	/* Asked about while it is answered: stays. */
+	probe(VIP6);
+	UNTIL(nr_verdicts == 2);
+	turn_for(1200);
+	ck_assert_int_eq(listens(), _i);
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -370,6 +654,18 @@ add_tests(Suite *s)
 	tcase_add_test(tc, used_behind_our_own);
 	tcase_add_test(tc, used_by_a_host);
 	tcase_add_loop_test(tc, thousand, 0, 2);
+	tcase_add_test(tc, ring_overflows);
+	tcase_add_test(tc, not_known);
+	tcase_add_test(tc, known_by_one);
+	tcase_add_loop_test(tc, device_goes, 0, 3);
+	tcase_add_test(tc, removed);
+	tcase_add_test(tc, refused);
+	tcase_add_test(tc, memory);
+	tcase_add_loop_test(tc, cancelled, 0, 2);
+	tcase_add_test(tc, asked_twice);
+	tcase_add_test(tc, from_within);
+	tcase_add_test(tc, ours);
+	tcase_add_loop_test(tc, group, 0, 2);
 	suite_add_tcase(s, tc);
 }
 
