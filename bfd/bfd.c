@@ -279,8 +279,15 @@ read_rank(enum runner_rank rank)
 		log_warn("bfd-without-priority",
 		    LOG_S("what",
 			"a busy node may be taken for dead; allow CAP_SYS_NICE or LimitRTPRIO=20"));
+	else if (rank == RANK_FLOODED)
+		log_warn("bfd-flooded",
+		    LOG_S("what",
+			"too many packets that are not of a session; the thread has no priority "
+			"until "
+			"they are fewer"));
 	else
-		log_info("bfd-started", LOG_S("priority", rank == RANK_NICE ? "nice" : "realtime"));
+		log_info(
+		    "bfd-priority", LOG_S("priority", rank == RANK_NICE ? "nice" : "realtime"));
 }
 
 static void

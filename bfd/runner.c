@@ -32,6 +32,8 @@
 #define BEHIND_US 10000u /* when the queue of news was full */
 #define BURST 512	 /* packets of one socket in a round; as many as its buffer holds, about */
 #define PORT_TRIES 64
+#define FLOOD                                                                                      \
+	20000 /* packets in a second that were not taken: then priority would help who sends them */
 #define REALTIME 20 /* of 1 to 99: above other programs, below the kernel's own threads */
 #define BUCKETS 4096
 #define STACK (256 * 1024)
@@ -67,6 +69,8 @@ struct runner {
 	uint32_t port_hint;
 	uint64_t now, report_at;
 	uint64_t drops[DROP_NR];
+	unsigned drops_now; /* in this second */
+	enum runner_rank rank;
 	bool drops_touched, behind, stopping;
 };
 
@@ -291,6 +295,47 @@ transmit(struct runner *r, struct run *run, struct packet *p)
 	}
 	run->touched = true;
 	run->error = err;
+}
+
+/* ---- priority ---- */
+
+static void
+set_rank(struct runner *r, enum runner_rank rank)
+{
+	struct news n = { .kind = NEWS_RANK };
+	bool left;
+
+	if (rank == r->rank)
+		return;
+	r->rank = n.rank = rank;
+	put(r, &n, &left);
+}
+
+/* Above what else runs here, as far as that is allowed: a few microseconds a packet, and nobody takes
+ * this node for dead because it is busy. */
+static void
+rise(struct runner *r)
+{
+	struct sched_param param = { .sched_priority = REALTIME };
+
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) == 0)
+		set_rank(r, RANK_REALTIME);
+	else
+		set_rank(r, setpriority(PRIO_PROCESS, 0, -20) == 0 ? RANK_NICE : RANK_NONE);
+}
+
+/* Somebody sends more than all sessions together could: his packets shall not keep a processor from
+ * everything else. */
+static void
+sink(struct runner *r)
+{
+	struct sched_param param = { .sched_priority = 0 };
+
+	if (r->rank == RANK_FLOODED)
+		return;
+	(void)sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &param);
+	(void)setpriority(PRIO_PROCESS, 0, 0);
+	set_rank(r, RANK_FLOODED);
 }
 
 /* ---- sessions ---- */
@@ -527,6 +572,7 @@ receive(struct runner *r, enum sock_class c)
 			continue;
 		}
 		r->drops[why]++;
+		r->drops_now++;
 		r->drops_touched = true;
 		if (run)
 			run->dropped++;
@@ -567,6 +613,9 @@ static void
 every_second(struct runner *r)
 {
 	r->report_at = r->now + SECOND;
+	if (r->rank == RANK_FLOODED && r->drops_now < FLOOD / 2)
+		rise(r);
+	r->drops_now = 0;
 	for (int c = 0; c < SOCK_NR; c++)
 		listen_try(r, (enum sock_class)c);
 	report(r);
@@ -601,6 +650,8 @@ wait_for(struct runner *r, uint64_t until)
 	for (int c = 0; c < SOCK_NR; c++)
 		if (fds[1 + c].revents && r->listen[c] >= 0)
 			receive(r, (enum sock_class)c);
+	if (r->drops_now > FLOOD)
+		sink(r);
 }
 
 static uint64_t
@@ -642,27 +693,12 @@ farewell(struct runner *r)
 		drop_run(r, (struct run *)(void *)heap_first(&r->heap));
 }
 
-/* Above what else runs here, as far as that is allowed: a few microseconds a packet, and nobody takes
- * this node for dead because it is busy. */
-static enum runner_rank
-rise(void)
-{
-	struct sched_param param = { .sched_priority = REALTIME };
-
-	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) == 0)
-		return RANK_REALTIME;
-	return setpriority(PRIO_PROCESS, 0, -20) == 0 ? RANK_NICE : RANK_NONE;
-}
-
 static void *
 run_thread(void *arg)
 {
 	struct runner *r = arg;
-	struct news n = { .kind = NEWS_RANK };
-	bool left;
 
-	n.rank = rise();
-	put(r, &n, &left);
+	rise(r);
 	r->now = runner_clock();
 	r->report_at = r->now + SECOND;
 	while (!r->stopping) {

@@ -35,7 +35,7 @@ struct order {
 };
 
 /* How far the thread is above the others. */
-enum runner_rank { RANK_REALTIME, RANK_NICE, RANK_NONE };
+enum runner_rank { RANK_UNKNOWN, RANK_REALTIME, RANK_NICE, RANK_NONE, RANK_FLOODED };
 
 enum news_kind { NEWS_SESSION, NEWS_PORT, NEWS_DROPS, NEWS_RANK };
 struct news_session {

@@ -32,10 +32,14 @@ struct seen {
 	bool free_it;
 };
 
+static unsigned nr_flooded, nr_priority; /* lines that say so */
+
 static void
 no_log(void *arg, const char *line)
 {
 	(void)arg;
+	nr_flooded += strstr(line, "bfd-flooded") != NULL;
+	nr_priority += strstr(line, "event=bfd-priority") || strstr(line, "bfd-without-priority");
 	if (getenv("BFD_LOG"))
 		fprintf(stderr, "%s\n", line);
 }
@@ -581,6 +585,31 @@ START_TEST(a_port_that_another_program_has)
 }
 END_TEST
 
+/* More than any session sends, from anybody: the session stays, and the priority comes back. */
+START_TEST(a_flood_costs_the_priority)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(3784) };
+	struct seen sa, sb;
+	int fd;
+
+	to.sin_addr.s_addr = htonl(0x0a000001);
+	watch(a, &sa, conf("10.0.0.2", 100));
+	watch(b, &sb, conf("10.0.0.1", 100));
+	WAIT(is_up(&sa) && is_up(&sb) && nr_priority == 2);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_ge(fd, 0);
+	for (unsigned i = 0; nr_flooded == 0; i++) {
+		(void)!sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to));
+		if (i % 64 == 0)
+			loop_turn(loop, 0);
+	}
+	close(fd);
+	WAIT(nr_priority == 3);
+	ck_assert_uint_eq(look(a).downs, 0);
+	end(&sa, &sb);
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -604,6 +633,8 @@ add_tests(Suite *s)
 	tcase_add_test(t, two_that_are_passive_wait_for_ever);
 	tcase_add_test(t, a_watch_may_be_freed_in_its_call);
 	tcase_add_test(t, a_thousand_at_once);
+	if (unit_rounds(20) == 20) /* valgrind is too slow to be flooded */
+		tcase_add_test(t, a_flood_costs_the_priority);
 	tcase_add_test(t, a_port_that_another_program_has);
 	suite_add_tcase(s, t);
 }
