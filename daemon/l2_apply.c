@@ -8,6 +8,7 @@
  */
 #include "daemon/l2_side.h"
 
+#include "daemon/ipam_apply.h"
 #include "daemon/kube_apply.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -234,6 +235,16 @@ want(struct l2_side *s)
 	return err;
 }
 
+/* What a node answers for is its Service's, whoever else turns up. */
+static void
+note_used(struct l2_side *s)
+{
+	for (size_t i = 0; i < s->want.nr_all; i++) {
+		if (cluster_holder(s->cluster, &s->want.all[i].addr))
+			ipam_apply_used(s->app, &s->want.all[i].addr);
+	}
+}
+
 static void
 apply_due(void *arg)
 {
@@ -257,6 +268,10 @@ apply_due(void *arg)
 		if (s->cluster)
 			err = want(s);
 		l2_side_hold(s); /* devices and schedules may be others */
+		if (s->cluster) {
+			note_used(s);
+			l2_strangers_follow(s);
+		}
 	} else {
 		arena_fini(&arena);
 	}

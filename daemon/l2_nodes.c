@@ -245,6 +245,7 @@ on_probed(void *arg, const struct l2_probed *p)
 {
 	struct l2_side *s = arg;
 
+	l2_strangers_probed(s, p);
 	cluster_probed(s->cluster, &p->addr, p->known, p->in_use);
 }
 
@@ -387,6 +388,7 @@ follow_notes(struct l2_side *s)
 
 	if (!l2_apply_devices(s->app, &arena, &notes.devices, &notes.nr_devices))
 		return false;
+	notes.nr_strangers = l2_strangers_told(s, &arena, &notes.strangers);
 	text = l2_notes_format(&notes, is_named, s->app->store);
 	if (text)
 		err = cluster_note(s->cluster, text, strlen(text));
@@ -430,9 +432,8 @@ l2_nodes_life(const struct l2_side *s, const char *name)
 	}
 }
 
-bool
-l2_nodes_devices(
-    struct l2_side *s, const char *name, const struct l2_seen_device **devices, size_t *nr)
+const struct l2_notes *
+l2_nodes_notes(struct l2_side *s, const char *name)
 {
 	size_t len = 0;
 	const void *notes = cluster_notes(s->cluster, name, &len);
@@ -440,7 +441,7 @@ l2_nodes_devices(
 	uint64_t hash;
 
 	if (!n)
-		return false;
+		return NULL;
 	hash = hash_bytes(notes, len);
 	if (n->notes_hash != hash || n->notes_len != len || !n->notes.devices) {
 		arena_fini(&n->arena);
@@ -448,9 +449,62 @@ l2_nodes_devices(
 		n->notes_hash = hash;
 		n->notes_len = len;
 	}
-	*devices = n->notes.devices;
-	*nr = n->notes.nr_devices;
-	return n->known;
+	return n->known ? &n->notes : NULL;
+}
+
+bool
+l2_nodes_devices(
+    struct l2_side *s, const char *name, const struct l2_seen_device **devices, size_t *nr)
+{
+	const struct l2_notes *notes = l2_nodes_notes(s, name);
+
+	if (!notes)
+		return false;
+	*devices = notes->devices;
+	*nr = notes->nr_devices;
+	return true;
+}
+
+static bool
+has_mac(const struct l2_seen_device *devices, size_t nr, const uint8_t mac[6])
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (memcmp(devices[i].mac, mac, 6) == 0)
+			return true;
+	}
+	return false;
+}
+
+struct mac_search {
+	struct l2_side *side;
+	const uint8_t *mac;
+	bool found;
+};
+
+static bool
+search_member(void *arg, const struct cluster_seen *m)
+{
+	struct mac_search *search = arg;
+	const struct l2_notes *notes = m->self ? NULL : l2_nodes_notes(search->side, m->name);
+
+	search->found = notes && has_mac(notes->devices, notes->nr_devices, search->mac);
+	return !search->found;
+}
+
+bool
+l2_nodes_have_mac(struct l2_side *s, const uint8_t mac[6])
+{
+	struct mac_search search = { s, mac, false };
+	struct arena arena = { 0 };
+	const struct l2_seen_device *devices;
+	size_t nr;
+
+	if (l2_apply_devices(s->app, &arena, &devices, &nr))
+		search.found = has_mac(devices, nr, mac);
+	arena_fini(&arena);
+	if (!search.found)
+		cluster_each(s->cluster, search_member, &search);
+	return search.found;
 }
 
 /* ---- life ---- */
@@ -476,6 +530,7 @@ l2_nodes_init(struct l2_side *s)
 	int err = 0;
 
 	s->nodes_stale = s->notes_stale = true;
+	s->strangers = l2_strangers_new();
 	s->cluster = cluster_new(s->app->loop, &ops, s, &err);
 	if (!s->cluster)
 		log_error("nodes-off", LOG_ERR(-err));
@@ -491,4 +546,6 @@ l2_nodes_fini(struct l2_side *s)
 	mem_free(s->nodes);
 	s->nodes = NULL;
 	s->nr_nodes = s->cap_nodes = 0;
+	l2_strangers_free(s->strangers);
+	s->strangers = NULL;
 }

@@ -17,6 +17,8 @@
 
 struct l2_lease_looks;
 struct l2_node;
+struct l2_notes;
+struct l2_strangers;
 
 struct l2_side {
 	struct app *app;
@@ -38,7 +40,8 @@ struct l2_side {
 
 	struct l2_node **nodes; /* those that BFD watches or whose devices are known, by name */
 	size_t nr_nodes, cap_nodes;
-	size_t nr_up;		       /* BFD sessions */
+	size_t nr_up; /* BFD sessions */
+	struct l2_strangers *strangers;
 	struct l2_lease_looks *leases; /* NULL: files are the only source */
 };
 
@@ -49,6 +52,10 @@ void l2_nodes_fini(struct l2_side *);
 void l2_nodes_follow(struct l2_side *);
 /* For l2_wanted(). */
 enum reason l2_nodes_life(const struct l2_side *, const char *name);
+/* What another node says of itself; NULL: nothing yet.  Until the next call. */
+const struct l2_notes *l2_nodes_notes(struct l2_side *, const char *name);
+/* Is it of one of our devices, or of those of a node that was heard? */
+bool l2_nodes_have_mac(struct l2_side *, const uint8_t mac[6]);
 bool l2_nodes_devices(
     struct l2_side *, const char *name, const struct l2_seen_device **, size_t *nr);
 
@@ -64,6 +71,15 @@ char *l2_notes_format(
     const struct l2_notes *, bool (*named)(void *arg, const char *device), void *arg);
 /* Into @arena; false: not what such notes look like. */
 bool l2_notes_parse(const char *text, size_t len, struct arena *arena, struct l2_notes *out);
+
+/* ---- l2_strangers.c ---- */
+struct l2_strangers *l2_strangers_new(void);
+void l2_strangers_free(struct l2_strangers *); /* NULL is fine */
+void l2_strangers_probed(struct l2_side *, const struct l2_probed *);
+/* Addresses that this node is sure of; in @arena. */
+size_t l2_strangers_told(struct l2_side *, struct arena *, const struct addr **out);
+/* What all nodes are sure of, to ipam/. */
+void l2_strangers_follow(struct l2_side *);
 
 /* ---- l2_lease.c ---- */
 struct l2_lease_looks *l2_lease_new(struct l2_side *);
