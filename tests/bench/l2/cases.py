@@ -10,7 +10,7 @@ from herald_lab.wait import Timeout, until
 AFTER_S = 1.3   # a request is lost when it was not answered for a second
 STAY_S = 4.0    # so long it is looked at whether something moves that shall not
 MOVE_S = 60     # so long it is waited for what shall move
-REST_S = 4.0    # so long nothing moves before a measurement
+REST_S = 2.5    # so long nothing moves before a measurement
 
 
 @dataclasses.dataclass
@@ -72,7 +72,7 @@ HERALD = [
     Kind("drain", _ctl("drain"), _ctl("undrain")),
     Kind("policy leaves the node out", _leave_out, _take_in),
     Kind("SIGTERM", _term, _wait_and_start),
-    Kind("kill -9, back after 2 s", _kill, _nothing, moves=False, again=_start),
+    Kind("kill -9, back after 2 s", _kill, _nothing, moves=False, again=_start, share=0.5),
     Kind("kill -9, not back", _kill, _start, share=0.25),
     Kind("SIGSTOP, not back", _stop(signal.SIGSTOP), _stop(signal.SIGCONT), share=0.25),
 ]
