@@ -6,6 +6,7 @@
 
 #include "bfd/bfd.h"
 #include "daemon/app.h"
+#include "daemon/l2_side.h"
 #include "lib/mem.h"
 
 #include <stdio.h>
@@ -228,6 +229,29 @@ metrics_bfd(struct scrape *s)
 
 /* ---- layer 2 ---- */
 
+static bool
+count_node(void *arg, const struct cluster_seen *c)
+{
+	((uint64_t *)arg)[c->life]++;
+	return true;
+}
+
+/* The nodes among themselves. */
+static void
+put_nodes(struct metric_out *o, const struct cluster *cluster)
+{
+	uint64_t nr[CLUSTER_NR_LIVES] = { 0 };
+
+	if (!cluster)
+		return;
+	metric_u64(o, METRIC_L2_HELD, cluster_nr_held(cluster), NULL);
+	cluster_each(cluster, count_node, nr);
+	for (unsigned i = 0; i < CLUSTER_NR_LIVES; i++)
+		metric_u64(o, METRIC_L2_NODES, nr[i],
+		    METRIC_VALUES(cluster_life_name((enum cluster_life)i)));
+	metric_u64(o, METRIC_L2_CUT_OFF, cluster_is_cut_off(cluster), NULL);
+}
+
 bool
 metrics_l2(struct scrape *s)
 {
@@ -240,11 +264,15 @@ metrics_l2(struct scrape *s)
 	metric_u64(&s->out, METRIC_L2_LOADED, info.loaded, NULL);
 	metric_u64(&s->out, METRIC_L2_WANTED, info.addresses, NULL);
 	metric_u64(&s->out, METRIC_L2_ANSWERING, info.answering, NULL);
+	metric_u64(&s->out, METRIC_L2_BEGUN, info.begun, NULL);
+	metric_u64(&s->out, METRIC_L2_ENDED, info.ended, NULL);
 	metric_u64(&s->out, METRIC_L2_ANNOUNCED, info.announced, NULL);
 	metric_u64(&s->out, METRIC_L2_WAITING, info.waiting, NULL);
 	for (unsigned i = 0; (name = l2_counter_name(i)); i++)
 		metric_u64(
 		    &s->out, METRIC_L2_EVENTS, l2_counter(s->app->l2, i), METRIC_VALUES(name));
+	if (s->app->l2_side)
+		put_nodes(&s->out, s->app->l2_side->cluster);
 	return false;
 }
 

@@ -76,6 +76,7 @@ sweep_entry(void *arg, const struct l2_key *key)
 
 	if (item_wants(l2, &a, key->ifindex))
 		return;
+	l2->nr_ended++;
 	if (l2_may_tell(l2))
 		log_info("l2-answer-ended", LOG_S("address", addr_str(&a)),
 		    LOG_U("ifindex", key->ifindex),

@@ -59,8 +59,9 @@ struct l2 {
 	struct loop_work more; /* what one turn could not do */
 	bool settled;	       /* all is as it shall be, for the devices of @settled_at */
 	uint64_t settled_at;
-	size_t verified; /* items, since the beginning */
-	size_t told;	 /* lines of the log, of what began and ended in one go */
+	size_t verified;	     /* items, since the beginning */
+	size_t told;		     /* lines of the log, of what began and ended in one go */
+	uint64_t nr_begun, nr_ended; /* answers, ever */
 	struct log_limit limit;
 	bool was_set;	      /* l2_set() was called */
 	bool term_set;	      /* l2_term() was */

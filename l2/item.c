@@ -261,6 +261,7 @@ item_end(struct item *it)
 	if (!it->ifindex)
 		return;
 	err = answer_del(&l2->answer, &key);
+	l2->nr_ended += err == 0;
 	if (err < 0)
 		log_error("l2-answer-not-ended", LOG_S("address", addr_str(&it->addr)),
 		    LOG_S("device", it->device), LOG_ERR(-err));
@@ -328,6 +329,7 @@ item_write(struct item *it, const struct device *dev)
 	if (!fresh)
 		return;
 	it->began_ns = l2_boot_ns();
+	it->l2->nr_begun++;
 	if (l2_may_tell(it->l2))
 		log_info("l2-answering", LOG_S("address", addr_str(&it->addr)),
 		    LOG_S("device", it->device));

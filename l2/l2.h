@@ -119,12 +119,13 @@ size_t l2_adopted(struct l2 *, struct addr *out, size_t max);
 /* ---- answers ---- */
 struct l2_info {
 	bool loaded;
-	bool adopted;	    /* took over an earlier process's answers */
-	const char *error;  /* "": none; else what failed, on what, and what to do */
-	size_t addresses;   /* pairs of address and device that are wanted */
-	size_t answering;   /* and answered */
-	uint64_t announced; /* frames, ever */
-	size_t waiting;	    /* announcements that are due and not sent yet */
+	bool adopted;	       /* took over an earlier process's answers */
+	const char *error;     /* "": none; else what failed, on what, and what to do */
+	size_t addresses;      /* pairs of address and device that are wanted */
+	size_t answering;      /* and answered */
+	uint64_t announced;    /* frames, ever */
+	uint64_t begun, ended; /* answers, ever; those that were adopted did not begin */
+	size_t waiting;	       /* announcements that are due and not sent yet */
 };
 void l2_info(const struct l2 *, struct l2_info *);
 

@@ -15,6 +15,8 @@ l2_info(const struct l2 *l2, struct l2_info *info)
 					 : announcer_error(l2->announcer),
 		.addresses = l2->nr,
 		.announced = announcer_sent(l2->announcer),
+		.begun = l2->nr_begun,
+		.ended = l2->nr_ended,
 		.waiting = announcer_waiting(l2->announcer) };
 	for (size_t i = 0; i < l2->nr; i++)
 		info->answering += l2->items[i]->ifindex != 0;

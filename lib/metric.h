@@ -55,6 +55,11 @@ enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM };
 	X(L2_LOADED, GAUGE, "herald_l2_loaded", "", "", "1 when the answering program is in the kernel.") \
 	X(L2_WANTED, GAUGE, "herald_l2_addresses", "", "", "Pairs of address and device that this node is to answer for.") \
 	X(L2_ANSWERING, GAUGE, "herald_l2_addresses_answering", "", "", "Those that it does answer for.") \
+	X(L2_BEGUN, COUNTER, "herald_l2_takeovers_total", "", "", "Answers that this node began: addresses that came to it, for each device.") \
+	X(L2_ENDED, COUNTER, "herald_l2_releases_total", "", "", "Answers that it ended.") \
+	X(L2_HELD, GAUGE, "herald_l2_addresses_held", "", "", "Addresses that this node holds among all nodes.") \
+	X(L2_NODES, GAUGE, "herald_l2_nodes", "life", "cilium_unreachable_nodes", "Nodes of layer 2 by what this one thinks of them: alive, stopping, lost, lapsed, gone, unheard.") \
+	X(L2_CUT_OFF, GAUGE, "herald_l2_cut_off", "", "", "1 while no other node and no API server is heard, so that nothing may be held.") \
 	X(L2_ANNOUNCED, COUNTER, "herald_l2_announcements_total", "", "metallb_layer2_gratuitous_sent", "Gratuitous ARP packets and unsolicited advertisements sent.") \
 	X(L2_WAITING, GAUGE, "herald_l2_announcements_waiting", "", "", "Announcements that are due and not sent yet.") \
 	X(L2_EVENTS, COUNTER, "herald_l2_packets_total", "what", "metallb_layer2_requests_received, metallb_layer2_responses_sent", "ARP and neighbour discovery by what became of it; arp-foreign and nd-foreign: another host claims an address of ours.") \
