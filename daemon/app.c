@@ -484,12 +484,12 @@ app_init(struct app *app)
 	if (!status)
 		ipam_apply_init(app);
 	if (!status)
-		pods_init(app);
-	if (!status)
 		status = init_kube(app, restarted);
 	/* Before the sessions: a second herald on this node must not disturb the first. */
 	if (!status)
 		status = init_control(app);
+	if (!status)
+		pods_init(app);
 	if (!status)
 		status = init_signals(app);
 	store_flush(app->store); /* what was just read is no news: everything is looked at anyway */

@@ -33,8 +33,11 @@ struct pods {
 	struct pods_teller *teller;
 	struct loop_work tell_soon;
 	uint64_t nr_reclaimed;
+	uint64_t open_again_ms;
 };
 
+/* The engine, when stateDir could not be used before: it is asked for, so look again. */
+bool pods_open(struct pods *);
 /* Before the engines: reads the journal.  Never fails the start: pods get their addresses, or are told
  * why not. */
 void pods_init(struct app *);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
+#define OPEN_AGAIN_MS 1000
 
 /* ---- what the engine tells ---- */
 
@@ -63,21 +64,37 @@ read_boot_id(char *to, size_t size)
 	to[strcspn(to, "\n")] = '\0';
 }
 
+bool
+pods_open(struct pods *p)
+{
+	const struct podipam_ops ops = { reclaimed, changed, trouble, p };
+	const uint64_t now = loop_now_ms(p->app->loop);
+	char boot[64];
+	char *error = NULL;
+
+	if (p->engine)
+		return true;
+	if (now < p->open_again_ms)
+		return false;
+	p->open_again_ms = now + OPEN_AGAIN_MS;
+	read_boot_id(boot, sizeof(boot));
+	p->engine = podipam_new(p->app->loop, p->app->state_dir, boot, &ops, &error);
+	if (!p->engine)
+		log_error("pods-off", LOG_S("message", error));
+	else if (p->plan)
+		(void)pods_apply(p->app);
+	free(error);
+	return p->engine != NULL;
+}
+
 void
 pods_init(struct app *app)
 {
 	struct pods *p = xnew(struct pods);
-	const struct podipam_ops ops = { reclaimed, changed, trouble, p };
-	char boot[64];
-	char *error = NULL;
 
 	p->app = app;
 	app->pods = p;
-	read_boot_id(boot, sizeof(boot));
-	p->engine = podipam_new(app->loop, app->state_dir, boot, &ops, &error);
-	if (!p->engine)
-		log_error("pods-off", LOG_S("message", error));
-	free(error);
+	(void)pods_open(p);
 	p->teller = pods_teller_new(p);
 }
 

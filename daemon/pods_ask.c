@@ -372,7 +372,7 @@ pods_asked(void *arg, struct pods_client *c, json_t *request)
 		refuse(c, CNI_BAD_CONFIG, "invalid request", "it must be an object with a command");
 		return;
 	}
-	if (!p->engine) {
+	if (!pods_open(p)) {
 		refuse(c, CNI_TRY_LATER, "herald cannot keep addresses now",
 		    "see its log on node %s for pods-off", p->app->node);
 		return;

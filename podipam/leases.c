@@ -182,6 +182,15 @@ lease_new(struct leases *t, const struct podipam_owner *owner)
 	return l;
 }
 
+void
+leases_rename(struct lease *l, const struct podipam_owner *owner)
+{
+	char *old = l->text;
+
+	l->text = copy_owner(owner, &l->l.owner);
+	free(old);
+}
+
 static void
 lease_give(struct leases *t, struct lease *l, const struct podipam_given *g)
 {

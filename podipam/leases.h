@@ -68,6 +68,8 @@ enum podipam_verdict leases_take(
 /* Likewise with just these addresses, as the journal says; replaces what the attachment has.
  * PODIPAM_TAKEN: one of them is another's. */
 enum podipam_verdict leases_put(struct leases *, const struct podipam_lease *, struct lease **out);
+/* The attachment is of another pod or namespace than was said before; its key stays. */
+void leases_rename(struct lease *, const struct podipam_owner *);
 void leases_drop(struct leases *, struct lease *);
 
 #endif

@@ -14,8 +14,11 @@
 #include "lib/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #define LINE_MAX_LEN 8192
 #define SLICE 32 /* namespaces that are looked at in one turn of the loop */
@@ -38,6 +41,7 @@ struct podipam {
 	uint64_t on_disk;
 	size_t live; /* bytes of all lines */
 	char *boot_id;
+	int lock; /* of the folder: two that write one journal would each lose what the other gave */
 	struct loop_timer sweep_timer;
 	struct loop_work sweep;
 	struct lease *cursor; /* whose namespace is looked at next; NULL: no look is under way */
@@ -100,6 +104,28 @@ set_line(struct podipam *p, struct lease *l)
 		l->line_len = 0;
 	}
 	p->live += l->line_len;
+}
+
+/* Into the journal, with the namespace as it is now. */
+static void
+put_down(struct podipam *p, struct lease *l)
+{
+	p->live -= l->line_len;
+	free(l->line);
+	l->ns = ns_look(l->l.owner.netns);
+	l->gone = false;
+	set_line(p, l);
+	l->seq = append(p, l->line, l->line_len);
+}
+
+/* Is it another namespace than that of before?  Then what becomes of that one is nothing to it. */
+static bool
+has_moved(const struct lease *l, const struct podipam_owner *owner)
+{
+	const struct ns_id now = ns_look(owner->netns);
+
+	return strcmp(l->l.owner.netns, owner->netns) != 0 || now.dev != l->ns.dev ||
+	    now.ino != l->ns.ino;
 }
 
 /* Without the journal. */
@@ -276,6 +302,19 @@ restore(struct podipam *p, const char *path)
 	return 0;
 }
 
+static int
+take_lock(struct podipam *p, const char *dir)
+{
+	char *path = xasprintf("%s/pods.lock", dir);
+	int err = 0;
+
+	p->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (p->lock < 0 || flock(p->lock, LOCK_EX | LOCK_NB) < 0)
+		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	free(path);
+	return err;
+}
+
 struct podipam *
 podipam_new(struct loop *loop, const char *dir, const char *boot_id, const struct podipam_ops *ops,
     char **error)
@@ -291,11 +330,15 @@ podipam_new(struct loop *loop, const char *dir, const char *boot_id, const struc
 	p->last = &p->waiters;
 	timer_init(&p->sweep_timer, loop, sweep_begin, p);
 	work_init(&p->sweep, loop, sweep_slice, p);
-	err = restore(p, path);
+	err = take_lock(p, dir);
+	if (err == 0)
+		err = restore(p, path);
 	if (err == 0)
 		p->journal = journal_new(loop, path, &journal_ops, &err);
 	if (err < 0) {
-		*error = xasprintf("%s: %s", path, strerror(-err));
+		*error = xasprintf("%s: %s", path,
+		    err == -EBUSY ? "another herald has it; give each its own stateDir"
+				  : strerror(-err));
 		podipam_free(p);
 		p = NULL;
 	}
@@ -321,6 +364,8 @@ podipam_free(struct podipam *p)
 	}
 	p->cursor = NULL;
 	leases_fini(&p->table);
+	if (p->lock >= 0)
+		close(p->lock);
 	free(p->boot_id);
 	free(p);
 }
@@ -349,11 +394,12 @@ podipam_add(struct podipam *p, const struct podipam_owner *owner, const struct p
 	if (verdict != PODIPAM_OK)
 		return verdict;
 	if (!l->line) {
-		l->ns = ns_look(owner->netns);
 		l->l.since = loop_wall(p->loop);
-		set_line(p, l);
-		l->seq = append(p, l->line, l->line_len);
+		put_down(p, l);
 		changed(p);
+	} else if (has_moved(l, owner)) {
+		leases_rename(l, owner);
+		put_down(p, l);
 	}
 	if (l->seq <= p->on_disk)
 		cb(arg, PODIPAM_OK, &l->l);

@@ -49,7 +49,7 @@ setup(void)
 static void
 teardown(void)
 {
-	static const char *const files[] = { "pods.journal", "pods.journal.tmp" };
+	static const char *const files[] = { "pods.journal", "pods.lock" };
 
 	pods_fini(&app);
 	store_free(app.store);
@@ -261,6 +261,24 @@ START_TEST(clients_that_mean_no_good)
 }
 END_TEST
 
+START_TEST(a_state_dir_that_comes_back)
+{
+	const struct podipam_ops ops = { 0 };
+	struct podipam *other;
+	char *error = NULL;
+
+	podipam_free(app.pods->engine);
+	app.pods->engine = NULL;
+	other = podipam_new(app.loop, dir, "", &ops, &error);
+	ck_assert_ptr_nonnull(other);
+	app.pods->open_again_ms = 0;
+	ck_assert_str_eq(said(ASK("add", "a", "")), "11");
+	podipam_free(other);
+	app.pods->open_again_ms = 0;
+	ck_assert_str_eq(said(ASK("add", "a", "")), "10.0.1.2/29");
+}
+END_TEST
+
 START_TEST(more_clients_than_there_is_room_for)
 {
 	int fds[300];
@@ -290,6 +308,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, gc_takes_nothing_that_it_does_not_understand);
 	tcase_add_test(tc, requests_that_are_none);
 	tcase_add_test(tc, clients_that_mean_no_good);
+	tcase_add_test(tc, a_state_dir_that_comes_back);
 	tcase_add_test(tc, more_clients_than_there_is_room_for);
 	suite_add_tcase(s, tc);
 }

@@ -81,11 +81,13 @@ journal_of(const struct bed *b)
 static void
 teardown(struct bed *b)
 {
-	char *path = journal_of(b);
+	char *path = journal_of(b), *lock = xasprintf("%s/pods.lock", b->dir);
 
 	podipam_free(b->p);
 	unlink(path);
+	unlink(lock);
 	free(path);
+	free(lock);
 	rmdir(b->dir);
 	loop_free(b->loop);
 }
@@ -149,6 +151,23 @@ START_TEST(the_answer_waits_for_the_disk_and_is_the_same_again)
 	ck_assert(addr_eq(&h.addr, &first));
 	ck_assert_int_eq(podipam_del(b.p, "a", "eth0"), PODIPAM_OK);
 	ck_assert_int_eq(podipam_del(b.p, "a", "eth0"), PODIPAM_NOT_FOUND);
+	teardown(&b);
+}
+END_TEST
+
+START_TEST(a_second_one_does_not_touch_the_journal)
+{
+	const struct podipam_ops ops = { 0 };
+	char *error = NULL;
+	struct bed b;
+
+	setup(&b);
+	ck_assert_ptr_null(podipam_new(b.loop, b.dir, "boot-2", &ops, &error));
+	ck_assert_ptr_nonnull(strstr(error, "another herald has it"));
+	free(error);
+	(void)add(&b, "a", "");
+	again(&b, "boot-1");
+	ck_assert_ptr_nonnull(podipam_find(b.p, "a", "eth0"));
 	teardown(&b);
 }
 END_TEST
@@ -430,6 +449,38 @@ START_TEST(what_is_of_a_namespace_that_is_gone_comes_back)
 }
 END_TEST
 
+START_TEST(an_attachment_that_moved_outlives_its_first_namespace)
+{
+	char first[64], second[64];
+	struct addr addr, same;
+	struct bed b;
+	pid_t pids[2] = { holder(first, sizeof(first)), -1 };
+
+	if (pids[0] < 0) {
+		printf("SKIP: no new namespaces here\n");
+		return;
+	}
+	pids[1] = holder(second, sizeof(second));
+	setup(&b);
+	addr = add(&b, "pod", first);
+	same = add(&b, "pod", second);
+	ck_assert(addr_eq(&addr, &same));
+	again(&b, "boot-1");
+	(void)add(&b, "other", first);
+	podipam_leak_check(b.p, 5);
+	kill(pids[0], SIGKILL);
+	waitpid(pids[0], NULL, 0);
+	while (podipam_find(b.p, "other", "eth0"))
+		loop_turn(b.loop, 1000);
+	ck_assert_ptr_nonnull(podipam_find(b.p, "pod", "eth0"));
+	kill(pids[1], SIGKILL);
+	waitpid(pids[1], NULL, 0);
+	while (podipam_find(b.p, "pod", "eth0"))
+		loop_turn(b.loop, 1000);
+	teardown(&b);
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -437,6 +488,7 @@ add_tests(Suite *s)
 
 	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, the_answer_waits_for_the_disk_and_is_the_same_again);
+	tcase_add_test(tc, a_second_one_does_not_touch_the_journal);
 	tcase_add_test(tc, who_is_forgotten_hears_nothing);
 	tcase_add_test(tc, restarts_lose_nothing_and_a_boot_takes_all);
 	tcase_add_test(tc, many_turns_make_the_file_no_longer);
@@ -444,6 +496,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, a_disk_that_fails_gives_nothing_and_recovers);
 	tcase_add_test(tc, gc_takes_what_is_not_listed_of_this_network);
 	tcase_add_test(tc, what_is_of_a_namespace_that_is_gone_comes_back);
+	tcase_add_test(tc, an_attachment_that_moved_outlives_its_first_namespace);
 	suite_add_tcase(s, tc);
 }
 
