@@ -196,6 +196,46 @@ def test_a_good_service(up):
     assert all({"stage", "verdict", "reason", "message"} <= set(s) for s in answer["steps"])
 
 
+def test_another_node(up):
+    """What another node would do: its endpoints and advertisements, nothing of its sessions."""
+    up.herald.write("21-n2.yaml", h.node("n2", ["10.3.0.0/24"], ["10.0.0.9"]))
+    up.herald.write("60-web.yaml", web(etp="Local"), *endpoints(("10.1.0.10", "n1")))
+    ask = ("explain", "service", "default/web", "--node", "n2")
+    answer = until(lambda: (a := up.herald.ctl(*ask)) and first(a) and a, what="n2 has no endpoint")
+    assert answer["node"] == "n2" and first(answer)["reason"] == "no-local-endpoint"
+    assert first(answer)["stage"] == "endpoints"
+    assert not [s for s in answer["steps"] if s["stage"] == "session"]
+    until(lambda: explain(up, "service", "default/web")["verdict"] == "ok", what="n1 is fine")
+    up.herald.write("60-web.yaml", *GOOD["60-web.yaml"]())
+    up.herald.remove("21-n2.yaml")
+
+
+def test_layer_2_is_a_way_too(up):
+    """With the session away one way is left; with neither the first obstacle counts."""
+    policy = h.doc("L2AnnouncementPolicy", "all", {"loadBalancerIPs": True, "interfaces": ["eth0"]})
+    up.herald.write("70-l2.yaml", policy)
+    up.herald.write("30-bgp.yaml", *bgp(peer={"peerASN": 64999}))
+
+    def degraded():
+        a = explain(up, "service", "default/web")
+        return a if a["verdict"] == "degraded" else None
+    answer = until(degraded, timeout=30, what=lambda: json.dumps(
+        explain(up, "service", "default/web"), indent=1))
+    steps = {s["stage"]: s for s in answer["steps"]}
+    assert steps["layer 2"]["verdict"] == "ok" and "n1 answers" in steps["layer 2"]["message"]
+    assert steps["session"]["verdict"] == "degraded" and "failed" not in answer
+    policy["spec"]["interfaces"] = ["nothing0"]
+    up.herald.write("70-l2.yaml", policy)
+    answer = until(lambda: (a := explain(up, "service", "default/web"))["verdict"] == "failed" and a,
+                   timeout=30, what="no way is left")
+    step = next(s for s in answer["steps"] if s["stage"] == "layer 2")
+    assert step["verdict"] == "failed" and step["reason"] == "no-interface", step
+    up.herald.remove("70-l2.yaml")
+    up.herald.write("30-bgp.yaml", *bgp())
+    up.herald.wait_established()
+    until(lambda: explain(up, "service", "default/web")["verdict"] == "ok", what="all is well")
+
+
 def test_what_does_not_exist(up):
     for words, text in ((("service", "default/none"), "no Service"), (("peer", "none"), "no BGP"),
                         (("service",), "usage"), (("address", "1.2.3"), "not understood"),

@@ -50,6 +50,26 @@ load_reference(void)
 	}
 }
 
+/* What explains and what decides say the same of an address. */
+static void
+why_agrees(const char *node, const struct res_service *svc, const struct addr *lb,
+    const struct bgp_announce *list, size_t nr)
+{
+	for (size_t i = 0; i < plan->instances[0].nr; i++) {
+		const struct bgp_audience *audience = &plan->instances[0].audiences[i];
+		const struct bgp_why why =
+		    bgp_wanted_why(audience, f.store, node, svc, RES_SVC_ADDR_LOAD_BALANCER_IP, lb);
+		bool told = false;
+
+		for (size_t j = 0; j < nr; j++)
+			told |= strcmp(list[j].audience, audience->name) == 0 &&
+			    prefix_has_addr(&list[j].prefix, lb);
+		ck_assert_msg(told == (why.reason == REASON_SATISFIED), "%s is told: %d, but %s",
+		    audience->name, told, reason_name(why.reason));
+		ck_assert(told || why.reason != REASON_NONE);
+	}
+}
+
 /* The announcements of a Service with LoadBalancer address 172.16.1.1, as "prefix " each. */
 static const char *
 routes_of(const char *node, const char *name)
@@ -65,6 +85,7 @@ routes_of(const char *node, const char *name)
 	make_plan(node);
 	ck_assert_uint_eq(plan->nr_instances, 1);
 	nr = bgp_wanted_service(&plan->instances[0], f.store, node, svc, &lb, 1, &arena, &list);
+	why_agrees(node, svc, &lb, list, nr);
 	text[0] = '\0';
 	for (size_t i = 0; i < nr; i++) {
 		len += (size_t)snprintf(
