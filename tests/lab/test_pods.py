@@ -58,8 +58,8 @@ class Pod:
         family = socket.AF_INET6 if ":" in addr else socket.AF_INET
         with self.ns.socket(family, socket.SOCK_DGRAM) as here, \
                 other.ns.socket(family, socket.SOCK_DGRAM) as there:
-            here.settimeout(1)
-            there.settimeout(1)
+            here.settimeout(3)
+            there.settimeout(3)
             try:
                 there.bind((addr, 7))
                 here.sendto(b"?", (addr, 7))
@@ -111,7 +111,7 @@ class Cluster:
         for n in NODES:
             self.start(n)
         for n in NODES:
-            self.frr.wait_established(addr_of(n))
+            self.frr.wait_established(addr_of(n), timeout=90)
 
     def start(self, n):
         herald = self.heralds[n] = h.Herald(self.lab, self.ns[n], n)
@@ -165,7 +165,7 @@ def cluster(lab):
 def test_pods_of_three_nodes_reach_each_other_over_bgp(cluster):
     pods = {(n, i): cluster.pod(n, f"p{i}") for n in NODES for i in (1, 2)}
     want = {c for n in NODES for c in cluster.node_spec(n)}
-    until(lambda: cluster.seen() == want, what=lambda: f"{want}; {cluster.seen()}")
+    until(lambda: cluster.seen() == want, 60, what=lambda: f"{want}; {cluster.seen()}")
     for (n, _), pod in pods.items():
         cidrs = [ipaddress.ip_network(c) for c in cluster.node_spec(n)]
         assert [ipaddress.ip_address(a) in c for a, c in zip(pod.addresses, cidrs)] == [True] * 2
@@ -174,7 +174,7 @@ def test_pods_of_three_nodes_reach_each_other_over_bgp(cluster):
     for a in pods.values():
         for b in pods.values():
             for addr in b.addresses:
-                until(lambda a=a, b=b, addr=addr: a.reaches(b, addr), 30,
+                until(lambda a=a, b=b, addr=addr: a.reaches(b, addr), 90,
                       f"{a.node}/{a.name} reaches {addr}")
     for pod in pods.values():
         pod.cni("CHECK")
@@ -192,7 +192,7 @@ def test_every_version_and_bridge_as_with_the_reference(cluster):
             pod.cni("CHECK", version=version)
     one = cluster.pod("n2", "b1", plugin="bridge")
     two = cluster.pod("n2", "b2", plugin="bridge")
-    until(lambda: all(one.reaches(two, a) for a in two.addresses), what="the bridge")
+    until(lambda: all(one.reaches(two, a) for a in two.addresses), 60, "the bridge")
     one.cni("DEL", plugin="bridge")
     assert two.addresses[0] in cluster.given("n2") and one.addresses[0] not in cluster.given("n2")
     # beside host-local with the same range: the same shape of answer
@@ -230,7 +230,7 @@ def test_a_daemon_that_is_killed_forgets_nothing(cluster):
 def test_leaks_come_back_and_gc_takes_what_is_not_listed(cluster):
     gone, stays, other = (cluster.pod("n1", n) for n in ("gone", "stays", "other"))
     ip("netns", "del", gone.ns.name)
-    until(lambda: gone.addresses[0] not in cluster.given("n1"), 30, "the leaked address back")
+    until(lambda: gone.addresses[0] not in cluster.given("n1"), 90, "the leaked address back")
     assert set(cluster.given("n1")) == {*stays.addresses, *other.addresses}
     with pytest.raises(CniError) as e:
         run_cni(cluster, "n1", "CHECK",
@@ -251,9 +251,9 @@ def test_cluster_pool_carves_the_same_on_every_node(lab):
     assert all(cluster.ranges(n) == ranges for n in NODES)
     want = {r for n in NODES for r in ranges[n]}
     assert len(want) == 6
-    until(lambda: cluster.seen() == want, what=lambda: f"{want}; {cluster.seen()}")
+    until(lambda: cluster.seen() == want, 60, what=lambda: f"{want}; {cluster.seen()}")
     one, two = cluster.pod("n1", "a"), cluster.pod("n3", "b")
-    until(lambda: all(one.reaches(two, a) for a in two.addresses), 30, "n1 to n3")
+    until(lambda: all(one.reaches(two, a) for a in two.addresses), 90, "n1 to n3")
 
 
 def test_multi_pool_by_namespace_and_what_the_router_is_told(lab):
@@ -267,7 +267,7 @@ def test_multi_pool_by_namespace_and_what_the_router_is_told(lab):
     ranges = cluster.ranges("n2")
     want = {r for n in NODES for r in ranges[n]}
     assert len(want) == 6
-    until(lambda: cluster.seen() == want, what=lambda: f"{want}; {cluster.seen()}")
+    until(lambda: cluster.seen() == want, 60, what=lambda: f"{want}; {cluster.seen()}")
     plain = cluster.pod("n1", "plain")
     assert cluster.given("n1")[plain.addresses[0]]["pool"] == "default"
 

@@ -52,7 +52,7 @@ def test_the_leader_carves_and_all_agree(net):
     def agreed():
         said = [ranges(one) for one in net.all.values()]
         return all(len(said[0][n]) == 2 for n in NODES) and said.count(said[0]) == 3 and said[0]
-    first = until(agreed, 30, lambda: f"{[ranges(o) for o in net.all.values()]}; "
+    first = until(agreed, 90, lambda: f"{[ranges(o) for o in net.all.values()]}; "
                   f"{net.herald.daemon.text()[-3000:]}")
     every = [ipaddress.ip_network(r) for n in NODES for r, _ in first[n]]
     assert not any(a.overlaps(b) for a in every for b in every
@@ -61,12 +61,12 @@ def test_the_leader_carves_and_all_agree(net):
         assert sorted(notes(net, n)["heraldlb.io/pod-cidrs"].split(",")) == [r for r, _ in first[n]]
     # another node: it gets its own, and nobody else another; all daemons new: nobody either
     net.put(h.node("n0", [], ["10.0.0.9"]))
-    until(lambda: "heraldlb.io/pod-cidrs" in notes(net, "n0"), 20, "a range for n0")
+    until(lambda: "heraldlb.io/pod-cidrs" in notes(net, "n0"), 60, "a range for n0")
     for one in net.all.values():
         one.kill()
         one.start()
         wait_synced(one)
-    until(lambda: all(len(ranges(o).get("n0", [])) == 2 for o in net.all.values()), 20, "n0's")
+    until(lambda: all(len(ranges(o).get("n0", [])) == 2 for o in net.all.values()), 60, "n0's")
     assert all(ranges(o)[n] == first[n] for o in net.all.values() for n in NODES)
 
 
@@ -76,7 +76,7 @@ def test_a_pool_comes_to_the_node_whose_pods_ask_for_it(net):
             h.doc("Namespace", "team", api="v1") | {"metadata": {
                 "name": "team", "annotations": {"ipam.heraldlb.io/ip-pool": "blue"}}})
     start(net, {"mode": "multi-pool"})
-    until(lambda: [p for _, p in ranges(net.herald).get("n1", [])] == ["default"], 30,
+    until(lambda: [p for _, p in ranges(net.herald).get("n1", [])] == ["default"], 90,
           lambda: f"a reserve of the default pool; {ranges(net.herald)}")
 
     def add(name):
@@ -91,12 +91,12 @@ def test_a_pool_comes_to_the_node_whose_pods_ask_for_it(net):
 
     first = add("p1")
     assert first["code"] == 11, first  # as the runtime does, again and again
-    got = until(lambda: add("p1").get("ips"), 30, "an address of pool blue")
+    got = until(lambda: add("p1").get("ips"), 90, "an address of pool blue")
     assert ipaddress.ip_interface(got[0]["address"]).ip in ipaddress.ip_network("10.71.0.0/16")
     assert "blue=8" in notes(net, "n1")["heraldlb.io/pod-pool-requests"]
     # thirteen of a /28, then more is asked for
     for i in range(2, 20):
-        until(lambda i=i: add(f"p{i}").get("ips"), 30, f"an address for p{i}")
+        until(lambda i=i: add(f"p{i}").get("ips"), 90, f"an address for p{i}")
     blue = [r for r, p in ranges(net.herald)["n1"] if p == "blue"]
     assert len(blue) == 2
     assert "blue" not in [p for _, p in ranges(net.herald)["n2"]]
