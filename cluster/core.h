@@ -160,14 +160,6 @@ struct gift {
 	struct addr addr;
 };
 
-/* A state on its way to a member. */
-struct outgoing {
-	TAILQ_ENTRY(outgoing) list;
-	struct member *to;
-	struct message_part head;
-	struct blob *blob;
-	uint32_t next; /* part */
-};
 TAILQ_HEAD(outgoing_list, outgoing);
 
 /* One change of what this node claims. */

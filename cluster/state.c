@@ -19,6 +19,15 @@
 #define PARTS_AT_ONCE 24
 #define PACE_MS 5
 
+/* A state on its way to a member. */
+struct outgoing {
+	TAILQ_ENTRY(outgoing) list;
+	struct member *to;
+	struct message_part head;
+	struct blob *blob;
+	uint32_t next; /* part */
+};
+
 /* ---- blobs ---- */
 
 struct blob *
