@@ -510,28 +510,23 @@ find_ends(struct runner *r, const struct sock_from *from, bool multihop)
 	return found;
 }
 
+/* *run: whose packet it is, as far as that can be known of one that is not taken. */
 static enum packet_drop
 take(struct runner *r, enum sock_class c, const uint8_t *bytes, size_t len,
     const struct sock_from *from, struct run **run)
 {
 	bool multihop = c == SOCK_V4_MULTIHOP || c == SOCK_V6_MULTIHOP;
 	struct packet p;
-	enum packet_drop why;
+	enum packet_drop why = packet_read(&p, bytes, len);
 
-	*run = find_ends(r, from, multihop);
 	/* RFC 5881 5, RFC 5082: a packet from further away cannot have 255. */
 	if (!multihop && from->ttl != 255)
-		return DROP_HOPS;
-	if (multihop && *run && from->ttl < (*run)->conf.min_ttl)
-		return DROP_HOPS;
-	why = packet_read(&p, bytes, len);
+		why = DROP_HOPS;
+	*run = why == DROP_NONE && p.your ? find_id(r, p.your) : find_ends(r, from, multihop);
 	if (why != DROP_NONE)
 		return why;
-	if (p.your) {
-		*run = find_id(r, p.your);
-		if (!*run || !fits(*run, from, multihop))
-			return DROP_YOUR_DISCRIMINATOR;
-	}
+	if (p.your && (!*run || !fits(*run, from, multihop)))
+		return DROP_YOUR_DISCRIMINATOR;
 	if (!*run)
 		return DROP_NO_SESSION;
 	if (multihop && from->ttl < (*run)->conf.min_ttl)
