@@ -4,6 +4,8 @@
  */
 #include "tests/unit/l2/plant.h"
 
+#include "tests/unit/l2/tap.h"
+
 #define MOST 10000
 #ifndef ROUNDS
 #define ROUNDS 10
@@ -87,6 +89,28 @@ START_TEST(calls)
 }
 END_TEST
 
+/* What is lost while much is still to be told: nothing more is said from the call on. */
+START_TEST(lost_while_telling)
+{
+	struct frame f;
+	unsigned n = 0;
+
+	fill("10.9.0.0");
+	(void)set(MOST);
+	while (info().announced < 100)
+		loop_turn(loop, 1);
+	ck_assert_int_eq(l2_set(l2, NULL, 0), 0);
+	while (tap_get(&f))
+		;
+	turn_for(100);
+	while (tap_get(&f))
+		n += f.b[13] == 6;
+	ck_assert_uint_eq(n, 0);
+	ck_assert_uint_eq(info().waiting, 0);
+	ck_assert(!is_answered("10.9.0.0"));
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -97,6 +121,7 @@ add_tests(Suite *s)
 	tcase_add_checked_fixture(tc, setup, plant_teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, calls, 0, 4);
+	tcase_add_test(tc, lost_while_telling);
 	suite_add_tcase(s, tc);
 }
 
