@@ -212,6 +212,11 @@ status_notices(const struct app *app)
 		    json_pack("{s:s, s:s, s:s, s:s}", "kind", n->kind, "name", n->name, "reason",
 			reason_name(n->reason), "message", n->message));
 	status_metallb(app, list);
+	for (const struct pod_notice *n = pods_plan(app) ? pods_plan(app)->notices : NULL; n;
+	     n = n->next)
+		json_array_append_new(list,
+		    json_pack("{s:s, s:s, s:s, s:s}", "kind", "Node", "name", n->node, "reason",
+			reason_name(REASON_POD_RANGES), "message", n->message));
 	if (!store_node(app->store, app->node))
 		json_array_append_new(list,
 		    json_pack("{s:s, s:s, s:s, s:s}", "kind", "Node", "name", app->node, "reason",

@@ -38,6 +38,7 @@
 	X(NODE_NOT_SELECTED,     "node-not-selected",     "The node selector does not match this node.") \
 	X(NODE_UNKNOWN,          "node-unknown",          "There is no Node document for this node.") \
 	X(NO_POD_CIDR,           "no-pod-cidr",           "The Node has no PodCIDR of this family.") \
+	X(POD_RANGES,            "pod-ranges",            "The node's ranges of addresses for pods are not as they should be.") \
 	X(EXPORT_REJECTED,       "export-rejected",       "An export rule of the peer rejects it.") \
 	X(IMPORT_REJECTED,       "import-rejected",       "No import rule of the peer accepts it.") \
 	X(NO_NEXT_HOP,           "no-next-hop",           "There is no next hop of this family to give.") \

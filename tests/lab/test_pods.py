@@ -249,6 +249,7 @@ def test_cluster_pool_carves_the_same_on_every_node(lab):
         "ipv4PodCIDRs": ["10.64.0.0/16"], "ipv6PodCIDRs": ["fd64::/104"]}})
     ranges = cluster.ranges("n1")
     assert all(cluster.ranges(n) == ranges for n in NODES)
+    assert not [n for n in cluster.heralds["n1"].ctl("status")["notices"] if n["kind"] == "Node"]
     want = {r for n in NODES for r in ranges[n]}
     assert len(want) == 6
     until(lambda: cluster.seen() == want, 60, what=lambda: f"{want}; {cluster.seen()}")
@@ -282,6 +283,12 @@ def test_multi_pool_by_namespace_and_what_the_router_is_told(lab):
     assert ipaddress.ip_interface(ask("a", "team")["ips"][0]["address"]).ip in blue
     got = ask("b", "team", **{"ipam.cilium.io/ip-pool": "default"})
     assert ipaddress.ip_interface(got["ips"][0]["address"]).ip not in blue
+    # the pool is used up, and what to do is said where people look
+    herald = cluster.heralds["n1"]
+    herald.write("30-small.yaml", h.doc("PodIPPool", "small", {
+        "ipv4": {"cidrs": ["10.72.0.0/28"], "maskSize": 28}}))
+    until(lambda: [n for n in herald.ctl("status")["notices"] if n["reason"] == "pod-ranges"
+                   and "PodIPPool small has no IPv4 range left" in n["message"]], what="a notice")
     with pytest.raises(CniError) as e:
         ask("c", "default", **{"ipam.cilium.io/ip-pool": "green"})
     assert e.value.code == 103 and "no PodIPPool green" in str(e.value)
