@@ -50,7 +50,7 @@ static void
 teardown(void)
 {
 	static const char *const names[] = { "allocations.json", "allocations.json.bad",
-		"allocations.json.tmp", "allocations.log", "running", NULL };
+		"allocations.json.tmp", "allocations.log", "resting.json", "running", NULL };
 	char path[128];
 
 	for (size_t i = 0; names[i]; i++) {
@@ -192,6 +192,51 @@ START_TEST(a_line_that_was_cut_is_left_out)
 }
 END_TEST
 
+static char rested[200];
+
+static void
+note_resting(void *arg, const struct addr *addr, const char *last, int64_t until_ms)
+{
+	(void)arg;
+	snprintf(rested + strlen(rested), sizeof(rested) - strlen(rested), "%s %s %lld; ",
+	    addr_str(addr), last, (long long)until_ms);
+}
+
+START_TEST(what_rests_is_saved_and_loaded)
+{
+	json_t *list = json_pack("[{s:s, s:s, s:I}]", "address", "2001:db8::1", "last", "a/b",
+	    "untilMs", (json_int_t)1763755000123);
+	char *error = NULL;
+
+	rested[0] = '\0';
+	ck_assert_int_eq(state_load_resting(dir, note_resting, NULL, &error), 0);
+	ck_assert_int_eq(state_save_resting(dir, list), 0);
+	ck_assert_int_eq(state_load_resting(dir, note_resting, NULL, &error), 0);
+	ck_assert_str_eq(rested, "2001:db8::1 a/b 1763755000123; ");
+	ck_assert_ptr_null(error);
+	json_decref(list);
+}
+END_TEST
+
+START_TEST(what_does_not_tell_of_rest_is_passed_over)
+{
+	static const char *const bad[] = { "", "{", "[]", "{\"resting\":3}",
+		"{\"resting\":[3,null,{},{\"address\":7,\"last\":\"a/b\"},"
+		"{\"address\":\"10.0.0.300\",\"last\":\"a/b\",\"untilMs\":1},"
+		"{\"address\":\"10.0.0.3\",\"last\":{},\"untilMs\":1}]}" };
+	char *error = NULL;
+	int err;
+
+	rested[0] = '\0';
+	put("resting.json", bad[_i]);
+	err = state_load_resting(dir, note_resting, NULL, &error);
+	ck_assert_int_eq(err, _i < 4 ? -EBADMSG : 0);
+	ck_assert_int_eq(error != NULL, _i < 4);
+	ck_assert_str_eq(rested, "");
+	free(error);
+}
+END_TEST
+
 START_TEST(running_is_remembered_until_goodbye_or_reboot)
 {
 	ck_assert(!state_was_running(dir));
@@ -216,6 +261,8 @@ add_tests(Suite *s)
 	tcase_add_test(t, a_failed_save_leaves_the_old_file);
 	tcase_add_test(t, the_log_overrules_the_file);
 	tcase_add_loop_test(t, a_line_that_was_cut_is_left_out, 0, 5);
+	tcase_add_test(t, what_rests_is_saved_and_loaded);
+	tcase_add_loop_test(t, what_does_not_tell_of_rest_is_passed_over, 0, 5);
 	tcase_add_test(t, running_is_remembered_until_goodbye_or_reboot);
 	suite_add_tcase(s, t);
 }

@@ -297,6 +297,28 @@ START_TEST(who_waits_is_served_when_the_other_makes_room)
 }
 END_TEST
 
+START_TEST(who_waits_for_any_takes_the_place_of_one_who_left)
+{
+	static const struct ipam_block block = {
+		{ { { 10, 0, 0, 5 }, ADDR_V4 }, { { 10, 0, 0, 5 }, ADDR_V4 } }, false
+	};
+	const struct ipam_pool pool = {
+		.name = "p", .reuse_ms = 60000, .blocks = &block, .nr_blocks = 1
+	};
+
+	ck_assert_int_eq(ipam_pools_set(ipam, &pool, 1), 0);
+	claim(&(struct party){ .owner = "a/x", "k", "tcp/80" }, 1);
+	claim(&(struct party){ .owner = "a/y", "k", "tcp/81" }, 2);
+	claim(&(struct party){ .owner = "a/z", "k", "tcp/81" }, 3);
+	ipam_start(ipam);
+	has("a/y", X);
+	ck_assert_int_eq(got("a/z").reason, REASON_OUT_OF_IPS);
+	ipam_claim_del(ipam, "a/y");
+	ipam_settle(ipam);
+	has("a/z", X); /* shared still, so there is nothing to rest */
+}
+END_TEST
+
 START_TEST(a_consent_withdrawn_sends_the_guest_away)
 {
 	claim(&(struct party){ .owner = "a/host", "k", "tcp/80", "b" }, 1);
@@ -429,6 +451,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, a_group_uses_what_it_has_first);
 	tcase_add_test(tc, only_the_last_one_frees_the_address);
 	tcase_add_test(tc, who_waits_is_served_when_the_other_makes_room);
+	tcase_add_test(tc, who_waits_for_any_takes_the_place_of_one_who_left);
 	tcase_add_test(tc, a_consent_withdrawn_sends_the_guest_away);
 	tcase_add_test(tc, nobody_drives_another_out_by_a_port);
 	tcase_add_test(tc, a_restart_keeps_the_group_together);
