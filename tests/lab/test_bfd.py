@@ -277,15 +277,16 @@ def test_a_peer_that_switches_bfd_off_keeps_its_bgp_session(pair):
     assert pair.herald.peer("r4")["flaps"] == since
 
 
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL], ids=["sigterm", "sigkill"])
 @both
-def test_a_herald_that_stops_is_no_loss(pair, kind):
+def test_a_herald_that_stops_is_no_loss(pair, kind, sig):
     """Graceful restart with BFD: the peer keeps our routes, and its kernel never lacks one."""
     side = begin(pair, kind, gr=True, config=GR)
     f = side.foreign
     f.wait_routes(POD4, VIP4)
     until(lambda: any(r["dst"] == POD4 for r in pair.other.routes(4)), what="in the kernel")
     watch = RouteWatch(pair.lab, pair.other)
-    pair.herald.stop(signal.SIGTERM)
+    pair.herald.stop(sig)
     until(lambda: not f.up(HERALD4) and not side.up(HERALD4), what="the peer seeing it")
     stays(lambda: f.route(POD4) and f.route(VIP4), 3, "our routes at the peer's")
     pair.herald.start()
