@@ -120,8 +120,8 @@ struct bgp_peer_conf {
 	uint16_t gr_time_s; /* 1..4095 */
 	uint8_t allow_as_in;
 	bool graceful_shutdown; /* RFC 8326: what is sent should be left for other paths */
-	const char *md5_key;   /* RFC 2385, at most 80 bytes; NULL: none */
-	const char *held_down; /* why this peer must stay in Idle, for people; NULL: let it run */
+	const char *md5_key;	/* RFC 2385, at most 80 bytes; NULL: none */
+	const char *held_down;	/* why this peer must stay in Idle, for people; NULL: let it run */
 	struct bgp_family_conf family[BGP_NR_FAMILIES];
 	struct bgp_policy import, export;
 };

@@ -222,6 +222,7 @@ struct core {
 	struct entry_busy busy;
 	size_t nr_held;
 	uint32_t want_mark, ticket;
+	uint64_t wanted_ms; /* when it was told last what shall be */
 	bool has_want;
 	struct gift *gifts;
 	size_t nr_gifts, cap_gifts;

@@ -210,7 +210,10 @@ hold_settle(struct core *c, struct entry *e)
 	if (e->step == CLUSTER_ASKING && e->heir == c->self && e->heir_ms > core_now(c))
 		return; /* it was given, as all were told; the gift itself comes, or is asked for again */
 	holder = entry_holder(c, e, false);
-	if (holder)
+	/* It is back since that was worked out: it may be to keep what it has. */
+	if (holder && holder->since_ms > c->wanted_ms)
+		set_step(c, e, CLUSTER_WAITING);
+	else if (holder)
 		seek_by_asking(c, e, holder);
 	else
 		seek_by_probing(c, e);
@@ -266,6 +269,7 @@ hold_want(struct core *c, const struct cluster_want *want, size_t nr)
 	}
 	c->want_mark++;
 	c->has_want = true;
+	c->wanted_ms = core_now(c);
 	for (size_t i = 0; i < nr; i++) {
 		const struct cluster_want *w = &want[i];
 
