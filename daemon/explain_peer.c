@@ -7,6 +7,7 @@
 #include "daemon/app.h"
 #include "lib/mem.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,21 @@ is_it(void *arg, const struct bgp_peer_stats *p)
 	return !f->found;
 }
 
+/* Is the name in the text, by itself and not as a part of another? */
+static bool
+names(const char *text, const char *name)
+{
+	const size_t len = strlen(name);
+
+	for (const char *at = strstr(text, name); len && at; at = strstr(at + 1, name)) {
+		const bool begins = at == text || !isalnum((unsigned char)at[-1]);
+
+		if (begins && !isalnum((unsigned char)at[len]))
+			return true;
+	}
+	return false;
+}
+
 /* What the configuration could not make of it. */
 static bool
 step_notices(struct explain *e, const char *name)
@@ -85,7 +101,7 @@ step_notices(struct explain *e, const char *name)
 	for (const struct notice *n = e->app->plan ? e->app->plan->notices : NULL; n; n = n->next) {
 		char *object;
 
-		if (!strstr(n->message, name) && !strstr(n->name, name))
+		if (!names(n->message, name) && !names(n->name, name))
 			continue;
 		any = true;
 		object = xasprintf("%s %s", n->kind, n->name);
@@ -115,7 +131,7 @@ step_configured(struct explain *e, const struct bgp_peer_stats *p)
 		s.reason = REASON_PEER_SHUTDOWN;
 		for (const struct notice *n = e->app->plan ? e->app->plan->notices : NULL; n;
 		     n = n->next)
-			if (strcmp(n->message, p->held_down) == 0 || strstr(n->message, p->name))
+			if (strcmp(n->message, p->held_down) == 0 || names(n->message, p->name))
 				s.reason = n->reason;
 		s.message = xasprintf("It is held down: %s.", p->held_down);
 	} else {

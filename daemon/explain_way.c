@@ -174,6 +174,9 @@ step_told(const struct way *w, const struct prefix *prefix)
 	prefix_format(prefix, text, sizeof(text));
 	if (told) {
 		s.message = xasprintf("%s was told of %s.", w->peer->name, text);
+	} else if (w->e->app->drain != APP_NOT_DRAINED) {
+		s.verdict = EXPLAIN_FAIL;
+		s.reason = REASON_DRAINING;
 	} else {
 		s.verdict = EXPLAIN_FAIL;
 		s.reason = w->peer->export.nr_rules ? REASON_EXPORT_REJECTED : REASON_NO_NEXT_HOP;

@@ -304,6 +304,20 @@ def test_a_peer_shut_down_by_hand(up):
     up.herald.wait_established()
 
 
+def test_a_drained_node(up):
+    up.herald.ctl("drain")
+
+    def drained():
+        step = first(explain(up, "service", "default/web"))
+        return step and step["reason"] == "draining" and step
+    step = until(drained, timeout=60, what=lambda: json.dumps(
+        explain(up, "service", "default/web"), indent=1))
+    assert step["stage"] == "route" and "undrain" in step["advice"]
+    up.herald.ctl("undrain")
+    until(lambda: explain(up, "service", "default/web")["verdict"] == "ok", timeout=30,
+          what="back again")
+
+
 def test_costs_little(up):
     """Whoever asks again and again does not hold up the daemon."""
     begin = time.monotonic()
