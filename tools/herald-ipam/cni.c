@@ -37,6 +37,7 @@ cni_fault_set(struct cni_fault *f, int code, const char *msg, const char *fmt, .
 	va_start(ap, fmt);
 	*f = (struct cni_fault){ .code = code };
 	snprintf(f->msg, sizeof(f->msg), "%s", msg);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() stands above */
 	vsnprintf(f->details, sizeof(f->details), fmt, ap);
 	va_end(ap);
 }
