@@ -194,13 +194,12 @@ struct core {
 
 	struct loop_work pass;
 	struct loop_timer life_timer, hello_timer, period_timer, state_timer, out_timer, busy_timer;
-	struct loop_timer heir_timer;
 	uint64_t heir_ms; /* when the last heir stops to count */
-	struct loop_timer leave_timer;
+	struct loop_timer leave_timer, heir_timer;
 
 	/* to be done in the pass */
 	bool review, settle_all, changed, hello, sweep;
-	LIST_HEAD(, entry) touched;
+	struct entry_busy touched;
 
 	bool api, cut_off, was_watched, started;
 	uint64_t start_ms; /* of this process, or of its return from being cut off */

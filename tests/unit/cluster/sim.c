@@ -286,8 +286,8 @@ told_down(void *arg)
 static bool
 works(const struct sim *s, const struct sim_node *a, const struct sim_node *b)
 {
-	return a->core && b->core && is_up(a) && is_up(b) && a->watch[b->id] && b->watch[a->id] &&
-	    !s->cut[a->id][b->id] && !s->cut[b->id][a->id];
+	return !s->no_bfd && a->core && b->core && is_up(a) && is_up(b) && a->watch[b->id] &&
+	    b->watch[a->id] && !s->cut[a->id][b->id] && !s->cut[b->id][a->id];
 }
 
 /* One end of a session. */

@@ -67,6 +67,7 @@ struct sim {
 	unsigned tick_ms; /* how often is looked; 10 */
 	uint64_t sent;
 	bool trace;
+	bool no_bfd;
 	bool blind_probes; /* probes of others are not seen */
 };
 

@@ -226,6 +226,7 @@ run(uint64_t seed, bool whole, bool trace)
 	c.s = s;
 	s->trace = trace;
 	s->blind_probes = getenv("SIM_BLIND") != NULL;
+	s->no_bfd = sim_random(s, 10) == 0;
 	s->loss = sim_random(s, 2) ? sim_random(s, 100) : 0;
 	s->dup = sim_random(s, 2) ? sim_random(s, 100) : 0;
 	s->late = sim_random(s, 2) ? sim_random(s, 200) : 0;

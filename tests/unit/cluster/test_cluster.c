@@ -147,6 +147,7 @@ turn_for(unsigned turns)
 
 struct sum {
 	unsigned nr;
+	bool selves;
 	uint64_t refused, received;
 };
 
@@ -156,7 +157,7 @@ add_up(void *arg, const struct cluster_seen *seen)
 	struct sum *sum = arg;
 
 	sum->nr++;
-	if (!seen->self) {
+	if (seen->self == sum->selves) {
 		sum->refused += seen->refused;
 		sum->received += seen->received;
 	}
@@ -283,6 +284,37 @@ START_TEST(far_and_strange_datagrams_are_refused)
 }
 END_TEST
 
+/* A node with an IPv6 address hears datagrams, and looks at their hop limit. */
+START_TEST(ipv6_is_heard_too)
+{
+	const struct addr self = { .family = ADDR_V6, .b = { [15] = 1 } };
+	const struct cluster_member members[] = { { "one", self }, { "two", local(2) } };
+	const struct cluster_conf conf = {
+		.self = "one", .members = members, .nr_members = 2, .port = port
+	};
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(&self, port, &ss);
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	struct node a;
+	struct sum sum;
+
+	make(&a);
+	ck_assert_int_eq(cluster_set(a.cluster, &conf), 0);
+	if (*cluster_error(a.cluster)) { /* a machine without IPv6 */
+		close(fd);
+		cluster_free(a.cluster);
+		return;
+	}
+	ck_assert_int_eq(sendto(fd, "", 1, 0, (struct sockaddr *)&ss, len), 1);
+	turn_for(5);
+	sum = (struct sum){ .selves = true };
+	cluster_each(a.cluster, add_up, &sum);
+	ck_assert_uint_eq(sum.refused, 1);
+	close(fd);
+	cluster_free(a.cluster);
+}
+END_TEST
+
 static void
 no_log(void *arg, const char *line)
 {
@@ -394,6 +426,7 @@ add_tests(Suite *s)
 	tcase_add_loop_test(tc, two_meet_and_hand_over, 0, 2);
 	tcase_add_test(tc, another_key_is_not_heard);
 	tcase_add_test(tc, far_and_strange_datagrams_are_refused);
+	tcase_add_test(tc, ipv6_is_heard_too);
 	tcase_add_test(tc, a_port_in_use_is_told_and_tried_again);
 	tcase_add_test(tc, before_it_is_set_nothing_happens);
 	tcase_add_test(tc, everything_has_words);
