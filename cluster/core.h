@@ -201,7 +201,7 @@ struct core {
 	bool review, settle_all, changed, hello, sweep;
 	struct entry_busy touched;
 
-	bool api, cut_off, was_watched, started;
+	bool api, cut_off, alone, was_watched, started;
 	uint64_t start_ms; /* of this process, or of its return from being cut off */
 	bool draining, leaving, want_since_leave, is_set;
 	uint64_t leave_ms;

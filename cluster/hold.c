@@ -101,7 +101,7 @@ let_go(struct core *c, struct entry *e)
 bool
 hold_may_take(const struct core *c)
 {
-	return c->started && !c->cut_off && !c->draining && !c->leaving;
+	return c->started && !c->cut_off && !c->alone && !c->draining && !c->leaving;
 }
 
 /* Who is lost to BFD but talks since, and still does, may still answer. */

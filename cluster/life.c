@@ -216,26 +216,35 @@ start(struct core *c)
 	c->hello = true;
 }
 
+/* May it be on the other side of a cut?  One that was lost of late too, and one whose Lease says so. */
+static bool
+may_be_there(const struct core *c, const struct member *m)
+{
+	if (m->self || m->gone || m->lease == CLUSTER_LEASE_OUT)
+		return false;
+	return member_lives(m) || m->lease == CLUSTER_LEASE_FRESH ||
+	    (m->lost_ms && core_now(c) - m->lost_ms < LATELY_MS);
+}
+
 static void
 review_cut_off(struct core *c)
 {
 	size_t nr_possible = 0;
-	bool any_up = false, cut_off;
+	bool any_up = false, alone, cut_off;
 
 	for (size_t i = 0; i < c->nr_members; i++) {
-		const struct member *m = c->members[i];
-
-		if (m->self)
-			continue;
-		/* One that was lost of late may be on the other side of the same cut. */
-		nr_possible +=
-		    member_lives(m) || (m->lost_ms && core_now(c) - m->lost_ms < LATELY_MS);
-		any_up = any_up || m->up;
+		nr_possible += may_be_there(c, c->members[i]);
+		any_up = any_up || c->members[i]->up;
 	}
+	/* Its own word is no majority then. */
+	alone = c->was_watched && !any_up && (c->alone || nr_possible >= 2) && nr_possible > 0;
+	if (alone != c->alone)
+		c->settle_all = true;
+	c->alone = alone;
 	if (c->cut_off)
 		cut_off = !any_up && !c->api;
 	else
-		cut_off = c->was_watched && !any_up && !c->api && nr_possible >= 2;
+		cut_off = alone && !c->api;
 	if (cut_off == c->cut_off)
 		return;
 	c->cut_off = cut_off;

@@ -17,6 +17,7 @@
 #include "lib/mem.h"
 
 #define SECRET_KEY "key"
+#define MIN_TTL 250 /* as cluster/ takes datagrams */
 
 struct l2_node {
 	struct l2_side *side;
@@ -135,24 +136,6 @@ on_was_up(void *arg)
 		node_up(n, true, "BFD was up already");
 }
 
-static bool
-is_on_link(const struct l2_side *s, const struct addr *addr)
-{
-	struct arena arena = { 0 };
-	const struct l2_seen_device *devices = NULL;
-	size_t nr = 0;
-	bool found = false;
-
-	if (l2_apply_devices(s->app, &arena, &devices, &nr)) {
-		for (size_t d = 0; d < nr; d++) {
-			for (size_t i = 0; i < devices[d].nr_prefixes; i++)
-				found |= prefix_has_addr(&devices[d].prefixes[i], addr);
-		}
-	}
-	arena_fini(&arena);
-	return found;
-}
-
 static const struct addr *
 address_of(const struct res_node *node)
 {
@@ -173,6 +156,8 @@ our_address(const struct l2_side *s, uint8_t family)
 	return a && a->family == family ? *a : (struct addr){ 0 };
 }
 
+/* As of several hops, wherever the node is: would one end take the other to be on its link and the other
+ * not, as routes and links come and go, they would never meet. */
 static void
 watch(struct l2_node *n)
 {
@@ -182,13 +167,14 @@ watch(struct l2_node *n)
 	struct bfd_conf c = { .peer = n->addr,
 		.local = our_address(s, n->addr.family),
 		.device = "",
+		.multihop = true,
+		.min_ttl = MIN_TTL,
 		.tx_us = conf->interval_ms * 1000,
 		.rx_us = conf->interval_ms * 1000,
 		.multiplier = conf->multiplier };
 	struct bfd *bfd = app_bfd(s->app);
 	int err = 0;
 
-	c.multihop = !is_on_link(s, &n->addr);
 	if (!bfd)
 		return; /* it was logged why */
 	if (n->bfd) {

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from herald_lab import until
+from herald_lab.lan import node4
 from herald_lab.lanscene import LanScene, not_on
 from herald_lab.wait import stays
 
@@ -188,3 +189,23 @@ def test_a_link_that_goes_down_and_comes_up(world):
     world.plug(name)
     settled(world)
     never_two(world)
+
+
+def test_a_node_that_takes_the_others_to_be_behind_a_router(world):
+    """Its prefix is its own address alone, theirs is the segment: they watch each other all the same."""
+    name = world.names[0]
+    ns = world.ns[name]
+    ns.ip(f"addr del {node4(name)}/16 dev eth1", f"addr add {node4(name)}/32 dev eth1",
+          "route add 10.77.0.0/16 dev eth1")
+    try:
+        world.kill_daemon(name)
+        world.start_daemon(name)
+
+        def watched():
+            return [m["watchedUp"] for n in world.names for m in
+                    world.heralds[n].ctl("l2")["nodes"] if not m["self"]]
+        until(lambda: watched() == [True] * (len(world.names) * (len(world.names) - 1)), 30,
+              lambda: f"BFD up between all: {world.told()}")
+    finally:
+        ns.ip(f"addr del {node4(name)}/32 dev eth1", f"addr add {node4(name)}/16 dev eth1")
+    settled(world)

@@ -195,7 +195,8 @@ class Lan:
     def boot(self, name):
         """It comes back, and its kernel knows nothing."""
         self.forget(name)
-        self.ns[name].ip("addr flush dev eth1")
+        # down and up: only so it gets a link-local address anew, without which it asks for no neighbour
+        self.ns[name].ip("link set eth1 down", "addr flush dev eth1", "link set eth1 up")
         self.ns[name].addr("eth1", f"{node4(name)}/16", f"{node6(name)}/64")
         self.plug(name)
         self.start_daemon(name)

@@ -4,6 +4,7 @@ Requests are answered by every node itself to which they come (lanecho), so that
 who answers ARP and ND and nothing else.  With @datapath they go through the load balancer, to a
 server that is no node."""
 import os
+import subprocess
 
 from . import herald as h
 from .lan import PORT, Lan, node4, node6, vip4, vip6
@@ -111,7 +112,12 @@ class LanScene(Lan):
 
     def told(self):
         """What the nodes say, for a failed wait."""
-        return "\n".join(f"{n}:\n{d.run_ctl('l2').stdout}" for n, d in self.heralds.items()
+        def says(daemon):
+            try:
+                return daemon.run_ctl("l2").stdout
+            except subprocess.TimeoutExpired:  # it may be stopped
+                return "(no answer)"
+        return "\n".join(f"{n}:\n{says(d)}" for n, d in self.heralds.items()
                          if d.daemon.running())
 
     def agree(self, *names):

@@ -152,6 +152,7 @@ def test_nodes_that_were_all_apart_agree_again(world):
         world.isolate(name)
     until(lambda: min(e["asked"] for e in world.watcher.told()["addrs"].values()) > 250, 120,
           "questions")
+    never_two(world)
     world.heal()
     settled(world)
     world.reset()
