@@ -106,6 +106,7 @@ setup(void)
 	int err;
 
 	log_sink(no_log, NULL);
+	nr_flooded = nr_priority = 0; /* tests may share a process */
 	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
 	ns_b = own_ns();
 	ip("link set lo up");
