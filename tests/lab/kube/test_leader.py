@@ -24,7 +24,8 @@ def three(lab):
     for name in ("n2", "n3"):
         p.all[name] = h.Herald(lab, p.other, name)
     for one in p.all.values():
-        one.write("herald.yaml", one.settings(sources=source(config), bgp={"listen": []}))
+        one.write("herald.yaml", one.settings(sources=source(config), bgp={"listen": []},
+                                              metrics={"listen": ""}))
         one.start()
     for one in p.all.values():
         wait_synced(one)
