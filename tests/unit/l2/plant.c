@@ -74,6 +74,14 @@ plant_setup(void)
 }
 
 void
+plant_setup_fake(void)
+{
+	bed_setup();
+	loop = loop_new_fake();
+	tap_open();
+}
+
+void
 plant_teardown(void)
 {
 	l2_free(l2);

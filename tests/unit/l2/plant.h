@@ -13,6 +13,7 @@ extern struct loop *loop;
 extern struct l2 *l2;
 
 void plant_setup(void);
+void plant_setup_fake(void); /* real frames, but a clock that stands until loop_advance() */
 void plant_teardown(void);
 void plant_start(const struct l2_ops *); /* an engine at the pin path; its devices are known then */
 uint64_t now_us(void);

@@ -43,6 +43,14 @@ setup(void)
 }
 
 static void
+setup_fake(void)
+{
+	plant_setup_fake();
+	plant_start(NULL);
+	nr_verdicts = 0;
+}
+
+static void
 teardown(void)
 {
 	plant_teardown();
@@ -74,31 +82,40 @@ question(struct frame *f, const char *vip)
 
 static const char *const vips[] = { VIP4, VIP6 };
 
-/* Three questions, 40 ms between them, and a verdict 70 ms after the last. */
+/* Is another such question there?  A veth gives it across at once, but for what softirqs put off. */
+static bool
+asked(const struct frame *q)
+{
+	uint64_t end = now_ms() + 30000;
+
+	while (tap_count(q) == 0)
+		if (now_ms() > end)
+			return false;
+	return true;
+}
+
+/* Three questions, 40 ms between them, and a verdict 70 ms after the last; by a clock of our own. */
 START_TEST(free_address)
 {
-	uint64_t begin = now_ms(), at[8] = { 0 };
-	struct frame q, f;
-	unsigned n = 0;
+	struct frame q;
 
 	question(&q, vips[_i]);
 	probe(vips[_i]);
-	ck_assert_uint_eq(nr_verdicts, 0);
-	while (nr_verdicts == 0 && now_ms() < begin + 10000) {
-		loop_turn(loop, 1);
-		while (tap_get(&f)) {
-			if (frame_is(&f, &q) && n < 8)
-				at[n++] = now_ms();
-		}
+	loop_advance(loop, 0);
+	ck_assert(asked(&q));
+	for (unsigned i = 0; i < 2; i++) {
+		loop_advance(loop, 39);
+		ck_assert_uint_eq(tap_count(&q), 0);
+		loop_advance(loop, 1);
+		ck_assert(asked(&q));
 	}
+	loop_advance(loop, 69);
+	ck_assert_uint_eq(nr_verdicts, 0);
+	loop_advance(loop, 1);
 	ck_assert_uint_eq(nr_verdicts, 1);
 	ck_assert(verdicts[0].known && !verdicts[0].in_use);
 	ck_assert_str_eq(addr_str(&verdicts[0].addr), vips[_i]);
-	ck_assert_uint_eq(n, 3);
-	for (unsigned i = 1; i < 3; i++)
-		ck_assert_uint_ge(at[i] + 2 - at[i - 1], 40);
-	ck_assert_uint_ge(verdict_ms[0] + 2 - at[2], 70);
-	turn_for(100);
+	loop_advance(loop, 1000);
 	ck_assert_uint_eq(nr_verdicts, 1);
 	ck_assert_uint_eq(tap_count(&q), 0);
 }
@@ -642,13 +659,12 @@ END_TEST
 static void
 add_tests(Suite *s)
 {
-	TCase *tc = tcase_create("probe");
+	TCase *tc = tcase_create("probe"), *timed = tcase_create("timed");
 
 	if (!bed_can())
 		unit_skip("no right to load BPF programs and make namespaces");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, free_address, 0, 2);
 	tcase_add_loop_test(tc, used, 0, 10);
 	tcase_add_loop_test(tc, not_used, 0, 8);
 	tcase_add_test(tc, used_behind_our_own);
@@ -667,6 +683,10 @@ add_tests(Suite *s)
 	tcase_add_test(tc, ours);
 	tcase_add_loop_test(tc, group, 0, 2);
 	suite_add_tcase(s, tc);
+	tcase_add_checked_fixture(timed, setup_fake, teardown);
+	tcase_set_timeout(timed, 60);
+	tcase_add_loop_test(timed, free_address, 0, 2);
+	suite_add_tcase(s, timed);
 }
 
 UNIT_MAIN("probe", add_tests)
