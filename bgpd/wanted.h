@@ -1,0 +1,141 @@
+/*
+ * bgpd/wanted.h: what a speaker is to be: families, communities, policies, peers, instances.  Given
+ * as a whole to bgp_apply(), by daemon/bgp_wanted.c.  Comes with bgpd.h.
+ */
+#ifndef HERALD_BGPD_WANTED_H
+#define HERALD_BGPD_WANTED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/addr.h"
+
+enum bgp_family { BGP_IPV4_UNICAST, BGP_IPV6_UNICAST, BGP_NR_FAMILIES };
+#define BGP_FAMILY_MASK(f) (1u << (f))
+
+/* RFC 4271 8.2.2, in the order in which a session goes through them. */
+enum bgp_state {
+	BGP_IDLE,
+	BGP_CONNECT,
+	BGP_ACTIVE,
+	BGP_OPENSENT,
+	BGP_OPENCONFIRM,
+	BGP_ESTABLISHED,
+	BGP_NR_STATES
+};
+
+/* Where a path comes from; what policies call match.origin. */
+enum bgp_source { BGP_SRC_PODCIDR, BGP_SRC_SERVICE, BGP_SRC_LEARNED, BGP_NR_SOURCES };
+
+/* RFC 8092: host order. */
+struct bgp_large {
+	uint32_t global, data1, data2;
+};
+
+/* Communities of all three kinds, host order; any order, duplicates are dropped. */
+struct bgp_communities {
+	const uint32_t *std; /* RFC 1997 */
+	const uint64_t *ext; /* RFC 4360 */
+	const struct bgp_large *large;
+	size_t nr_std, nr_ext, nr_large;
+};
+
+/* ---- policy ---- */
+
+/* A prefix and those inside it: matches lengths ge..le; ge = le = its own length is exact. */
+struct bgp_prefix_match {
+	struct prefix prefix;
+	uint8_t ge, le;
+};
+
+struct bgp_match { /* an empty list or zero mask matches everything */
+	const struct bgp_prefix_match *prefixes;
+	size_t nr_prefixes;
+	struct bgp_communities communities; /* any of them */
+	const char *as_path;		    /* POSIX extended regex over "65000 65001"; NULL: any */
+	unsigned families;		    /* BGP_FAMILY_MASK bits */
+	unsigned sources;		    /* 1 << enum bgp_source */
+};
+
+enum bgp_next_hop_action { BGP_NH_KEEP, BGP_NH_SELF, BGP_NH_ADDR };
+
+struct bgp_set {
+	bool has_local_pref, has_med;
+	uint32_t local_pref, med;
+	struct bgp_communities add, remove;
+	uint8_t prepend; /* our own AS, this many times more */
+	enum bgp_next_hop_action next_hop;
+	struct addr next_hop_addr;
+};
+
+struct bgp_rule {
+	struct bgp_match match;
+	bool accept;
+	struct bgp_set set;
+};
+
+/* Ordered; the first match decides.  No match: imports are rejected (RFC 8212); exports go out
+ * when they are originated for the peer's audience, and stay here when learned. */
+struct bgp_policy {
+	const struct bgp_rule *rules;
+	size_t nr_rules;
+};
+
+/* ---- configuration ---- */
+
+struct bgp_family_conf {
+	bool enabled;
+	uint32_t max_prefixes; /* accepted or not; 0: no limit */
+	const char *audience;  /* which originated routes are for this peer; NULL: none */
+};
+
+struct bgp_peer_conf {
+	const char *name; /* unique in the instance */
+	struct addr addr;
+	unsigned ifindex;	/* scope of a link-local addr, else 0 */
+	uint16_t port;		/* theirs; 0: 179 */
+	struct addr local_addr; /* to bind; ADDR_NONE: the kernel chooses */
+	uint32_t peer_as;	/* 0: whatever AS the OPEN carries */
+	uint16_t hold_s;	/* 0, or 3 and more */
+	uint16_t keepalive_s;	/* upper limit; hold/3 when shorter */
+	uint32_t connect_retry_s;
+	uint8_t ttl;	   /* eBGP: TTL of what we send (multihop); 0: 1.  iBGP: ignored, 255 */
+	uint8_t gtsm_hops; /* RFC 5082: at most this many hops away; 0: off */
+	bool passive, other_as; /* other_as: with peer_as 0, any but our own */
+	bool ext_msg;		/* RFC 8654 */
+	bool gr;
+	uint16_t gr_time_s; /* 1..4095 */
+	uint8_t allow_as_in;
+	bool graceful_shutdown; /* RFC 8326: what is sent should be left for other paths */
+	const char *md5_key;	/* RFC 2385, at most 80 bytes; NULL: none */
+	const char *held_down;	/* why this peer must stay in Idle, for people; NULL: let it run */
+	struct bgp_family_conf family[BGP_NR_FAMILIES];
+	struct bgp_policy import, export;
+};
+
+struct bgp_instance_conf {
+	const char *name; /* unique */
+	uint32_t local_as;
+	uint32_t router_id; /* host order, not 0 (RFC 6286) */
+	uint16_t
+	    local_port;	   /* an own listening port on the wildcard addresses; 0: bgp_conf.listen */
+	uint8_t max_paths; /* multipath; 0: 8 */
+	const struct bgp_peer_conf *peers;
+	size_t nr_peers;
+};
+
+struct bgp_listen {
+	struct addr addr; /* may be unspecified */
+	uint16_t port;
+};
+
+struct bgp_conf {
+	const char *host_name; /* FQDN capability; NULL: not sent */
+	const struct bgp_listen *listen;
+	size_t nr_listen;
+	const struct bgp_instance_conf *instances;
+	size_t nr_instances;
+};
+
+#endif
