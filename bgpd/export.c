@@ -88,18 +88,22 @@ static void
 set_next_hop(const struct out_group *g, const struct outgoing *o, const struct bgp_set *s,
     struct bgp_attrs *a)
 {
-	bool self = !g->ibgp || o->source != BGP_SRC_LEARNED;
+	enum bgp_next_hop_action action = s ? s->next_hop : BGP_NH_DEFAULT;
+	bool learned = o->source == BGP_SRC_LEARNED;
 
-	if (s && s->next_hop == BGP_NH_ADDR && s->next_hop_addr.family == g->self.family) {
+	if (action == BGP_NH_ADDR && s->next_hop_addr.family == g->self.family) {
 		a->next_hop = s->next_hop_addr;
 		a->next_hop_ll = (struct addr){ 0 };
 		return;
 	}
 	/* RFC 4271 5.1.3: ourselves for external peers and for what we originate; what is passed
-	 * on to internal peers keeps its next hop unless told otherwise. */
-	if (self || (s && s->next_hop == BGP_NH_SELF)) {
+	 * on to internal peers keeps its next hop unless told otherwise.  What was learned may keep
+	 * it towards external peers as well, when somebody knows that they reach it. */
+	if (!learned || action == BGP_NH_SELF || (!g->ibgp && action != BGP_NH_KEEP)) {
 		a->next_hop = g->self;
 		a->next_hop_ll = g->self.family == ADDR_V6 ? g->self_ll : (struct addr){ 0 };
+	} else if (!g->ibgp) {
+		a->next_hop_ll = (struct addr){ 0 }; /* RFC 2545 3: of whose link, is not known */
 	}
 }
 

@@ -8,18 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bgpd/plist.h"
 #include "lib/buf.h"
 #include "lib/mem.h"
 
 #define KEY_MAX (64u << 20)
 #define PATH_TEXT_MAX (1u << 20)
 
+#define SCAN_MAX 4 /* a prefix list up to this long is quicker looked through */
+
+/* What has been compiled of a rule. */
+struct compiled {
+	regex_t regex; /* valid with has_regex */
+	bool has_regex;
+	struct plist plist; /* of a list longer than SCAN_MAX */
+};
+
 struct policy {
 	unsigned refs;
 	size_t nr;
 	struct bgp_rule *rules; /* pointers in it are our own */
-	regex_t *regex;		/* one a rule; valid where has_regex */
-	bool *has_regex;
+	struct compiled *compiled;
 	struct buf key;
 	/* What rules say about the attributes of memo_set: 0 not asked, 1 yes, 2 no. */
 	uint32_t memo_set;
@@ -56,6 +65,9 @@ communities_copy(const struct bgp_communities *c, bool *failed)
 	to.nr_std = to.std ? c->nr_std : 0;
 	to.nr_ext = to.ext ? c->nr_ext : 0;
 	to.nr_large = to.large ? c->nr_large : 0;
+	to.std_mask = copy(c->std_mask, c->nr_std, sizeof(*c->std_mask), failed);
+	to.ext_mask = copy(c->ext_mask, c->nr_ext, sizeof(*c->ext_mask), failed);
+	to.large_mask = copy(c->large_mask, c->nr_large, sizeof(*c->large_mask), failed);
 	return to;
 }
 
@@ -65,6 +77,9 @@ communities_free(struct bgp_communities *c)
 	mem_free((void *)(uintptr_t)c->std);
 	mem_free((void *)(uintptr_t)c->ext);
 	mem_free((void *)(uintptr_t)c->large);
+	mem_free((void *)(uintptr_t)c->std_mask);
+	mem_free((void *)(uintptr_t)c->ext_mask);
+	mem_free((void *)(uintptr_t)c->large_mask);
 }
 
 static void
@@ -109,14 +124,21 @@ key_addr(struct buf *b, const struct addr *a)
 }
 
 static void
+key_list(struct buf *b, const void *v, const void *mask, size_t nr, size_t size)
+{
+	key_num(b, nr);
+	buf_add(b, v, nr * size);
+	key_num(b, mask != NULL);
+	if (mask)
+		buf_add(b, mask, nr * size);
+}
+
+static void
 key_communities(struct buf *b, const struct bgp_communities *c)
 {
-	key_num(b, c->nr_std);
-	buf_add(b, c->std, c->nr_std * sizeof(*c->std));
-	key_num(b, c->nr_ext);
-	buf_add(b, c->ext, c->nr_ext * sizeof(*c->ext));
-	key_num(b, c->nr_large);
-	buf_add(b, c->large, c->nr_large * sizeof(*c->large));
+	key_list(b, c->std, c->std_mask, c->nr_std, sizeof(*c->std));
+	key_list(b, c->ext, c->ext_mask, c->nr_ext, sizeof(*c->ext));
+	key_list(b, c->large, c->large_mask, c->nr_large, sizeof(*c->large));
 }
 
 static void
@@ -141,11 +163,71 @@ key_rule(struct buf *b, const struct bgp_rule *r)
 	key_num(b, r->accept);
 	key_num(b, s->has_local_pref ? 1 + (uint64_t)s->local_pref : 0);
 	key_num(b, s->has_med ? 1 + (uint64_t)s->med : 0);
+	key_num(b, s->replace);
 	key_communities(b, &s->add);
 	key_communities(b, &s->remove);
 	key_num(b, s->prepend);
 	key_num(b, s->next_hop);
 	key_addr(b, &s->next_hop_addr);
+}
+
+/* ---- AS paths ---- */
+
+/* What "_" stands for: whatever ends a number in the text of a path. */
+#define BOUNDARY "(^|[] ,{}()[]|$)"
+
+/* Behind the bracket expression that begins at @c: "]" as its first is one of it, and so is what
+ * stands in [:names:], [.of.] and [=classes=]. */
+static const char *
+bracket_end(const char *c)
+{
+	c += c[1] == '^' ? 2 : 1;
+	c += *c == ']';
+	while (*c && *c != ']') {
+		const char *close =
+		    c[0] == '[' && c[1] && strchr(":.=", c[1]) ? strchr(c + 2, ']') : NULL;
+
+		c = close ? close + 1 : c + 1;
+	}
+	return *c ? c + 1 : c;
+}
+
+int
+policy_regex(const char *text, regex_t *re)
+{
+	const char *c = text;
+	struct buf b;
+	int err;
+
+	buf_init(&b, PATH_TEXT_MAX);
+	while (*c && !b.failed) {
+		const char *begin = c;
+
+		if (*c == '\\' && c[1]) {
+			c += 2;
+		} else if (*c == '[') {
+			c = bracket_end(c);
+		} else {
+			c++;
+		}
+		if (*begin == '_')
+			buf_puts(&b, BOUNDARY);
+		else
+			buf_add(&b, begin, (size_t)(c - begin));
+	}
+	err = b.failed ? REG_ESPACE : regcomp(re, buf_text(&b), REG_EXTENDED | REG_NOSUB);
+	buf_fini(&b);
+	return err;
+}
+
+/* ---- compiling ---- */
+
+static int
+rule_compile(struct compiled *c, const struct bgp_match *m)
+{
+	if (m->as_path)
+		c->has_regex = policy_regex(m->as_path, &c->regex) == 0;
+	return m->nr_prefixes > SCAN_MAX ? plist_init(&c->plist, m->prefixes, m->nr_prefixes) : 0;
 }
 
 struct policy *
@@ -161,19 +243,16 @@ policy_new(const struct bgp_policy *conf)
 	buf_init(&p->key, KEY_MAX);
 	buf_init(&p->text, PATH_TEXT_MAX);
 	p->rules = mem_calloc(room, sizeof(*p->rules));
-	p->regex = mem_calloc(room, sizeof(*p->regex));
-	p->has_regex = mem_calloc(room, sizeof(*p->has_regex));
+	p->compiled = mem_calloc(room, sizeof(*p->compiled));
 	p->memo = mem_calloc(room, 1);
-	if (!p->rules || !p->regex || !p->has_regex || !p->memo)
+	if (!p->rules || !p->compiled || !p->memo)
 		goto fail;
 	for (size_t i = 0; i < conf->nr_rules && !failed; i++) {
-		const char *re = conf->rules[i].match.as_path;
-
 		p->nr = i + 1;
 		rule_copy(&p->rules[i], &conf->rules[i], &failed);
 		key_rule(&p->key, &conf->rules[i]);
-		if (re)
-			p->has_regex[i] = regcomp(&p->regex[i], re, REG_EXTENDED | REG_NOSUB) == 0;
+		if (!failed && rule_compile(&p->compiled[i], &p->rules[i].match) < 0)
+			failed = true;
 	}
 	if (!failed && !p->key.failed)
 		return p;
@@ -196,12 +275,12 @@ policy_unref(struct policy *p)
 		return;
 	for (size_t i = 0; i < p->nr; i++) {
 		rule_free(&p->rules[i]);
-		if (p->has_regex[i])
-			regfree(&p->regex[i]);
+		plist_fini(&p->compiled[i].plist);
+		if (p->compiled[i].has_regex)
+			regfree(&p->compiled[i].regex);
 	}
 	mem_free(p->rules);
-	mem_free(p->regex);
-	mem_free(p->has_regex);
+	mem_free(p->compiled);
 	mem_free(p->memo);
 	buf_fini(&p->key);
 	buf_fini(&p->text);
@@ -243,10 +322,12 @@ policy_may_accept(const struct policy *p, enum bgp_source source)
 /* ---- matching ---- */
 
 static bool
-match_prefixes(const struct bgp_match *m, const struct prefix *p)
+match_prefixes(const struct compiled *c, const struct bgp_match *m, const struct prefix *p)
 {
 	if (!m->nr_prefixes)
 		return true;
+	if (c->plist.nodes)
+		return plist_has(&c->plist, p);
 	for (size_t i = 0; i < m->nr_prefixes; i++) {
 		const struct bgp_prefix_match *pm = &m->prefixes[i];
 
@@ -257,26 +338,40 @@ match_prefixes(const struct bgp_match *m, const struct prefix *p)
 }
 
 static bool
-has_ext(struct bgp_span s, uint64_t v)
+has_std(struct bgp_span s, const struct bgp_communities *c, size_t i)
 {
 	struct wire_rd r = wire_rd_init(s.p, s.len);
 
 	while (wire_more(&r)) {
-		if (wire_u64(&r) == v)
+		if (policy_means_std(c, i, wire_u32(&r)))
 			return true;
 	}
 	return false;
 }
 
 static bool
-has_large(struct bgp_span s, const struct bgp_large *v)
+has_ext(struct bgp_span s, const struct bgp_communities *c, size_t i)
 {
 	struct wire_rd r = wire_rd_init(s.p, s.len);
 
 	while (wire_more(&r)) {
-		uint32_t g = wire_u32(&r), d1 = wire_u32(&r), d2 = wire_u32(&r);
+		if (policy_means_ext(c, i, wire_u64(&r)))
+			return true;
+	}
+	return false;
+}
 
-		if (g == v->global && d1 == v->data1 && d2 == v->data2)
+static bool
+has_large(struct bgp_span s, const struct bgp_communities *c, size_t i)
+{
+	struct wire_rd r = wire_rd_init(s.p, s.len);
+
+	while (wire_more(&r)) {
+		struct bgp_large v = { .global = wire_u32(&r) };
+
+		v.data1 = wire_u32(&r);
+		v.data2 = wire_u32(&r);
+		if (policy_means_large(c, i, &v))
 			return true;
 	}
 	return false;
@@ -288,15 +383,15 @@ match_communities(const struct bgp_communities *c, const struct bgp_attrs *a)
 	if (!c->nr_std && !c->nr_ext && !c->nr_large)
 		return true;
 	for (size_t i = 0; i < c->nr_std; i++) {
-		if (attrset_has_community(a->communities, c->std[i]))
+		if (has_std(a->communities, c, i))
 			return true;
 	}
 	for (size_t i = 0; i < c->nr_ext; i++) {
-		if (has_ext(a->ext_communities, c->ext[i]))
+		if (has_ext(a->ext_communities, c, i))
 			return true;
 	}
 	for (size_t i = 0; i < c->nr_large; i++) {
-		if (has_large(a->large_communities, &c->large[i]))
+		if (has_large(a->large_communities, c, i))
 			return true;
 	}
 	return false;
@@ -312,11 +407,12 @@ match_attrs(struct policy *p, size_t i, const struct attrset_table *t, uint32_t 
 		return false;
 	if (!p->rules[i].match.as_path)
 		return true;
-	if (!p->has_regex[i])
+	if (!p->compiled[i].has_regex)
 		return false;
 	buf_reset(&p->text);
 	bgp_as_path_format(a.as_path, &p->text);
-	return !p->text.failed && regexec(&p->regex[i], buf_text(&p->text), 0, NULL, 0) == 0;
+	return !p->text.failed &&
+	    regexec(&p->compiled[i].regex, buf_text(&p->text), 0, NULL, 0) == 0;
 }
 
 static bool
@@ -345,7 +441,7 @@ policy_match(struct policy *p, const struct attrset_table *t, uint32_t set,
 			continue;
 		if (m->sources && !(m->sources & 1u << source))
 			continue;
-		if (match_prefixes(m, prefix) && match_attrs_once(p, i, t, set))
+		if (match_prefixes(&p->compiled[i], m, prefix) && match_attrs_once(p, i, t, set))
 			return (int)i;
 	}
 	return -1;
@@ -355,158 +451,4 @@ void
 policy_forget(struct policy *p)
 {
 	p->memo_set = 0;
-}
-
-/* ---- what a rule sets ---- */
-
-static void
-put64(struct wire_wr *w, uint64_t v)
-{
-	wire_put_u32(w, (uint32_t)(v >> 32));
-	wire_put_u32(w, (uint32_t)v);
-}
-
-static void
-put_large(struct wire_wr *w, const struct bgp_large *l)
-{
-	wire_put_u32(w, l->global);
-	wire_put_u32(w, l->data1);
-	wire_put_u32(w, l->data2);
-}
-
-/* What has been written since @start becomes *@s; the room keeps it. */
-static int
-room_keep(struct policy_room *room, const struct wire_wr *w, struct bgp_span *s)
-{
-	if (w->full)
-		return -ENOSPC;
-	*s = (struct bgp_span){ .p = w->start, .len = (uint32_t)w->len };
-	room->used += w->len;
-	return 0;
-}
-
-static struct wire_wr
-room_open(const struct policy_room *room)
-{
-	return wire_wr_init(room->bytes + room->used, POLICY_ROOM - room->used);
-}
-
-int
-policy_add_communities(
-    const struct bgp_communities *c, struct bgp_attrs *a, struct policy_room *room)
-{
-	struct wire_wr w;
-
-	if (c->nr_std) {
-		w = room_open(room);
-		wire_put_bytes(&w, a->communities.p, a->communities.len);
-		for (size_t i = 0; i < c->nr_std; i++)
-			wire_put_u32(&w, c->std[i]);
-		if (room_keep(room, &w, &a->communities) < 0)
-			return -ENOSPC;
-	}
-	if (c->nr_ext) {
-		w = room_open(room);
-		wire_put_bytes(&w, a->ext_communities.p, a->ext_communities.len);
-		for (size_t i = 0; i < c->nr_ext; i++)
-			put64(&w, c->ext[i]);
-		if (room_keep(room, &w, &a->ext_communities) < 0)
-			return -ENOSPC;
-	}
-	if (c->nr_large) {
-		w = room_open(room);
-		wire_put_bytes(&w, a->large_communities.p, a->large_communities.len);
-		for (size_t i = 0; i < c->nr_large; i++)
-			put_large(&w, &c->large[i]);
-		if (room_keep(room, &w, &a->large_communities) < 0)
-			return -ENOSPC;
-	}
-	return 0;
-}
-
-static bool
-in_std(const struct bgp_communities *c, uint32_t v)
-{
-	for (size_t i = 0; i < c->nr_std; i++) {
-		if (c->std[i] == v)
-			return true;
-	}
-	return false;
-}
-
-static bool
-in_ext(const struct bgp_communities *c, uint64_t v)
-{
-	for (size_t i = 0; i < c->nr_ext; i++) {
-		if (c->ext[i] == v)
-			return true;
-	}
-	return false;
-}
-
-static bool
-in_large(const struct bgp_communities *c, const struct bgp_large *v)
-{
-	for (size_t i = 0; i < c->nr_large; i++) {
-		const struct bgp_large *l = &c->large[i];
-
-		if (l->global == v->global && l->data1 == v->data1 && l->data2 == v->data2)
-			return true;
-	}
-	return false;
-}
-
-static int
-remove_communities(const struct bgp_communities *c, struct bgp_attrs *a, struct policy_room *room)
-{
-	struct wire_wr w = room_open(room);
-	struct wire_rd r = wire_rd_init(a->communities.p, a->communities.len);
-
-	while (c->nr_std && wire_more(&r)) {
-		uint32_t v = wire_u32(&r);
-
-		if (!in_std(c, v))
-			wire_put_u32(&w, v);
-	}
-	if (c->nr_std && room_keep(room, &w, &a->communities) < 0)
-		return -ENOSPC;
-	w = room_open(room);
-	r = wire_rd_init(a->ext_communities.p, a->ext_communities.len);
-	while (c->nr_ext && wire_more(&r)) {
-		uint64_t v = wire_u64(&r);
-
-		if (!in_ext(c, v))
-			put64(&w, v);
-	}
-	if (c->nr_ext && room_keep(room, &w, &a->ext_communities) < 0)
-		return -ENOSPC;
-	w = room_open(room);
-	r = wire_rd_init(a->large_communities.p, a->large_communities.len);
-	while (c->nr_large && wire_more(&r)) {
-		struct bgp_large v = { .global = wire_u32(&r) };
-
-		v.data1 = wire_u32(&r);
-		v.data2 = wire_u32(&r);
-		if (!in_large(c, &v))
-			put_large(&w, &v);
-	}
-	return c->nr_large ? room_keep(room, &w, &a->large_communities) : 0;
-}
-
-int
-policy_set(const struct bgp_rule *rule, struct bgp_attrs *a, struct policy_room *room)
-{
-	const struct bgp_set *s = &rule->set;
-
-	if (s->has_local_pref) {
-		a->has_local_pref = true;
-		a->local_pref = s->local_pref;
-	}
-	if (s->has_med) {
-		a->has_med = true;
-		a->med = s->med;
-	}
-	if (remove_communities(&s->remove, a, room) < 0)
-		return -ENOSPC;
-	return policy_add_communities(&s->add, a, room);
 }

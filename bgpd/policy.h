@@ -8,11 +8,43 @@
 #ifndef HERALD_BGPD_POLICY_H
 #define HERALD_BGPD_POLICY_H
 
+#include <regex.h>
+
 #include "bgpd/attrset.h"
 #include "bgpd/bgpd.h"
 #include "bgpd/update.h"
 
 struct policy;
+
+/*
+ * Compile the AS path expression of a rule: POSIX extended, over the path as "65000 65001 {1,2}", and
+ * "_" outside of brackets and without a backslash before it stands for the beginning, the end or
+ * what is between two numbers, as other routers have it.  As regcomp(): 0, else free nothing.
+ */
+int policy_regex(const char *text, regex_t *) __attribute__((warn_unused_result));
+
+/* Does number @i of the list mean this community? */
+static inline bool
+policy_means_std(const struct bgp_communities *c, size_t i, uint32_t v)
+{
+	return (c->std_mask ? v & c->std_mask[i] : v) == c->std[i];
+}
+
+static inline bool
+policy_means_ext(const struct bgp_communities *c, size_t i, uint64_t v)
+{
+	return (c->ext_mask ? v & c->ext_mask[i] : v) == c->ext[i];
+}
+
+static inline bool
+policy_means_large(const struct bgp_communities *c, size_t i, const struct bgp_large *v)
+{
+	static const struct bgp_large all = { UINT32_MAX, UINT32_MAX, UINT32_MAX };
+	const struct bgp_large *m = c->large_mask ? &c->large_mask[i] : &all, *w = &c->large[i];
+
+	return (v->global & m->global) == w->global && (v->data1 & m->data1) == w->data1 &&
+	    (v->data2 & m->data2) == w->data2;
+}
 
 /* Compile.  NULL: no memory.  A regular expression that does not compile (the configuration has
  * been checked before) matches nothing. */

@@ -39,6 +39,11 @@ struct bgp_communities {
 	const uint64_t *ext; /* RFC 4360 */
 	const struct bgp_large *large;
 	size_t nr_std, nr_ext, nr_large;
+	/* In what matches and removes: the bits that count of each value, whose other bits are zero.
+	 * As long as the lists; NULL: all bits. */
+	const uint32_t *std_mask;
+	const uint64_t *ext_mask;
+	const struct bgp_large *large_mask;
 };
 
 /* ---- policy ---- */
@@ -53,18 +58,20 @@ struct bgp_match { /* an empty list or zero mask matches everything */
 	const struct bgp_prefix_match *prefixes;
 	size_t nr_prefixes;
 	struct bgp_communities communities; /* any of them */
-	const char *as_path;		    /* POSIX extended regex over "65000 65001"; NULL: any */
+	const char *as_path;		    /* see policy_regex(); NULL: any */
 	unsigned families;		    /* BGP_FAMILY_MASK bits */
 	unsigned sources;		    /* 1 << enum bgp_source */
 };
 
-enum bgp_next_hop_action { BGP_NH_KEEP, BGP_NH_SELF, BGP_NH_ADDR };
+/* DEFAULT: as RFC 4271 5.1.3 has it: ourselves to other AS, unchanged within ours. */
+enum bgp_next_hop_action { BGP_NH_DEFAULT, BGP_NH_SELF, BGP_NH_KEEP, BGP_NH_ADDR };
 
 struct bgp_set {
 	bool has_local_pref, has_med;
 	uint32_t local_pref, med;
+	bool replace; /* communities of all kinds go, before others are added */
 	struct bgp_communities add, remove;
-	uint8_t prepend; /* our own AS, this many times more */
+	uint8_t prepend; /* our own AS, this many times more; not towards peers of our own AS */
 	enum bgp_next_hop_action next_hop;
 	struct addr next_hop_addr;
 };

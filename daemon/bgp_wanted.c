@@ -57,12 +57,18 @@ notice(struct planner *p, const struct res_object *o, enum reason reason, const 
 
 /* ---- policies ---- */
 
+static uint32_t
+wild_mask(const struct res_community *c, unsigned at)
+{
+	return c->wild & 1u << at ? 0 : UINT32_MAX;
+}
+
 struct bgp_communities
 bgp_communities_of(struct arena *a, const struct res_communities *from)
 {
-	uint32_t *std = arena_new_n(a, uint32_t, from->nr);
-	uint64_t *ext = arena_new_n(a, uint64_t, from->nr);
-	struct bgp_large *large = arena_new_n(a, struct bgp_large, from->nr);
+	uint32_t *std = arena_new_n(a, uint32_t, 2 * from->nr);
+	uint64_t *ext = arena_new_n(a, uint64_t, 2 * from->nr);
+	struct bgp_large *large = arena_new_n(a, struct bgp_large, 2 * from->nr);
 	struct bgp_communities to = { .std = std, .ext = ext, .large = large };
 
 	for (size_t i = 0; i < from->nr; i++) {
@@ -70,15 +76,28 @@ bgp_communities_of(struct arena *a, const struct res_communities *from)
 
 		switch (c->type) {
 		case RES_COMM_STANDARD:
+			std[from->nr + to.nr_std] =
+			    (wild_mask(c, 0) & 0xffff0000) | (wild_mask(c, 1) & 0xffff);
 			std[to.nr_std++] = c->standard;
 			break;
 		case RES_COMM_EXTENDED:
+			/* The last number has 16 bits, behind two octets of AS 32. */
+			ext[from->nr + to.nr_ext] = !c->wild ? UINT64_MAX
+			    : c->extended >> 56		     ? ~(uint64_t)UINT16_MAX
+							     : ~(uint64_t)UINT32_MAX;
 			ext[to.nr_ext++] = c->extended;
 			break;
 		case RES_COMM_LARGE:
+			large[from->nr + to.nr_large] =
+			    (struct bgp_large){ wild_mask(c, 0), wild_mask(c, 1), wild_mask(c, 2) };
 			large[to.nr_large++] =
 			    (struct bgp_large){ c->large[0], c->large[1], c->large[2] };
 			break;
+		}
+		if (c->wild) { /* one pattern among them, and all have a mask */
+			to.std_mask = std + from->nr;
+			to.ext_mask = ext + from->nr;
+			to.large_mask = large + from->nr;
 		}
 	}
 	return to;
@@ -103,6 +122,9 @@ match_of(struct arena *a, const struct res_rule_match *from)
 		prefixes[i] = (struct bgp_prefix_match){ .prefix = from->prefixes.v[i].prefix,
 			.ge = from->prefixes.v[i].ge,
 			.le = from->prefixes.v[i].le };
+	for (size_t i = 0; i < from->families.nr; i++)
+		to.families |= BGP_FAMILY_MASK(
+		    from->families.v[i] == RES_RULE_IPV4 ? BGP_IPV4_UNICAST : BGP_IPV6_UNICAST);
 	for (size_t i = 0; i < from->origin.nr; i++)
 		to.sources |= 1u << sources[from->origin.v[i]];
 	return to;
@@ -111,8 +133,9 @@ match_of(struct arena *a, const struct res_rule_match *from)
 static struct bgp_policy
 policy_of(struct arena *a, const struct res_rules *from)
 {
-	static const enum bgp_next_hop_action hops[] = { [RES_NEXT_HOP_KEEP] = BGP_NH_KEEP,
+	static const enum bgp_next_hop_action hops[] = { [RES_NEXT_HOP_DEFAULT] = BGP_NH_DEFAULT,
 		[RES_NEXT_HOP_SELF] = BGP_NH_SELF,
+		[RES_NEXT_HOP_KEEP] = BGP_NH_KEEP,
 		[RES_NEXT_HOP_ADDR] = BGP_NH_ADDR };
 	struct bgp_rule *rules = arena_new_n(a, struct bgp_rule, from->nr);
 
@@ -127,7 +150,9 @@ policy_of(struct arena *a, const struct res_rules *from)
 				.local_pref = r->set.local_preference,
 				.has_med = r->set.has_med,
 				.med = r->set.med,
-				.add = bgp_communities_of(a, &r->set.add),
+				.replace = r->set.has_communities,
+				.add = bgp_communities_of(a, r->set.has_communities
+					? &r->set.communities : &r->set.add),
 				.remove = bgp_communities_of(a, &r->set.remove),
 				.prepend = r->set.prepend_count,
 				.next_hop = hops[r->set.next_hop],

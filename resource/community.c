@@ -59,6 +59,17 @@ part(const char *text, uint64_t max, uint64_t *v)
 	return text_u64(text, max, v) < 0 ? -EINVAL : 0;
 }
 
+/* Likewise, or "*", which is number @at of those that may be anything. */
+static int
+wild_part(const char *text, uint64_t max, unsigned at, struct res_community *c, uint64_t *v)
+{
+	if (strcmp(text, "*") != 0)
+		return part(text, max, v);
+	c->wild |= (uint8_t)(1u << at);
+	*v = 0;
+	return 0;
+}
+
 static int
 parse_extended(const char *type, const char *admin, const char *local, struct res_community *c)
 {
@@ -73,9 +84,9 @@ parse_extended(const char *type, const char *admin, const char *local, struct re
 	} else {
 		return -EINVAL;
 	}
-	if (part(local, form == EXT_AS2 ? UINT32_MAX : UINT16_MAX, &nr) < 0)
-		return -EINVAL;
 	*c = (struct res_community){ .type = RES_COMM_EXTENDED };
+	if (wild_part(local, form == EXT_AS2 ? UINT32_MAX : UINT16_MAX, 1, c, &nr) < 0)
+		return -EINVAL;
 	c->extended = form << 56 | sub << 48 | (form == EXT_AS2 ? as << 32 | nr : as << 16 | nr);
 	return 0;
 }
@@ -85,11 +96,12 @@ parse_large(char *const parts[3], struct res_community *c)
 {
 	uint64_t v[3];
 
-	for (unsigned i = 0; i < 3; i++)
-		if (part(parts[i], UINT32_MAX, &v[i]) < 0)
+	*c = (struct res_community){ .type = RES_COMM_LARGE };
+	for (unsigned i = 0; i < 3; i++) {
+		if (wild_part(parts[i], UINT32_MAX, i, c, &v[i]) < 0)
 			return -EINVAL;
-	*c = (struct res_community){ .type = RES_COMM_LARGE,
-		.large = { (uint32_t)v[0], (uint32_t)v[1], (uint32_t)v[2] } };
+		c->large[i] = (uint32_t)v[i];
+	}
 	return 0;
 }
 
@@ -98,18 +110,47 @@ parse_standard(char *const parts[], unsigned nr, struct res_community *c)
 {
 	uint64_t high = 0, low;
 
+	*c = (struct res_community){ .type = RES_COMM_STANDARD };
 	if (nr == 1) {
 		if (part(parts[0], UINT32_MAX, &low) < 0)
 			return -EINVAL;
-	} else if (part(parts[0], UINT16_MAX, &high) < 0 || part(parts[1], UINT16_MAX, &low) < 0) {
+	} else if (wild_part(parts[0], UINT16_MAX, 0, c, &high) < 0 ||
+	    wild_part(parts[1], UINT16_MAX, 1, c, &low) < 0) {
 		return -EINVAL;
 	}
-	*c = (struct res_community){ .standard = (uint32_t)(high << 16 | low) };
+	c->standard = (uint32_t)(high << 16 | low);
+	return 0;
+}
+
+/* "0x0002fde800000064": all 64 bits of an extended community. */
+static int
+parse_hex(const char *text, struct res_community *c)
+{
+	uint64_t v = 0;
+
+	if (strlen(text) != 18)
+		return -EINVAL;
+	for (const char *p = text + 2; *p; p++) {
+		const char *digits = "0123456789abcdef", *d = strchr(digits, *p);
+
+		if (!d)
+			return -EINVAL;
+		v = v << 4 | (uint64_t)(d - digits);
+	}
+	*c = (struct res_community){ .type = RES_COMM_EXTENDED, .extended = v };
 	return 0;
 }
 
 int
 res_community_parse(const char *text, struct res_community *c)
+{
+	int err = res_community_pattern_parse(text, c);
+
+	return err ? err : c->wild ? -EINVAL : 0;
+}
+
+int
+res_community_pattern_parse(const char *text, struct res_community *c)
 {
 	char copy[80], *parts[4];
 	size_t len = strlen(text);
@@ -120,6 +161,8 @@ res_community_parse(const char *text, struct res_community *c)
 			*c = (struct res_community){ .standard = well_known[i].value };
 			return 0;
 		}
+	if (strncmp(text, "0x", 2) == 0)
+		return parse_hex(text, c);
 	if (len >= sizeof(copy))
 		return -EINVAL;
 	memcpy(copy, text, len + 1);
@@ -136,20 +179,35 @@ res_community_parse(const char *text, struct res_community *c)
 }
 
 static void
-format_extended(uint64_t v, struct buf *out)
+format_part(const struct res_community *c, unsigned at, unsigned v, struct buf *out)
 {
-	unsigned form = (unsigned)(v >> 56);
+	if (c->wild & 1u << at)
+		buf_putc(out, '*');
+	else
+		buf_printf(out, "%u", v);
+}
+
+static void
+format_extended(const struct res_community *c, struct buf *out)
+{
+	uint64_t v = c->extended;
+	unsigned form = (unsigned)(v >> 56), sub = (unsigned)(v >> 48 & 0xff), last;
 	struct addr a = addr_from_v4(htonl((uint32_t)(v >> 16)));
 	char text[ADDR_STRLEN];
 
-	buf_puts(out, (v >> 48 & 0xff) == 0x02 ? "rt:" : "ro:");
+	if (form > EXT_AS4 || (sub != 0x02 && sub != 0x03)) {
+		buf_printf(out, "0x%016" PRIx64, v);
+		return;
+	}
+	last = (unsigned)(v & (form == EXT_AS2 ? 0xffffffff : 0xffff));
+	buf_puts(out, sub == 0x02 ? "rt:" : "ro:");
 	if (form == EXT_IPV4)
-		buf_printf(
-		    out, "%s:%u", addr_format(&a, text, sizeof(text)), (unsigned)(v & 0xffff));
+		buf_printf(out, "%s:", addr_format(&a, text, sizeof(text)));
 	else if (form == EXT_AS4)
-		buf_printf(out, "%u:%u", (unsigned)(v >> 16 & 0xffffffff), (unsigned)(v & 0xffff));
+		buf_printf(out, "%u:", (unsigned)(v >> 16 & 0xffffffff));
 	else
-		buf_printf(out, "%u:%u", (unsigned)(v >> 32 & 0xffff), (unsigned)(v & 0xffffffff));
+		buf_printf(out, "%u:", (unsigned)(v >> 32 & 0xffff));
+	format_part(c, 1, last, out);
 }
 
 void
@@ -157,25 +215,30 @@ community_format(const struct res_community *c, struct buf *out)
 {
 	switch (c->type) {
 	case RES_COMM_EXTENDED:
-		format_extended(c->extended, out);
+		format_extended(c, out);
 		return;
 	case RES_COMM_LARGE:
-		buf_printf(out, "%u:%u:%u", c->large[0], c->large[1], c->large[2]);
+		for (unsigned i = 0; i < 3; i++) {
+			buf_puts(out, i ? ":" : "");
+			format_part(c, i, c->large[i], out);
+		}
 		return;
 	case RES_COMM_STANDARD:
 		break;
 	}
 	for (size_t i = 0; i < sizeof(well_known) / sizeof(well_known[0]); i++)
-		if (c->standard == well_known[i].value) {
+		if (!c->wild && c->standard == well_known[i].value) {
 			buf_puts(out, well_known[i].name);
 			return;
 		}
-	buf_printf(out, "%u:%u", c->standard >> 16, c->standard & 0xffff);
+	format_part(c, 0, c->standard >> 16, out);
+	buf_putc(out, ':');
+	format_part(c, 1, c->standard & 0xffff, out);
 }
 
 bool
 community_equal(const struct res_community *a, const struct res_community *b)
 {
-	return a->type == b->type && a->standard == b->standard && a->extended == b->extended &&
-	    memcmp(a->large, b->large, sizeof(a->large)) == 0;
+	return a->type == b->type && a->wild == b->wild && a->standard == b->standard &&
+	    a->extended == b->extended && memcmp(a->large, b->large, sizeof(a->large)) == 0;
 }

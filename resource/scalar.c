@@ -591,8 +591,8 @@ parse_community(const struct in *in, void *at)
 
 	bool named = in->n->text[0] > '9';
 
-	if (res_community_parse(in->n->text, c) < 0 || !(in->f->max & (1u << c->type)) ||
-	    (in->f->min && !named))
+	if (res_community_pattern_parse(in->n->text, c) < 0 || !(in->f->max & (1u << c->type)) ||
+	    (c->wild && !(in->f->max & (1u << RES_COMM_PATTERN))) || (in->f->min && !named))
 		return no(in, "must be %s", in->f->right);
 	return 0;
 }
@@ -618,12 +618,12 @@ parse_next_hop(const struct in *in, void *at)
 
 	if (strcmp(in->n->text, "self") == 0) {
 		set->next_hop = RES_NEXT_HOP_SELF;
-	} else if (strcmp(in->n->text, "keep") == 0) {
+	} else if (strcmp(in->n->text, "keep") == 0 || strcmp(in->n->text, "unchanged") == 0) {
 		set->next_hop = RES_NEXT_HOP_KEEP;
 	} else {
 		if (addr_parse(in->n->text, &set->next_hop_addr) < 0 ||
 		    !addr_is_unicast(&set->next_hop_addr))
-			return no(in, "must be self, keep or an address");
+			return no(in, "must be self, unchanged or an address");
 		set->next_hop = RES_NEXT_HOP_ADDR;
 	}
 	return 0;
@@ -636,7 +636,9 @@ format_next_hop(const struct field *f, const void *at, struct buf *out)
 
 	if (set->next_hop == RES_NEXT_HOP_ADDR)
 		return format_addr(f, &set->next_hop_addr, out);
-	buf_puts(out, set->next_hop == RES_NEXT_HOP_SELF ? "self" : "keep");
+	if (set->next_hop == RES_NEXT_HOP_DEFAULT)
+		return false;
+	buf_puts(out, set->next_hop == RES_NEXT_HOP_SELF ? "self" : "unchanged");
 	return true;
 }
 

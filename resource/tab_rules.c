@@ -24,22 +24,39 @@ rule_prefix_check(struct decoder *d, const struct node *map, void *at)
 		p->ge = p->prefix.len;
 }
 
+/* What replaces everything leaves nothing to add to or take from. */
+static void
+set_communities_check(struct decoder *d, const struct node *map, void *at)
+{
+	const struct res_rule_set *s = at;
+
+	if (map && s->has_communities && (s->add.nr || s->remove.nr))
+		decode_fault(d, map, "set", "must be absent: there is add or remove beside it");
+}
+
 void
 rules_check_import(
     struct decoder *d, const struct node *map, const char *name, const struct res_rules *rules)
 {
-	for (size_t i = 0; map && i < rules->nr; i++)
+	for (size_t i = 0; map && i < rules->nr; i++) {
 		if (rules->v[i].match.origin.nr)
 			decode_fault_item(d, map, name, i,
 			    "match.origin must be absent: what is imported is always learned");
+		if (rules->v[i].set.next_hop == RES_NEXT_HOP_SELF)
+			decode_fault_item(d, map, name, i,
+			    "set.nextHop must not be self: that is for what is sent");
+	}
 }
 
 #define COMMUNITIES ((1u << RES_COMM_STANDARD) | (1u << RES_COMM_EXTENDED) | (1u << RES_COMM_LARGE))
+#define PATTERNS (COMMUNITIES | 1u << RES_COMM_PATTERN)
 #define COMMUNITY_RIGHT                                                                            \
 	"a community: N, N:N, N:N:N, rt:N:N, ro:N:N or a well-known name such as no-export"
+#define PATTERN_RIGHT COMMUNITY_RIGHT "; * for a number"
 
 /* clang-format off */
 static const char *const origin_words[] = { "podCIDR", "service", "learned", NULL };
+static const char *const rule_family_words[] = { "ipv4", "ipv6", NULL };
 static const char *const action_words[] = { "accept", "reject", NULL };
 
 static const struct field rule_prefix_fields[] = {
@@ -60,10 +77,12 @@ static const struct field match_fields[] = {
 	{ "prefixes", T_STRUCT, F_LIST, FIELD_LIST_AT(struct res_rule_match, prefixes),
 	  .sub = &rule_prefix_table, .cost = RES_COST_SOFT, .help = "one of these" },
 	{ "communities", T_COMMUNITY, F_LIST, .offset = offsetof(struct res_rule_match, communities),
-	  .size = sizeof(struct res_community), .max = COMMUNITIES, .right = COMMUNITY_RIGHT,
-	  .cost = RES_COST_SOFT, .help = "any of these" },
+	  .size = sizeof(struct res_community), .max = PATTERNS, .right = PATTERN_RIGHT,
+	  .cost = RES_COST_SOFT, .help = "any of these; * for any number" },
 	{ "asPath", T_REGEX, 0, FIELD_AT(struct res_rule_match, as_path), .cost = RES_COST_SOFT,
-	  .help = "regular expression over the path as \"65000 65001\"" },
+	  .help = "regular expression over the path as \"65000 65001\"; _ for a boundary" },
+	{ "families", T_ENUM, F_LIST | F_ONE_OR_LIST, FIELD_LIST_AT(struct res_rule_match, families),
+	  .words = rule_family_words, .cost = RES_COST_SOFT, .help = "ipv4 or ipv6" },
 	{ "origin", T_ENUM, F_LIST | F_ONE_OR_LIST, FIELD_LIST_AT(struct res_rule_match, origin),
 	  .words = origin_words, .cost = RES_COST_SOFT, .help = "where the route comes from (export)" },
 	FIELD_END,
@@ -71,19 +90,24 @@ static const struct field match_fields[] = {
 static const struct table match_table = { match_fields, sizeof(struct res_rule_match), NULL };
 
 static const struct field set_communities_fields[] = {
+	{ "set", T_COMMUNITY, F_LIST | F_HAS, .offset = offsetof(struct res_rule_set, communities),
+	  .size = sizeof(struct res_community), FIELD_HAS(struct res_rule_set, has_communities),
+	  .max = COMMUNITIES, .right = COMMUNITY_RIGHT, .cost = RES_COST_SOFT,
+	  .help = "these in place of all of every kind; []: none" },
 	{ "add", T_COMMUNITY, F_LIST, .offset = offsetof(struct res_rule_set, add),
 	  .size = sizeof(struct res_community), .max = COMMUNITIES, .right = COMMUNITY_RIGHT,
 	  .cost = RES_COST_SOFT, .help = "add these" },
 	{ "remove", T_COMMUNITY, F_LIST, .offset = offsetof(struct res_rule_set, remove),
-	  .size = sizeof(struct res_community), .max = COMMUNITIES, .right = COMMUNITY_RIGHT,
-	  .cost = RES_COST_SOFT, .help = "take these away" },
+	  .size = sizeof(struct res_community), .max = PATTERNS, .right = PATTERN_RIGHT,
+	  .cost = RES_COST_SOFT, .help = "take these away; * for any number" },
 	FIELD_END,
 };
-static const struct table set_communities_table = { set_communities_fields, 0, NULL };
+static const struct table set_communities_table = { set_communities_fields, 0,
+	set_communities_check };
 
 static const struct field prepend_fields[] = {
 	{ "count", T_UINT, F_REQUIRED, FIELD_AT(struct res_rule_set, prepend_count), .max = 64,
-	  .cost = RES_COST_SOFT, .help = "our own AS, this many times more" },
+	  .cost = RES_COST_SOFT, .help = "our own AS, this many times more, to peers of other AS" },
 	FIELD_END,
 };
 static const struct table prepend_table = { prepend_fields, 0, NULL };
@@ -98,7 +122,7 @@ static const struct field set_fields[] = {
 	FIELD_GROUP("communities", 0, set_communities_table),
 	FIELD_GROUP("prepend", 0, prepend_table),
 	{ "nextHop", T_NEXT_HOP, 0, .offset = 0, .size = sizeof(struct res_rule_set),
-	  .cost = RES_COST_SOFT, .help = "self, keep or an address" },
+	  .cost = RES_COST_SOFT, .help = "self, unchanged (also: keep) or an address" },
 	FIELD_END,
 };
 static const struct table set_table = { set_fields, sizeof(struct res_rule_set), NULL };

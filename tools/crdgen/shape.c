@@ -179,6 +179,8 @@ static json_t *
 shape_community(const struct field *f, const struct form *form)
 {
 	bool standard = f->max & 1u << RES_COMM_STANDARD, names = f->min != 0;
+	bool wild = f->max & 1u << RES_COMM_PATTERN;
+	const char *number = wild ? "(" NUMBER "|\\*)" : NUMBER;
 	struct buf b;
 	json_t *j;
 
@@ -188,11 +190,14 @@ shape_community(const struct field *f, const struct form *form)
 	if (standard)
 		buf_puts(&b, "[a-z][a-z0-9-]*");
 	if (standard && !names)
-		buf_puts(&b, "|" NUMBER "|[0-9]{1,5}:[0-9]{1,5}");
+		buf_puts(&b,
+		    wild ? "|" NUMBER "|([0-9]{1,5}|\\*):([0-9]{1,5}|\\*)"
+			 : "|" NUMBER "|[0-9]{1,5}:[0-9]{1,5}");
 	if (f->max & 1u << RES_COMM_EXTENDED)
-		buf_printf(&b, "%s(rt|ro):(" NUMBER "|" IPV4 "):" NUMBER, standard ? "|" : "");
+		buf_printf(&b, "%s(rt|ro):(" NUMBER "|" IPV4 "):%s|0x[0-9a-f]{16}",
+		    standard ? "|" : "", number);
 	if (f->max & 1u << RES_COMM_LARGE)
-		buf_printf(&b, "%s(large:)?" NUMBER ":" NUMBER ":" NUMBER, b.len > 2 ? "|" : "");
+		buf_printf(&b, "%s(large:)?%s:%s:%s", b.len > 2 ? "|" : "", number, number, number);
 	buf_puts(&b, ")$");
 	set_text(j, "pattern", buf_text(&b));
 	buf_fini(&b);
@@ -224,7 +229,7 @@ shape_scalar(const struct field *f, const struct form *form)
 	case T_ROUTER_ID:
 		return shape_pattern("^" IPV4 "$", 0);
 	case T_NEXT_HOP:
-		return shape_pattern("^(self|keep|" ADDR ")$", 45);
+		return shape_pattern("^(self|keep|unchanged|" ADDR ")$", 45);
 	case T_INT_OR_STRING:
 		return shape_int_or_string(form);
 	case T_TIME: /* null: as objects have it that were never in a cluster */

@@ -162,6 +162,78 @@ START_TEST(as_path_by_regular_expression)
 }
 END_TEST
 
+/* The path is "65000 65001 {7}". */
+START_TEST(an_underscore_is_a_boundary)
+{
+	static const struct {
+		const char *re;
+		bool takes;
+	} cases[] = {
+		{ "_65001_", true }, { "_6500_", false }, { "_5001", false }, { "^65000_", true },
+		{ "_65000_65001_", true }, { "_7_", true }, { "_7_$", true }, { "^_65000", true },
+		{ "65000_65001", true }, { "\\_", false }, { "[_]", false }, { "[^_]", true },
+		{ "[]_]", false }, { "[[:digit:]_]7", false }, { "[[:digit:]]_[[:digit:]]", true },
+		{ "_(65001|1)_", true }, { "[_", false }, /* does not compile */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bgp_match m = { .as_path = cases[i].re };
+
+		ck_assert_msg(
+		    takes(&m, "10.0.0.0/8", BGP_SRC_LEARNED) == cases[i].takes, "%s", cases[i].re);
+	}
+}
+END_TEST
+
+/* Communities 1:1 and 2:2, extended 0x0002000100000009, large 1:2:3. */
+START_TEST(patterns_of_communities)
+{
+	const uint32_t one[] = { 0x00030000, 0x00020000 }, high[] = { 0, 0xffff0000 };
+	const uint32_t no[] = { 0x00030000 }, no_mask[] = { 0xffff0000 };
+	const uint64_t x[] = { 0x0002000100000000 }, x_mask[] = { 0xffffffff00000000 };
+	const uint64_t x_no[] = { 0x0003000100000000 };
+	const struct bgp_large l[] = { { 1, 0, 3 } }, l_mask[] = { { ~0u, 0, ~0u } };
+	const struct bgp_large l_no[] = { { 1, 0, 2 } };
+	const uint32_t mixed_mask[] = { ~0u, 0xffff0000 };
+	const struct {
+		struct bgp_communities c;
+		bool takes;
+	} cases[] = {
+		{ { .std = one, .nr_std = 2, .std_mask = mixed_mask }, true },
+		{ { .std = no, .nr_std = 1, .std_mask = no_mask }, false },
+		{ { .std = high, .nr_std = 1, .std_mask = high }, true }, /* mask 0: any */
+		{ { .ext = x, .nr_ext = 1, .ext_mask = x_mask }, true },
+		{ { .ext = x_no, .nr_ext = 1, .ext_mask = x_mask }, false },
+		{ { .large = l, .nr_large = 1, .large_mask = l_mask }, true },
+		{ { .large = l_no, .nr_large = 1, .large_mask = l_mask }, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bgp_match m = { .communities = cases[i].c };
+
+		ck_assert_msg(
+		    takes(&m, "10.0.0.0/8", BGP_SRC_LEARNED) == cases[i].takes, "case %zu", i);
+	}
+}
+END_TEST
+
+/* Long lists are compiled; what they mean is the same. */
+START_TEST(long_lists_of_prefixes)
+{
+	struct bgp_prefix_match pm[40];
+	struct bgp_match m = { .prefixes = pm, .nr_prefixes = 40 };
+
+	for (unsigned i = 0; i < 40; i++) {
+		pm[i] = (struct bgp_prefix_match){ pf("10.0.0.0/16"), 20, 24 };
+		pm[i].prefix.addr.b[1] = (uint8_t)i;
+	}
+	ck_assert(takes(&m, "10.39.8.0/24", BGP_SRC_LEARNED));
+	ck_assert(!takes(&m, "10.39.8.0/25", BGP_SRC_LEARNED));
+	ck_assert(!takes(&m, "10.40.8.0/24", BGP_SRC_LEARNED));
+	ck_assert(!takes(&m, "a00::/24", BGP_SRC_LEARNED));
+}
+END_TEST
+
 START_TEST(families_and_sources)
 {
 	struct bgp_match v6 = { .families = BGP_FAMILY_MASK(BGP_IPV6_UNICAST) };
@@ -237,6 +309,63 @@ START_TEST(rules_set_what_they_say)
 }
 END_TEST
 
+/* The communities that are left of 1:1 and 2:2, the extended and the large one. */
+static struct bgp_attrs
+after(const struct bgp_set *set, struct policy_room *room)
+{
+	struct bgp_rule r = { .accept = true, .set = *set };
+	struct bgp_attrs a = route();
+
+	room->used = 0;
+	ck_assert_int_eq(policy_set(&r, &a, room), 0);
+	return a;
+}
+
+START_TEST(patterns_take_away)
+{
+	static const uint8_t left[] = { 0, 2, 0, 2 };
+	const uint32_t one = 0x00010000, mask = 0xffff0000;
+	const uint64_t any = 0, none = 0;
+	const struct bgp_large l = { 1, 0, 0 }, l_mask = { ~0u, 0, 0 };
+	struct policy_room room = { .bytes = malloc(POLICY_ROOM) };
+	struct bgp_set set = { .remove = { .std = &one,
+				   .nr_std = 1,
+				   .std_mask = &mask,
+				   .ext = &any,
+				   .nr_ext = 1,
+				   .ext_mask = &none,
+				   .large = &l,
+				   .nr_large = 1,
+				   .large_mask = &l_mask } };
+	struct bgp_attrs a = after(&set, &room);
+
+	ck_assert_uint_eq(a.communities.len, sizeof(left));
+	ck_assert_mem_eq(a.communities.p, left, sizeof(left));
+	ck_assert_uint_eq(a.ext_communities.len, 0);
+	ck_assert_uint_eq(a.large_communities.len, 0);
+	free(room.bytes);
+}
+END_TEST
+
+START_TEST(replacing_leaves_only_what_is_set)
+{
+	static const uint8_t want[] = { 0, 9, 0, 9 };
+	const uint32_t nine = 0x00090009;
+	struct policy_room room = { .bytes = malloc(POLICY_ROOM) };
+	struct bgp_set set = { .replace = true, .add = { .std = &nine, .nr_std = 1 } };
+	struct bgp_attrs a = after(&set, &room);
+
+	ck_assert_uint_eq(a.communities.len, sizeof(want));
+	ck_assert_mem_eq(a.communities.p, want, sizeof(want));
+	ck_assert_uint_eq(a.ext_communities.len, 0);
+	ck_assert_uint_eq(a.large_communities.len, 0);
+	set.add.nr_std = 0; /* in place of all: nothing */
+	a = after(&set, &room);
+	ck_assert_uint_eq(a.communities.len, 0);
+	free(room.bytes);
+}
+END_TEST
+
 START_TEST(equal_policies_are_equal)
 {
 	const uint32_t c1 = 1, c2 = 2;
@@ -266,6 +395,16 @@ START_TEST(equal_policies_are_equal)
 	q = policy_new(&cb);
 	ck_assert(!policy_eq(p, q));
 	policy_unref(q);
+	b.match.as_path = NULL;
+	b.set.add.std_mask = &c2;
+	q = policy_new(&cb);
+	ck_assert(!policy_eq(p, q));
+	policy_unref(q);
+	b.set.add.std_mask = NULL;
+	b.set.replace = true;
+	q = policy_new(&cb);
+	ck_assert(!policy_eq(p, q));
+	policy_unref(q);
 	policy_unref(p);
 }
 END_TEST
@@ -273,23 +412,25 @@ END_TEST
 START_TEST(memory_runs_out)
 {
 	const uint32_t c = 1;
-	struct bgp_prefix_match pm = { pf("10.0.0.0/8"), 8, 8 };
+	struct bgp_prefix_match pm[8];
 	struct bgp_rule r = { .accept = true };
 	struct bgp_policy conf = { &r, 1 };
 	struct policy *p = NULL;
 	unsigned nth = 0;
 
-	r.match.prefixes = &pm;
-	r.match.nr_prefixes = 1;
+	for (int i = 0; i < 8; i++)
+		pm[i] = (struct bgp_prefix_match){ pf("10.0.0.0/8"), 8, 8 };
+	r.match.prefixes = pm;
+	r.match.nr_prefixes = 8;
 	r.match.as_path = "^1";
 	r.match.communities = r.set.add = r.set.remove =
-	    (struct bgp_communities){ .std = &c, .nr_std = 1 };
+	    (struct bgp_communities){ .std = &c, .nr_std = 1, .std_mask = &c };
 	while (!p && nth < 100) {
 		mem_fail_at(++nth);
 		p = policy_new(&conf);
 		mem_fail_at(0);
 	}
-	ck_assert_uint_gt(nth, 8);
+	ck_assert_uint_gt(nth, 12);
 	ck_assert_ptr_nonnull(p);
 	policy_unref(p);
 }
@@ -413,9 +554,14 @@ add_tests(Suite *s)
 	tcase_add_test(tc, any_prefix_of_the_list);
 	tcase_add_test(tc, communities_of_three_kinds);
 	tcase_add_test(tc, as_path_by_regular_expression);
+	tcase_add_test(tc, an_underscore_is_a_boundary);
+	tcase_add_test(tc, patterns_of_communities);
+	tcase_add_test(tc, long_lists_of_prefixes);
 	tcase_add_test(tc, families_and_sources);
 	tcase_add_test(tc, the_first_match_decides);
 	tcase_add_test(tc, rules_set_what_they_say);
+	tcase_add_test(tc, patterns_take_away);
+	tcase_add_test(tc, replacing_leaves_only_what_is_set);
 	tcase_add_test(tc, equal_policies_are_equal);
 	tcase_add_test(tc, memory_runs_out);
 	tcase_add_test(tc, equal_attributes_have_one_number);

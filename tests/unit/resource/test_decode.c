@@ -203,9 +203,20 @@ static const struct {
 	    "expression: Unmatched ( or \\(" },
 	{ PEER "  export: [{action: accept, match: {communities: [\"65536:1\"]}}]\n",
 	    "5:51: BGPPeerConfig/tor: spec.export[0].match.communities[0]: 65536:1: must be a "
+	    "community: N, N:N, N:N:N, rt:N:N, ro:N:N or a well-known name such as no-export; * "
+	    "for a number" },
+	{ PEER "  export: [{action: accept, set: {communities: {add: [\"1:*\"]}}}]\n",
+	    "5:55: BGPPeerConfig/tor: spec.export[0].set.communities.add[0]: 1:*: must be a "
 	    "community: N, N:N, N:N:N, rt:N:N, ro:N:N or a well-known name such as no-export" },
+	{ PEER "  export: [{action: accept, set: {communities: {set: [], remove: [\"1:*\"]}}}]\n",
+	    "5:54: BGPPeerConfig/tor: spec.export[0].set.communities.set: must be absent: there is "
+	    "add or remove beside it" },
+	{ PEER "  import: [{action: accept, set: {nextHop: self}}]\n",
+	    "5:12: BGPPeerConfig/tor: spec.import[0]: set.nextHop must not be self: that is for "
+	    "what is sent" },
 	{ PEER "  export: [{action: accept, set: {nextHop: 224.0.0.1}}]\n",
-	    "5:44: BGPPeerConfig/tor: spec.export[0].set.nextHop: 224.0.0.1: must be self, keep or "
+	    "5:44: BGPPeerConfig/tor: spec.export[0].set.nextHop: 224.0.0.1: must be self, "
+	    "unchanged or "
 	    "an "
 	    "address" },
 	{ PEER "  export: [{}]\n",

@@ -431,48 +431,6 @@ START_TEST(numbers_are_sane)
 }
 END_TEST
 
-/* IANA's registries; RFC 4360 3 and 4, RFC 5668 2 for the layout of extended ones. */
-static const struct {
-	const char *text;
-	struct res_community want;
-} communities[] = {
-	{ "65000:1", { .type = RES_COMM_STANDARD, .standard = 0xfde80001 } },
-	{ "4259840001", { .type = RES_COMM_STANDARD, .standard = 0xfde80001 } },
-	{ "no-export", { .type = RES_COMM_STANDARD, .standard = 0xffffff01 } },
-	{ "blackhole", { .type = RES_COMM_STANDARD, .standard = 0xffff029a } },
-	{ "planned-shut", { .type = RES_COMM_STANDARD, .standard = 0xffff0000 } },
-	{ "1:2:3", { .type = RES_COMM_LARGE, .large = { 1, 2, 3 } } },
-	{ "large:4294967295:2:3", { .type = RES_COMM_LARGE, .large = { 4294967295, 2, 3 } } },
-	{ "rt:65000:7", { .type = RES_COMM_EXTENDED, .extended = 0x0002fde800000007 } },
-	{ "ro:65000:7", { .type = RES_COMM_EXTENDED, .extended = 0x0003fde800000007 } },
-	{ "rt:192.0.2.1:7", { .type = RES_COMM_EXTENDED, .extended = 0x0102c00002010007 } },
-	{ "rt:4200000000:7", { .type = RES_COMM_EXTENDED, .extended = 0x0202fa56ea000007 } },
-};
-
-START_TEST(community)
-{
-	struct res_community c;
-
-	ck_assert_int_eq(res_community_parse(communities[_i].text, &c), 0);
-	ck_assert_int_eq(c.type, communities[_i].want.type);
-	ck_assert_uint_eq(c.standard, communities[_i].want.standard);
-	ck_assert_uint_eq(c.extended, communities[_i].want.extended);
-	ck_assert_mem_eq(c.large, communities[_i].want.large, sizeof(c.large));
-}
-END_TEST
-
-static const char *const no_communities[] = { "", ":", "1:", ":1", "65536:1", "1:65536",
-	"4294967296", "1:2:3:4", "1:2:4294967296", "rt:1", "rt:70000:70000", "large:1:2", "-1:2",
-	"no-expor", "1 :2" };
-
-START_TEST(no_community)
-{
-	struct res_community c;
-
-	ck_assert_int_eq(res_community_parse(no_communities[_i], &c), -EINVAL);
-}
-END_TEST
-
 /* ---- defaults and what follows ---- */
 
 START_TEST(config_defaults)
@@ -775,8 +733,6 @@ add_tests(Suite *s)
 	tcase_add_test(tc, typed_list);
 	tcase_add_loop_test(tc, no_is_a_word_here, 0, NR(words));
 	tcase_add_loop_test(tc, numbers_are_sane, 0, NR(numbers));
-	tcase_add_loop_test(tc, community, 0, NR(communities));
-	tcase_add_loop_test(tc, no_community, 0, NR(no_communities));
 	tcase_add_test(tc, config_defaults);
 	tcase_add_test(tc, peer_defaults);
 	tcase_add_loop_test(tc, rule_prefix, 0, NR(prefixes));
