@@ -5,6 +5,7 @@
 #include "bgpd/adj.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "bgpd/msg.h"
@@ -54,7 +55,7 @@ attrs_why(const struct adj *adj, const struct bgp_attrs *a)
 	/* RFC 4456 8: a router that sees its own ORIGINATOR_ID or CLUSTER_ID ignores the route. */
 	if (s->ibgp && a->has_originator_id && a->originator_id == s->local_id)
 		return PATH_ORIGINATOR;
-	if (s->ibgp && in_cluster_list(a->cluster_list, s->local_id))
+	if (s->ibgp && in_cluster_list(a->cluster_list, adj->rib->cluster_id))
 		return PATH_CLUSTER;
 	/* RFC 4271 5.1.3: not a route with ourselves as the next hop. */
 	if (is_own_address(adj, &a->next_hop) || is_own_address(adj, &a->next_hop_ll))
@@ -556,6 +557,24 @@ audience_take(struct adj *adj, enum bgp_family f, const char *audience)
 	adj->audience[f] = n;
 }
 
+/* RFC 4456 6: what it tells is for all internal peers, and the other way round. */
+static void
+client_set(struct adj *adj, bool client)
+{
+	struct rib *r = adj->rib;
+	bool any = r->nr_clients > 0;
+
+	if (adj->rr_client == client)
+		return;
+	adj->rr_client = client;
+	r->nr_clients += client ? 1 : UINT_MAX;
+	rib_touch_all(r);
+	for (uint32_t i = 1; any != (r->nr_clients > 0) && i < r->nr_adjs; i++) {
+		if (r->adjs[i] && r->adjs[i] != adj && r->adjs[i]->up)
+			out_regroup(r->adjs[i]);
+	}
+}
+
 unsigned
 adj_conf(struct adj *adj, const struct bgp_peer_conf *conf)
 {
@@ -569,6 +588,7 @@ adj_conf(struct adj *adj, const struct bgp_peer_conf *conf)
 		in_changed = true;
 	adj->allow_as_in = conf->allow_as_in;
 	adj->graceful_shutdown = conf->graceful_shutdown;
+	client_set(adj, conf->rr_client);
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
 		adj->max_prefixes[f] = conf->family[f].max_prefixes;
 		audience_take(adj, (enum bgp_family)f, conf->family[f].audience);
@@ -601,6 +621,7 @@ adj_free(struct adj *adj)
 		return;
 	r = adj->rib;
 	adj_down(adj, 0);
+	client_set(adj, false);
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
 		name_put(r, adj->audience[f]);
 		adj->audience[f] = NULL;

@@ -89,10 +89,11 @@ struct adj_counts {
 void adj_counts(const struct adj *, enum bgp_family, struct adj_counts *);
 
 /* ---- the table ---- */
-/* One per instance. @local_as etc. may change with rib_conf(). */
+/* One per instance. */
 struct rib *rib_new(struct loop *, const struct bgp_ops *, const char *instance);
 void rib_free(struct rib *); /* after its adjs */
-void rib_conf(struct rib *, uint32_t local_as, uint32_t router_id, unsigned max_paths);
+/* AS, identifiers, multipath; softly. */
+void rib_conf(struct rib *, const struct bgp_instance_conf *);
 int rib_originate(struct rib *, const char *owner, const struct bgp_announce *, size_t nr)
     __attribute__((warn_unused_result));
 /* End-of-RIB may be sent from now on. */

@@ -6,6 +6,8 @@
  */
 #include "bgpd/best.h"
 
+#include <string.h>
+
 /* What a step looks at, turned so that the smallest wins. */
 static uint32_t
 step_value(const struct best_path *p, enum best_step step)
@@ -68,6 +70,16 @@ step_run(struct best_path *p, size_t nr, enum best_step step)
 	return left;
 }
 
+/* Without relax: is the path alike enough to share with the best? */
+static bool
+is_alike(const struct best_path *a, const struct best_path *best)
+{
+	if (best->ebgp)
+		return a->neighbour_as == best->neighbour_as;
+	return a->as_path_bytes == best->as_path_bytes &&
+	    (!a->as_path_bytes || memcmp(a->as_path, best->as_path, a->as_path_bytes) == 0);
+}
+
 /* Those even after step e share the load, the best first among them, then in the given order. */
 static void
 mark_multipath(struct best_path *p, size_t nr, size_t best, unsigned max_paths, bool relax)
@@ -80,7 +92,7 @@ mark_multipath(struct best_path *p, size_t nr, size_t best, unsigned max_paths, 
 
 		if (i == best || !even)
 			continue;
-		if (!relax && p[i].neighbour_as != p[best].neighbour_as)
+		if (!relax && !is_alike(&p[i], &p[best]))
 			continue;
 		p[i].multipath = true;
 		left--;
@@ -88,7 +100,7 @@ mark_multipath(struct best_path *p, size_t nr, size_t best, unsigned max_paths, 
 }
 
 size_t
-best_choose(struct best_path *p, size_t nr, unsigned max_paths, bool relax)
+best_choose(struct best_path *p, size_t nr, unsigned max_ebgp, unsigned max_ibgp, bool relax)
 {
 	size_t left = nr, best = 0;
 
@@ -106,7 +118,7 @@ best_choose(struct best_path *p, size_t nr, unsigned max_paths, bool relax)
 		if (p[i].lost_by == BEST_CHOSEN)
 			p[i].lost_by = BEST_ORDER;
 	}
-	mark_multipath(p, nr, best, max_paths, relax);
+	mark_multipath(p, nr, best, p[best].ebgp ? max_ebgp : max_ibgp, relax);
 	return best;
 }
 

@@ -40,6 +40,8 @@ struct best_path {
 	uint32_t router_id;
 	uint32_t cluster_len;
 	struct addr peer;
+	const uint8_t *as_path; /* in wire form; looked at without relax */
+	uint32_t as_path_bytes;
 	void *ref; /* the caller's */
 	/* Out. */
 	enum best_step lost_by;
@@ -48,11 +50,12 @@ struct best_path {
 
 /*
  * Choose among @nr feasible paths.  Returns the index of the best, or nr when nr is 0.
- * At most @max_paths get .multipath: those that are still even after step e.  With @relax, AS
- * paths of the same length through different neighbours are even; without it the neighbouring AS
- * has to be that of the best path.
+ * At most @max_ebgp, or @max_ibgp when the best is an internal peer's, get .multipath: those that
+ * are still even after step e.  With @relax, all AS paths of the same length are even; without it
+ * the neighbouring AS has to be that of the best path, between internal peers the whole AS path
+ * (as FRR has it).
  */
-size_t best_choose(struct best_path *, size_t nr, unsigned max_paths, bool relax);
+size_t best_choose(struct best_path *, size_t nr, unsigned max_ebgp, unsigned max_ibgp, bool relax);
 
 /* "local", "local-pref", ... for people. */
 const char *best_step_name(enum best_step);

@@ -86,7 +86,7 @@ instance_new(struct bgp *b, const struct bgp_instance_conf *c)
 	in->router_id = c->router_id;
 	in->local_port = c->local_port;
 	in->rib = rib_new(b->loop, &b->ops, c->name);
-	rib_conf(in->rib, c->local_as, c->router_id, c->max_paths);
+	rib_conf(in->rib, c);
 	if (b->ready)
 		rib_ready(in->rib);
 	in->next = b->instances;
@@ -154,7 +154,7 @@ instance_apply(struct instance *in, const struct bgp_instance_conf *c)
 			;
 		*end = p;
 	}
-	rib_conf(in->rib, c->local_as, c->router_id, c->max_paths);
+	rib_conf(in->rib, c);
 }
 
 static void

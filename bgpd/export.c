@@ -22,6 +22,7 @@ struct outgoing {
 	uint32_t set;
 	enum bgp_source source;
 	uint8_t prepend;
+	bool reflect; /* RFC 4456: of one internal peer for another */
 	uint16_t src;
 };
 
@@ -72,13 +73,18 @@ path_choose(const struct out_group *g, const struct node *n)
 		return o;
 	for (uint32_t i = n->paths; i; i = rib_path(r, i)->next) {
 		const struct path *p = rib_path(r, i);
+		const struct adj *from = r->adjs[p->adj];
+		bool reflect = g->ibgp && from->session.ibgp;
 
 		if (!(p->flags & PATH_BEST))
 			continue;
-		/* RFC 4271 9.2: what an internal peer told is not told to internal peers. */
-		if (g->ibgp && r->adjs[p->adj]->session.ibgp)
+		/* RFC 4271 9.2: what an internal peer told is not told to internal peers, unless
+		 * one of the two is a client (RFC 4456 6). */
+		if (reflect && !g->rr_client && !from->rr_client)
 			break;
-		o = (struct outgoing){ .set = p->set, .source = BGP_SRC_LEARNED, .src = p->adj };
+		o = (struct outgoing){
+			.set = p->set, .source = BGP_SRC_LEARNED, .reflect = reflect, .src = p->adj
+		};
 		break;
 	}
 	return o;
@@ -151,6 +157,33 @@ ask_to_leave(const struct out_group *g, struct bgp_attrs *a)
 	return policy_add_communities(&add, a, &g->rib->room);
 }
 
+/* RFC 4456 8: who told it first, unless that is known, and our cluster in front.  From here on they
+ * are gone: what is not reflected begins anew. */
+static int
+reflect(const struct out_group *g, const struct outgoing *o, struct bgp_attrs *a)
+{
+	const struct rib *r = g->rib;
+	struct policy_room *room = &g->rib->room;
+	struct wire_wr w = wire_wr_init(room->bytes + room->used, POLICY_ROOM - room->used);
+
+	if (!o->reflect) {
+		a->has_originator_id = false;
+		a->originator_id = 0;
+		a->cluster_list = (struct bgp_span){ 0 };
+		return 0;
+	}
+	if (!a->has_originator_id)
+		a->originator_id = r->adjs[o->src]->session.peer_id;
+	a->has_originator_id = true;
+	wire_put_u32(&w, r->cluster_id);
+	wire_put_bytes(&w, a->cluster_list.p, a->cluster_list.len);
+	if (w.full)
+		return -ENOSPC;
+	room->used += w.len;
+	a->cluster_list = (struct bgp_span){ .p = w.start, .len = (uint32_t)w.len };
+	return 0;
+}
+
 /* The attributes on the wire.  0: fine; -ENOENT: they cannot go out. */
 static int
 attrs_transform(const struct out_group *g, const struct outgoing *o, const struct bgp_rule *rule,
@@ -173,9 +206,8 @@ attrs_transform(const struct out_group *g, const struct outgoing *o, const struc
 		a->has_local_pref = true;
 		a->local_pref = 100;
 	}
-	a->has_originator_id = false;
-	a->originator_id = 0;
-	a->cluster_list = (struct bgp_span){ 0 };
+	if (reflect(g, o, a) < 0)
+		return -ENOENT;
 	if (rule && policy_set(rule, a, &g->rib->room) < 0)
 		return -ENOENT;
 	if (!g->ibgp) {
@@ -235,12 +267,14 @@ export_node(struct out_group *g, uint32_t id, struct exported *e)
 		return 0;
 	ptab_prefix(&r->tab[g->family], id, &p);
 	rule = policy_match(g->policy, &r->sets, o.set, &p, o.source);
-	if (rule >= 0 ? !policy_rule(g->policy, (size_t)rule)->accept : o.source == BGP_SRC_LEARNED)
+	/* Being a client is leave enough for what is reflected. */
+	if (rule >= 0 ? !policy_rule(g->policy, (size_t)rule)->accept
+		      : o.source == BGP_SRC_LEARNED && !o.reflect)
 		return 0;
 	how = (uint32_t)(rule + 1) << 10 | (uint32_t)o.prepend << 2 |
 	    (o.source == BGP_SRC_LEARNED ? 3 : 1);
 	m = &g->memo[(o.set ^ how) % OUT_CACHE];
-	if (m->base != o.set || m->how != how) {
+	if (m->base != o.set || m->how != how || m->src != (o.reflect ? o.src : 0)) {
 		uint32_t set;
 
 		if (transform(g, &o, rule, &set) < 0)
@@ -248,7 +282,10 @@ export_node(struct out_group *g, uint32_t id, struct exported *e)
 		attrset_unref(&r->sets, m->set);
 		attrset_unref(&r->sets, m->base);
 		*m = (struct export_memo){
-			.base = attrset_ref(&r->sets, o.set), .how = how, .set = set
+			.base = attrset_ref(&r->sets, o.set),
+			.how = how,
+			.set = set,
+			.src = o.reflect ? o.src : 0,
 		};
 	}
 	e->set = attrset_ref(&r->sets, m->set);

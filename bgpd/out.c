@@ -12,6 +12,13 @@
 
 /* ---- groups ---- */
 
+/* RFC 4456 6: to clients all, to others what clients told. */
+static bool
+is_reflected_to(const struct adj *adj)
+{
+	return adj->session.ibgp && (adj->rr_client || adj->rib->nr_clients > 0);
+}
+
 static bool
 group_is_for(const struct out_group *g, const struct adj *adj)
 {
@@ -21,7 +28,8 @@ group_is_for(const struct out_group *g, const struct adj *adj)
 	return g->audience == adj->audience[f] && g->ibgp == s->ibgp && g->as4 == s->as4 &&
 	    g->ext_msg == s->ext_msg &&
 	    g->ext_next_hop == !!(s->ext_next_hop & BGP_FAMILY_MASK(f)) &&
-	    g->graceful_shutdown == adj->graceful_shutdown && g->local_as == s->local_as &&
+	    g->graceful_shutdown == adj->graceful_shutdown && g->rr_client == adj->rr_client &&
+	    g->reflect == is_reflected_to(adj) && g->local_as == s->local_as &&
 	    addr_eq(&g->self, &s->self[f]) && addr_eq(&g->self_ll, &s->self_ll) &&
 	    policy_eq(g->policy, adj->export);
 }
@@ -52,7 +60,9 @@ group_get(struct adj *adj, enum bgp_family f)
 	g->local_as = s->local_as;
 	g->self = s->self[f];
 	g->self_ll = s->self_ll;
-	g->relay = policy_may_accept(g->policy, BGP_SRC_LEARNED);
+	g->rr_client = adj->rr_client;
+	g->reflect = is_reflected_to(adj);
+	g->relay = g->reflect || policy_may_accept(g->policy, BGP_SRC_LEARNED);
 	g->built = 1;
 	g->next = r->groups[f];
 	r->groups[f] = g;

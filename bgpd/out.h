@@ -35,6 +35,7 @@ struct dump {
 
 struct export_memo { /* 0: empty */
 	uint32_t base, how, set;
+	uint16_t src; /* of what is reflected, else 0 */
 };
 
 struct out_group {
@@ -45,6 +46,8 @@ struct out_group {
 	struct name *audience; /* NULL: nothing of our own is for it */
 	struct policy *policy;
 	bool ibgp, as4, ext_msg, ext_next_hop, graceful_shutdown;
+	bool rr_client; /* RFC 4456: its members are clients of ours */
+	bool reflect;	/* internal peers' routes may go out, as reflected */
 	uint32_t local_as;
 	struct addr self, self_ll;
 	/* Learned routes may go out, so that members have to be told apart. */

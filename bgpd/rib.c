@@ -18,6 +18,8 @@
 #include "bgpd/out.h"
 #include "lib/mem.h"
 
+#define MAX_PATHS 8 /* of multipath, unless something else is asked for */
+
 struct name {
 	unsigned refs;
 	UT_hash_handle hh;
@@ -156,6 +158,8 @@ candidate_fill(const struct rib *r, struct best_path *c, struct path *p)
 		.med = a.has_med ? a.med : 0,
 		.router_id = a.has_originator_id ? a.originator_id : adj->session.peer_id,
 		.cluster_len = a.cluster_list.len / 4,
+		.as_path = a.as_path.p,
+		.as_path_bytes = a.as_path.len,
 		.peer = adj->session.remote,
 		.ref = p,
 	};
@@ -191,7 +195,7 @@ node_decide(struct rib *r, const struct node *n)
 		assert(nr < r->nr_candidates);
 		candidate_fill(r, &r->candidates[nr++], p);
 	}
-	best = best_choose(r->candidates, nr, r->max_paths, r->relax);
+	best = best_choose(r->candidates, nr, r->max_paths, r->max_paths_ibgp, r->relax);
 	for (size_t i = 0; i < nr; i++)
 		path_mark(r->candidates[i].ref, i == best, r->candidates[i].multipath);
 }
@@ -381,7 +385,7 @@ rib_new(struct loop *loop, const struct bgp_ops *ops, const char *instance)
 	if (ops)
 		r->ops = *ops;
 	r->instance = xstrdup(instance);
-	r->max_paths = 8;
+	r->max_paths = r->max_paths_ibgp = MAX_PATHS;
 	r->relax = true;
 	r->born_ms = loop_now_ms(loop);
 	attrset_table_init(&r->sets);
@@ -427,15 +431,8 @@ rib_free(struct rib *r)
 }
 
 void
-rib_conf(struct rib *r, uint32_t local_as, uint32_t router_id, unsigned max_paths)
+rib_touch_all(struct rib *r)
 {
-	unsigned paths = max_paths ? max_paths : 8;
-
-	r->local_as = local_as;
-	r->router_id = router_id;
-	if (r->max_paths == paths)
-		return;
-	r->max_paths = paths;
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
 		const struct ptab *t = &r->tab[f];
 
@@ -443,6 +440,41 @@ rib_conf(struct rib *r, uint32_t local_as, uint32_t router_id, unsigned max_path
 			if (ptab_node(t, id)->len != NODE_FREE)
 				rib_touch(r, (enum bgp_family)f, id);
 		}
+	}
+}
+
+/* RFC 4456 8: what was refused for its CLUSTER_LIST, or was not, may have to be the other way. */
+static void
+cluster_changed(struct rib *r)
+{
+	for (uint32_t i = 1; i < r->nr_adjs; i++) {
+		struct adj *adj = r->adjs[i];
+
+		if (adj && adj->rib && adj_reimport(adj) < 0)
+			rib_hold(r);
+	}
+	rib_touch_all(r);
+}
+
+void
+rib_conf(struct rib *r, const struct bgp_instance_conf *c)
+{
+	unsigned paths = c->max_paths ? c->max_paths : MAX_PATHS;
+	unsigned ibgp = c->max_paths_ibgp ? c->max_paths_ibgp : MAX_PATHS;
+	uint32_t cluster_id = c->cluster_id ? c->cluster_id : c->router_id;
+	bool decide =
+	    r->max_paths != paths || r->max_paths_ibgp != ibgp || r->relax == c->same_as_paths;
+
+	r->local_as = c->local_as;
+	r->router_id = c->router_id;
+	r->max_paths = paths;
+	r->max_paths_ibgp = ibgp;
+	r->relax = !c->same_as_paths;
+	if (r->cluster_id != cluster_id) {
+		r->cluster_id = cluster_id;
+		cluster_changed(r);
+	} else if (decide) {
+		rib_touch_all(r);
 	}
 }
 

@@ -71,7 +71,7 @@ struct adj {
 	struct adj_ops ops;
 	struct adj_session session; /* the last one, also when down */
 	struct policy *import, *export;
-	bool graceful_shutdown;
+	bool graceful_shutdown, rr_client;
 	uint8_t allow_as_in;
 	uint32_t max_prefixes[BGP_NR_FAMILIES];
 	struct name *audience[BGP_NR_FAMILIES];
@@ -95,8 +95,10 @@ struct rib {
 	struct bgp_ops ops;
 	char *instance;
 	uint32_t local_as, router_id;
-	unsigned max_paths;
-	bool relax; /* multipath over different neighbours, see best.h */
+	uint32_t cluster_id; /* RFC 4456 7 */
+	unsigned max_paths, max_paths_ibgp;
+	bool relax;	     /* multipath over different neighbours, see best.h */
+	unsigned nr_clients; /* adjs with rr_client */
 	bool ready;
 	bool hold;	 /* memory was short: what failed waits for the timer */
 	bool redo_merge; /* so some claims of several owners are not united yet */
@@ -151,6 +153,8 @@ rib_now_s(const struct rib *r)
 /* ---- rib.c ---- */
 /* The node is decided anew at the end of the turn. */
 void rib_touch(struct rib *, enum bgp_family, uint32_t node);
+/* All of them: what decides about them changed. */
+void rib_touch_all(struct rib *);
 /* Likewise, but after RIB_RETRY_MS: memory was short. */
 void rib_redo(struct rib *, enum bgp_family, uint32_t node);
 void rib_hold(struct rib *);

@@ -114,6 +114,7 @@ struct bgp_peer_conf {
 	bool gr;
 	uint16_t gr_time_s; /* 1..4095 */
 	uint8_t allow_as_in;
+	bool rr_client;		/* RFC 4456: we reflect for it; internal peers only */
 	bool graceful_shutdown; /* RFC 8326: what is sent should be left for other paths */
 	const char *md5_key;	/* RFC 2385, at most 80 bytes; NULL: none */
 	const char *held_down;	/* why this peer must stay in Idle, for people; NULL: let it run */
@@ -127,7 +128,10 @@ struct bgp_instance_conf {
 	uint32_t router_id; /* host order, not 0 (RFC 6286) */
 	uint16_t
 	    local_port;	   /* an own listening port on the wildcard addresses; 0: bgp_conf.listen */
-	uint8_t max_paths; /* multipath; 0: 8 */
+	uint8_t max_paths; /* multipath over external peers; 0: 8 */
+	uint8_t max_paths_ibgp; /* over internal ones; 0: 8 */
+	bool same_as_paths;	/* multipath: no relax, see best.h */
+	uint32_t cluster_id;	/* RFC 4456 7, host order; 0: the router ID */
 	const struct bgp_peer_conf *peers;
 	size_t nr_peers;
 };

@@ -176,7 +176,7 @@ ingest(const char *name, uint32_t nr, uint32_t per_set, bool learned, bool relay
 	double before, start, end, gone;
 	struct adj *a, *b;
 
-	rib_conf(r, 65000, 1, 0);
+	rib_conf(r, &(struct bgp_instance_conf){ .local_as = 65000, .router_id = 1 });
 	rib_ready(r);
 	a = peer_new(r, 0, &from, relay);
 	b = peer_new(r, 1, &to, relay);
@@ -214,7 +214,7 @@ originate(uint32_t nr, unsigned sinks)
 	struct adj *adj[64];
 	double before = rss_mb(), start, loaded, sent, changed;
 
-	rib_conf(r, 65000, 1, 0);
+	rib_conf(r, &(struct bgp_instance_conf){ .local_as = 65000, .router_id = 1 });
 	for (uint32_t i = 0; i < nr; i++) {
 		a[i].prefix.len = 32;
 		a[i].prefix.addr =

@@ -108,10 +108,17 @@ kit_text(const struct bgp_attrs *a, char *text)
 		snprintf(num, sizeof(num), "%u:%u%s", as, v, wire_more(&r) ? " " : "");
 		at = add(text, at, num);
 	}
-	if (a->has_originator_id)
-		at = add(text, at, "|originator");
+	if (a->has_originator_id) {
+		snprintf(num, sizeof(num), "|originator %x", a->originator_id);
+		at = add(text, at, num);
+	}
 	if (a->cluster_list.len)
 		at = add(text, at, "|cluster");
+	r = wire_rd_init(a->cluster_list.p, a->cluster_list.len);
+	while (wire_more(&r)) {
+		snprintf(num, sizeof(num), " %x", wire_u32(&r));
+		at = add(text, at, num);
+	}
 	if (a->unknown.len) {
 		snprintf(num, sizeof(num), "|unknown %02x/%u", a->unknown.p[0], a->unknown.p[1]);
 		add(text, at, num);
@@ -258,7 +265,8 @@ kit_new(void)
 	k->loop = loop_new_fake();
 	ck_assert_ptr_nonnull(k->loop);
 	k->rib = rib_new(k->loop, &ops, "kit");
-	rib_conf(k->rib, KIT_AS, 0x09090909, 0);
+	rib_conf(
+	    k->rib, &(struct bgp_instance_conf){ .local_as = KIT_AS, .router_id = 0x09090909 });
 	for (unsigned i = 0; i < KIT_PEERS; i++) {
 		struct kit_peer *p = &k->peers[i];
 

@@ -69,10 +69,10 @@ START_TEST(rfc4271_9_1_2_step_decides)
 	struct best_path p[2] = { with(steps[_i].winner, 2), with(steps[_i].loser, 1) };
 	struct best_path q[2] = { p[1], p[0] };
 
-	ck_assert_msg(best_choose(p, 2, 1, true) == 0, "%s", steps[_i].rfc);
+	ck_assert_msg(best_choose(p, 2, 1, 1, true) == 0, "%s", steps[_i].rfc);
 	ck_assert_int_eq(p[0].lost_by, BEST_CHOSEN);
 	ck_assert_int_eq(p[1].lost_by, steps[_i].step);
-	ck_assert_uint_eq(best_choose(q, 2, 1, true), 1);
+	ck_assert_uint_eq(best_choose(q, 2, 1, 1, true), 1);
 	ck_assert_int_eq(q[0].lost_by, steps[_i].step);
 }
 END_TEST
@@ -81,7 +81,7 @@ START_TEST(rfc4271_9_1_2_2_g_lowest_peer_address)
 {
 	struct best_path p[3] = { even(9), even(3), even(4) };
 
-	ck_assert_uint_eq(best_choose(p, 3, 1, true), 1);
+	ck_assert_uint_eq(best_choose(p, 3, 1, 1, true), 1);
 	ck_assert_int_eq(p[0].lost_by, BEST_PEER_ADDRESS);
 	ck_assert_int_eq(p[2].lost_by, BEST_PEER_ADDRESS);
 }
@@ -91,10 +91,10 @@ START_TEST(nothing_to_choose_from)
 {
 	struct best_path p[2] = { even(1), even(1) };
 
-	ck_assert_uint_eq(best_choose(NULL, 0, 8, true), 0);
-	ck_assert_uint_eq(best_choose(p, 1, 8, true), 0);
+	ck_assert_uint_eq(best_choose(NULL, 0, 8, 8, true), 0);
+	ck_assert_uint_eq(best_choose(p, 1, 8, 8, true), 0);
 	ck_assert(p[0].multipath);
-	ck_assert_uint_eq(best_choose(p, 2, 8, true), 0);
+	ck_assert_uint_eq(best_choose(p, 2, 8, 8, true), 0);
 	ck_assert_int_eq(p[1].lost_by, BEST_ORDER);
 }
 END_TEST
@@ -107,7 +107,7 @@ START_TEST(rfc4271_9_1_2_2_c_med_only_within_a_neighbouring_as)
 	p[1].med = 10;
 	p[1].neighbour_as = 65002;
 	/* Not comparable, so the peer address decides though the MED is higher. */
-	ck_assert_uint_eq(best_choose(p, 2, 1, true), 0);
+	ck_assert_uint_eq(best_choose(p, 2, 1, 1, true), 0);
 	ck_assert_int_eq(p[1].lost_by, BEST_PEER_ADDRESS);
 }
 END_TEST
@@ -130,7 +130,7 @@ START_TEST(rfc4271_9_1_2_2_c_med_does_not_depend_on_order)
 	in[2].router_id = 10; /* C: falls to B */
 	for (int i = 0; i < 3; i++)
 		p[i] = in[orders[_i][i]];
-	ck_assert_uint_eq(p[best_choose(p, 3, 1, true)].router_id, 20);
+	ck_assert_uint_eq(p[best_choose(p, 3, 1, 1, true)].router_id, 20);
 }
 END_TEST
 
@@ -141,14 +141,14 @@ START_TEST(multipath_up_to_the_router_id_step)
 	p[0].router_id = 1; /* the best */
 	p[3].path_len = 3;  /* not even */
 	p[4].neighbour_as = 65009;
-	ck_assert_uint_eq(best_choose(p, 5, 8, true), 0);
+	ck_assert_uint_eq(best_choose(p, 5, 8, 8, true), 0);
 	ck_assert(p[0].multipath && p[1].multipath && p[2].multipath && p[4].multipath);
 	ck_assert(!p[3].multipath);
-	best_choose(p, 5, 8, false);
+	best_choose(p, 5, 8, 8, false);
 	ck_assert(p[0].multipath && p[1].multipath && !p[4].multipath);
-	best_choose(p, 5, 2, true);
+	best_choose(p, 5, 2, 2, true);
 	ck_assert(p[0].multipath && p[1].multipath && !p[2].multipath && !p[4].multipath);
-	best_choose(p, 5, 1, true);
+	best_choose(p, 5, 1, 1, true);
 	ck_assert(p[0].multipath && !p[1].multipath);
 }
 END_TEST
@@ -266,7 +266,7 @@ START_TEST(random_paths_against_the_naive_version)
 			};
 		}
 		want = naive(p, nr, multi, &nr_multi);
-		got = best_choose(p, nr, 16, true);
+		got = best_choose(p, nr, 16, 16, true);
 		ck_assert_ptr_eq(&p[got], want);
 		for (size_t i = 0; i < nr; i++)
 			marked += p[i].multipath;

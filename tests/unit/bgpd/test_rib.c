@@ -652,7 +652,9 @@ START_TEST(multipath_up_to_the_limit)
 		announce(i, P1, (struct kit_route){ .path = { 65001 + i } });
 	}
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4");
-	rib_conf(k->rib, KIT_AS, 0x09090909, 1);
+	rib_conf(k->rib,
+	    &(struct bgp_instance_conf){
+		.local_as = KIT_AS, .router_id = 0x09090909, .max_paths = 1 });
 	kit_run(k);
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
 }
