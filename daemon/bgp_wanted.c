@@ -4,6 +4,8 @@
  */
 #include "daemon/bgp_wanted.h"
 
+#include "daemon/bgp_mesh.h"
+
 #include "lib/mem.h"
 
 #include <errno.h>
@@ -365,6 +367,7 @@ peer_config(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_
 	peer->ttl = pc->ebgp_multihop;
 	peer->gtsm_hops = pc->ttl_security_hops;
 	peer->ext_msg = pc->extended_messages;
+	peer->rr_client = pc->rr_client;
 	peer->gr = pc->gr_enabled;
 	peer->gr_time_s = pc->gr_restart_time_s;
 	if (pc->has_allow_as_in)
@@ -432,22 +435,13 @@ plan_peer(struct planner *p, struct bgp_plan_instance *inst, const struct res_ob
 		}
 	}
 	peer_families(p, inst, pc, peer);
+	if (peer->rr_client && peer->peer_as && peer->peer_as != local_as)
+		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
+		    "routeReflectorClient has no effect: the peer is of another AS");
 	return true;
 }
 
 /* ---- instances ---- */
-
-static const struct res_bgp_override_instance *
-override_instance(const struct planner *p, const char *name)
-{
-	const struct res_bgp_node_override *o = (const struct res_bgp_node_override *)store_get(
-	    p->store, RES_BGP_NODE_CONFIG_OVERRIDE, "", p->node_name);
-
-	for (size_t i = 0; o && i < o->instances.nr; i++)
-		if (strcmp(o->instances.v[i].name, name) == 0)
-			return &o->instances.v[i];
-	return NULL;
-}
 
 /* RFC 6286: any number but 0 that is unique in the AS.  The node's IPv4 address, else a hash of its
  * name: the same after every restart. */
@@ -466,14 +460,46 @@ default_router_id(const struct planner *p)
 	return id ? id : 1;
 }
 
+/* Peers that the other nodes are. */
+static size_t
+plan_mesh(struct planner *p, const struct res_bgp_cluster_config *cc,
+    const struct res_bgp_instance *from, struct bgp_plan_instance *inst, uint32_t local_as,
+    struct bgp_peer_conf *peers)
+{
+	struct bgp_mesh_peer *mesh;
+	size_t nr = bgp_mesh_peers(p->store, cc, from, p->node, local_as, &p->plan->arena, &mesh),
+	       n = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		struct bgp_peer_conf *peer = &peers[n];
+
+		if (!plan_peer(p, inst, &cc->obj, &mesh[i].peer, NULL, local_as, peer))
+			continue;
+		peer->port = mesh[i].port;
+		peer->passive = mesh[i].passive;
+		if (peer->connect_retry_s > BGP_MESH_RETRY_S)
+			peer->connect_retry_s = BGP_MESH_RETRY_S;
+		n++;
+	}
+	return n;
+}
+
+/* Peers that an instance may have on a node. */
+static size_t
+peers_max(const struct planner *p, const struct res_bgp_instance *inst)
+{
+	return inst->peers.nr + (inst->node_mesh ? store_nr(p->store, RES_NODE) : 0);
+}
+
 static bool
 plan_instance(struct planner *p, const struct res_bgp_cluster_config *cc,
     const struct res_bgp_instance *from, struct bgp_instance_conf *conf,
     struct bgp_plan_instance *inst)
 {
-	const struct res_bgp_override_instance *o = override_instance(p, from->name);
+	const struct res_bgp_override_instance *o =
+	    bgp_override_of(p->store, p->node_name, from->name);
 	struct arena *a = &p->plan->arena;
-	struct bgp_peer_conf *peers = arena_new_n(a, struct bgp_peer_conf, from->peers.nr);
+	struct bgp_peer_conf *peers = arena_new_n(a, struct bgp_peer_conf, peers_max(p, from));
 	size_t nr = 0;
 
 	*conf = (struct bgp_instance_conf){
@@ -483,6 +509,10 @@ plan_instance(struct planner *p, const struct res_bgp_cluster_config *cc,
 		    : from->has_router_id	   ? from->router_id
 						   : default_router_id(p),
 		.local_port = o && o->has_local_port ? o->local_port : from->local_port,
+		.max_paths = from->max_paths_ebgp,
+		.max_paths_ibgp = from->max_paths_ibgp,
+		.same_as_paths = !from->multipath_relax,
+		.cluster_id = from->has_cluster_id ? from->cluster_id : 0,
 		.peers = peers,
 	};
 	if (conf->local_as == 0) {
@@ -493,33 +523,14 @@ plan_instance(struct planner *p, const struct res_bgp_cluster_config *cc,
 	}
 	*inst = (struct bgp_plan_instance){ .name = from->name,
 		.audiences =
-		    arena_new_n(a, struct bgp_audience, from->peers.nr * BGP_NR_FAMILIES) };
+		    arena_new_n(a, struct bgp_audience, peers_max(p, from) * BGP_NR_FAMILIES) };
 	for (size_t i = 0; i < from->peers.nr; i++)
 		if (plan_peer(p, inst, &cc->obj, &from->peers.v[i], o, conf->local_as, &peers[nr]))
 			nr++;
+	nr += plan_mesh(p, cc, from, inst, conf->local_as, peers + nr);
+	p->plan->mesh |= from->node_mesh;
 	conf->nr_peers = nr;
 	return true;
-}
-
-/* Does anybody on this node talk to one of its peers?  One without peers is there all the same. */
-static bool
-instance_is_here(const struct planner *p, const struct res_bgp_instance *inst)
-{
-	for (size_t i = 0; i < inst->peers.nr; i++)
-		if (selectors_admit(&inst->peers.v[i].node_selectors, &p->labels))
-			return true;
-	return inst->peers.nr == 0;
-}
-
-static bool
-cluster_config_is_here(const struct planner *p, const struct res_bgp_cluster_config *cc)
-{
-	if (!selector_admits(&cc->node_selector, &p->labels))
-		return false;
-	for (size_t i = 0; i < cc->instances.nr; i++)
-		if (instance_is_here(p, &cc->instances.v[i]))
-			return true;
-	return false;
 }
 
 /* The BGPClusterConfig that selects this node; when several do, the oldest, then the first by name,
@@ -533,7 +544,7 @@ choose_cluster_config(struct planner *p)
 	store_for_each(p->store, RES_BGP_CLUSTER_CONFIG, o)
 	{
 		cc = (const struct res_bgp_cluster_config *)o;
-		if (!cluster_config_is_here(p, cc))
+		if (!bgp_config_is_for(cc, &p->labels))
 			continue;
 		loser = best ? cc : NULL;
 		if (best && o->meta.created < best->obj.meta.created)
@@ -596,10 +607,10 @@ bgp_plan_new(const struct store *store, const char *node, bool drained, bgp_link
 	conf = arena_new_n(&plan->arena, struct bgp_instance_conf, cc->instances.nr);
 	plan->instances = arena_new_n(&plan->arena, struct bgp_plan_instance, cc->instances.nr);
 	for (size_t i = 0; i < cc->instances.nr; i++)
-		nr_peers += cc->instances.v[i].peers.nr;
+		nr_peers += peers_max(&p, &cc->instances.v[i]);
 	plan->watched = arena_new_n(&plan->arena, struct bfd_wanted, nr_peers);
 	for (size_t i = 0; i < cc->instances.nr; i++)
-		if (instance_is_here(&p, &cc->instances.v[i]) &&
+		if (bgp_instance_is_for(&cc->instances.v[i], &p.labels) &&
 		    plan_instance(&p, cc, &cc->instances.v[i], &conf[plan->nr_instances],
 			&plan->instances[plan->nr_instances]))
 			plan->nr_instances++;

@@ -42,6 +42,7 @@ struct bgp_plan {
 	struct bgp_conf conf; /* lives in the arena, strings in objects that the plan holds */
 	struct bgp_plan_instance *instances;
 	size_t nr_instances;
+	bool mesh;		    /* other nodes are peers */
 	struct bfd_wanted *watched; /* peers that BFD watches */
 	size_t nr_watched;
 	struct notice *notices;

@@ -373,10 +373,30 @@ log_notices(const struct bgp_plan *old, const struct bgp_plan *plan)
 	}
 }
 
-static void
+/* Are all routes for the same audiences as before? */
+static bool
+audiences_stay(const struct bgp_plan *a, const struct bgp_plan *b)
+{
+	if (!a || a->nr_instances != b->nr_instances)
+		return false;
+	for (size_t i = 0; i < a->nr_instances; i++) {
+		const struct bgp_plan_instance *x = &a->instances[i], *y = &b->instances[i];
+
+		if (strcmp(x->name, y->name) != 0 || x->nr != y->nr)
+			return false;
+		for (size_t k = 0; k < x->nr; k++)
+			if (strcmp(x->audiences[k].name, y->audiences[k].name) != 0)
+				return false;
+	}
+	return true;
+}
+
+/* True: what is announced has to be said again. */
+static bool
 reconcile_sessions(struct app *app)
 {
 	struct bgp_plan *old = app->plan;
+	bool again;
 	int err;
 
 	app->plan =
@@ -386,18 +406,26 @@ reconcile_sessions(struct app *app)
 	if (err < 0)
 		log_error("bgp-listen-failed", LOG_ERR(err));
 	bfd_apply_peers(app);
+	again = !audiences_stay(old, app->plan);
 	bgp_plan_free(old);
+	return again;
+}
+
+static void
+announce_services(struct app *app)
+{
+	struct res_object *o;
+
+	store_for_each(app->store, RES_SERVICE, o) announce_service(app, o->meta.ns, o->meta.name);
 }
 
 void
 reconcile_drain(struct app *app)
 {
-	struct res_object *o;
-
 	if (!app->plan)
 		return;
-	reconcile_sessions(app);
-	store_for_each(app->store, RES_SERVICE, o) announce_service(app, o->meta.ns, o->meta.name);
+	(void)reconcile_sessions(app);
+	announce_services(app);
 }
 
 /* Sessions first: their packets are under way while addresses and routes are worked out.  Nothing is
@@ -405,17 +433,15 @@ reconcile_drain(struct app *app)
 void
 reconcile_all(struct app *app)
 {
-	struct res_object *o;
-
 	if (kube_apply_awaited(app))
 		return;
 	(void)pods_apply(app);
-	reconcile_sessions(app);
+	(void)reconcile_sessions(app);
 	app->sweeping = true;
 	reconcile_addresses(app);
 	app->sweeping = false;
 	announce_node(app);
-	store_for_each(app->store, RES_SERVICE, o) announce_service(app, o->meta.ns, o->meta.name);
+	announce_services(app);
 	if (store_is_synced(app->store))
 		bgp_routes_ready(app->bgp);
 	fib_wanted_resync(app);
@@ -518,7 +544,14 @@ is_to_wait(struct app *app)
 static void
 follow_nodes(struct app *app)
 {
-	if (pods_apply(app)) {
+	bool again = pods_apply(app);
+
+	/* Those that came or went are peers, in a mesh. */
+	if (app->plan && app->plan->mesh && reconcile_sessions(app)) {
+		again = true;
+		announce_services(app);
+	}
+	if (again) {
 		announce_node(app);
 		fib_wanted_resync(app);
 	}

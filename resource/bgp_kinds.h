@@ -56,6 +56,12 @@ struct res_bgp_instance {
 	uint16_t local_port; /* absent: no port of its own */
 	bool has_router_id;
 	uint32_t router_id; /* host order; an override wins */
+	bool has_cluster_id;
+	uint32_t cluster_id; /* RFC 4456; host order; the router ID when absent */
+	uint8_t max_paths_ebgp, max_paths_ibgp;
+	bool multipath_relax;
+	bool node_mesh;		     /* peers are made of the other nodes' documents */
+	const char *mesh_config_ref; /* a BGPPeerConfig for those; "": built-in defaults */
 	struct {
 		const struct res_bgp_peer *v;
 		size_t nr;
@@ -128,6 +134,7 @@ struct res_bgp_peer_config {
 	uint8_t ebgp_multihop;	   /* TTL; 1 when absent */
 	uint8_t ttl_security_hops; /* RFC 5082; 0: off */
 	bool extended_messages, extended_next_hop;
+	bool rr_client;	      /* RFC 4456: this node reflects for the peer */
 	bool has_allow_as_in; /* else HeraldConfig's bgp.allowASIn */
 	uint8_t allow_as_in;
 	enum res_role role;

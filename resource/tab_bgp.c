@@ -40,6 +40,16 @@ discovery_check(struct decoder *d, const struct node *map, void *at)
 		decode_fault(d, map, "", "unnumbered is missing: must be given in mode Unnumbered");
 }
 
+static void
+instance_check(struct decoder *d, const struct node *map, void *at)
+{
+	const struct res_bgp_instance *in = at;
+
+	if (map && *in->mesh_config_ref && !in->node_mesh)
+		decode_fault(
+		    d, map, "nodeMeshPeerConfigRef", "must be absent: nodeMesh is not true");
+}
+
 /* clang-format off */
 static const char *const dynamic_words[] = { "", "external", "internal", NULL };
 static const char *const mode_words[] = { "", "DefaultGateway", "Unnumbered", NULL };
@@ -93,6 +103,22 @@ static const struct field peer_fields[] = {
 };
 static const struct table peer_table = { peer_fields, sizeof(struct res_bgp_peer), peer_check };
 
+static const struct field mesh_ref_fields[] = {
+	{ "name", T_STRING, F_REQUIRED, FIELD_AT(struct res_bgp_instance, mesh_config_ref), .min = 1,
+	  .max = 253, .cost = RES_COST_SESSION, .help = "a BGPPeerConfig" },
+	FIELD_END,
+};
+static const struct table mesh_ref_table = { mesh_ref_fields, 0, NULL };
+
+static const struct field max_paths_fields[] = {
+	{ "ebgp", T_UINT, 0, FIELD_AT(struct res_bgp_instance, max_paths_ebgp), .min = 1, .max = 64,
+	  .def = "8", .cost = RES_COST_SOFT, .help = "when the best is from another AS" },
+	{ "ibgp", T_UINT, 0, FIELD_AT(struct res_bgp_instance, max_paths_ibgp), .min = 1, .max = 64,
+	  .def = "8", .cost = RES_COST_SOFT, .help = "when the best is from our own AS" },
+	FIELD_END,
+};
+static const struct table max_paths_table = { max_paths_fields, 0, NULL };
+
 static const struct field instance_fields[] = {
 	{ "name", T_STRING, F_REQUIRED, FIELD_AT(struct res_bgp_instance, name), .min = 1, .max = 255,
 	  .cost = RES_COST_SESSION, .help = "unique in the document" },
@@ -105,12 +131,23 @@ static const struct field instance_fields[] = {
 	{ "routerID", T_ROUTER_ID, F_HAS | F_NATIVE, FIELD_AT(struct res_bgp_instance, router_id),
 	  FIELD_HAS(struct res_bgp_instance, has_router_id), .cost = RES_COST_SESSION,
 	  .help = "in dotted form; a BGPNodeConfigOverride wins" },
+	{ "clusterID", T_ROUTER_ID, F_HAS | F_NATIVE, FIELD_AT(struct res_bgp_instance, cluster_id),
+	  FIELD_HAS(struct res_bgp_instance, has_cluster_id), .cost = RES_COST_SOFT,
+	  .help = "RFC 4456, for reflectors, in dotted form; default: the router ID" },
+	FIELD_GROUP("maximumPaths", F_NATIVE, max_paths_table),
+	{ "multipathRelax", T_BOOL, F_NATIVE, FIELD_AT(struct res_bgp_instance, multipath_relax),
+	  .def = "true", .cost = RES_COST_SOFT,
+	  .help = "share load among AS paths that are only as long as each other; false: of the same "
+		  "neighbouring AS, and inside our AS equal" },
+	{ "nodeMesh", T_BOOL, F_NATIVE, FIELD_AT(struct res_bgp_instance, node_mesh),
+	  .cost = RES_COST_SESSION, .help = "a session with every other node that the document selects" },
+	FIELD_GROUP("nodeMeshPeerConfigRef", F_NATIVE, mesh_ref_table),
 	{ "peers", T_STRUCT, F_LIST | F_KEYED, FIELD_LIST_AT(struct res_bgp_instance, peers),
 	  .sub = &peer_table, .cost = RES_COST_SESSION, .help = "the routers it talks to" },
 	FIELD_END,
 };
 static const struct table instance_table = { instance_fields, sizeof(struct res_bgp_instance),
-	NULL };
+	instance_check };
 
 static const char *const bmp_words[] = { "pre", "post", "both", "local", "all", NULL };
 

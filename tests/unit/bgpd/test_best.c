@@ -77,6 +77,27 @@ START_TEST(rfc4271_9_1_2_step_decides)
 }
 END_TEST
 
+/* As FRR: without relax between internal peers the whole path has to be the same, and each kind of
+ * peer has a limit of its own. */
+START_TEST(multipath_of_internal_peers)
+{
+	static const uint8_t one[] = { 2, 1, 0, 0, 0, 1 }, other[] = { 2, 1, 0, 0, 0, 2 };
+	struct best_path p[3] = { even(1), even(2), even(3) };
+
+	for (unsigned i = 0; i < 3; i++) {
+		p[i].ebgp = false;
+		p[i].as_path = i == 1 ? other : one;
+		p[i].as_path_bytes = sizeof(one);
+	}
+	ck_assert_uint_eq(best_choose(p, 3, 8, 8, false), 0);
+	ck_assert(p[0].multipath && !p[1].multipath && p[2].multipath);
+	ck_assert_uint_eq(best_choose(p, 3, 8, 8, true), 0);
+	ck_assert(p[1].multipath && p[2].multipath);
+	ck_assert_uint_eq(best_choose(p, 3, 8, 1, true), 0);
+	ck_assert(!p[1].multipath && !p[2].multipath);
+}
+END_TEST
+
 START_TEST(rfc4271_9_1_2_2_g_lowest_peer_address)
 {
 	struct best_path p[3] = { even(9), even(3), even(4) };
@@ -285,6 +306,7 @@ add_tests(Suite *s)
 	tcase_add_loop_test(
 	    tc, rfc4271_9_1_2_step_decides, 0, (int)(sizeof(steps) / sizeof(steps[0])));
 	tcase_add_test(tc, rfc4271_9_1_2_2_g_lowest_peer_address);
+	tcase_add_test(tc, multipath_of_internal_peers);
 	tcase_add_test(tc, nothing_to_choose_from);
 	tcase_add_test(tc, rfc4271_9_1_2_2_c_med_only_within_a_neighbouring_as);
 	tcase_add_loop_test(tc, rfc4271_9_1_2_2_c_med_does_not_depend_on_order, 0, 6);

@@ -451,7 +451,8 @@ START_TEST(all_faults_at_once)
 	    "timers, "
 	    "authSecretRef, authSecretNamespace, gracefulRestart, ebgpMultihop, ttlSecurity, "
 	    "extendedMessages, "
-	    "extendedNextHop, allowASIn, role, bfdProfile, bfd, families, import, export\n");
+	    "extendedNextHop, routeReflectorClient, allowASIn, role, bfdProfile, bfd, families, "
+	    "import, export\n");
 }
 END_TEST
 
