@@ -145,27 +145,15 @@ import_prefix(
 
 /* ---- paths ---- */
 
-static void
-path_set_stale(struct adj *adj, enum bgp_family f, struct path *p, bool stale)
-{
-	if (!!(p->flags & PATH_STALE) == stale)
-		return;
-	p->flags ^= PATH_STALE;
-	if (stale)
-		adj->nr_stale[f]++;
-	else
-		adj->nr_stale[f]--;
-}
-
 /* Put @in and @set on the path; takes references of its own. */
 static void
 path_put(struct adj *adj, enum bgp_family f, uint32_t node, struct path *p, uint32_t in,
-    uint32_t set, uint8_t why)
+    uint32_t set, uint8_t why, unsigned ages)
 {
 	struct rib *r = adj->rib;
 	bool changed = p->set != set;
 
-	path_set_stale(adj, f, p, false);
+	adj_path_age(adj, f, p, ages);
 	p->why = why;
 	if (p->in != in) {
 		attrset_ref(&r->sets, in);
@@ -182,13 +170,13 @@ path_put(struct adj *adj, enum bgp_family f, uint32_t node, struct path *p, uint
 	rib_touch(r, f, node);
 }
 
-static void
-path_remove(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path)
+void
+adj_path_remove(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path)
 {
 	struct rib *r = adj->rib;
 	struct path *p = rib_path(r, path);
 
-	path_set_stale(adj, f, p, false);
+	adj_path_age(adj, f, p, 0);
 	adj->nr_paths[f]--;
 	adj->nr_ok[f] -= !!p->set;
 	attrset_unref(&r->sets, p->in);
@@ -197,11 +185,8 @@ path_remove(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path)
 	rib_touch(r, f, node);
 }
 
-typedef int path_fn(struct adj *, enum bgp_family, uint32_t node, uint32_t path, void *arg);
-
-/* Every path of @adj in one family.  Stops at the first error. */
-static int
-paths_walk(struct adj *adj, enum bgp_family f, path_fn *fn, void *arg)
+int
+adj_paths_walk(struct adj *adj, enum bgp_family f, adj_path_fn *fn, void *arg)
 {
 	struct rib *r = adj->rib;
 	uint32_t left = adj->nr_paths[f];
@@ -222,35 +207,6 @@ paths_walk(struct adj *adj, enum bgp_family f, path_fn *fn, void *arg)
 			return err;
 	}
 	return 0;
-}
-
-static int
-drop_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *only_stale)
-{
-	if (!only_stale || rib_path(adj->rib, path)->flags & PATH_STALE)
-		path_remove(adj, f, node, path);
-	return 0;
-}
-
-/* RFC 4724 4.2: what was stale already goes, the rest is stale from now on. */
-static int
-age_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *arg)
-{
-	struct path *p = rib_path(adj->rib, path);
-
-	(void)arg;
-	if (p->flags & PATH_STALE)
-		path_remove(adj, f, node, path);
-	else
-		path_set_stale(adj, f, p, true);
-	return 0;
-}
-
-static void
-purge_stale(struct adj *adj, enum bgp_family f)
-{
-	if (adj->nr_stale[f])
-		(void)paths_walk(adj, f, drop_fn, adj);
 }
 
 /* ---- UPDATE ---- */
@@ -290,7 +246,7 @@ withdraw(struct adj *adj, struct bgp_nlri *nlri)
 			continue;
 		path = rib_path_of(r, ptab_node(t, node), adj->id);
 		if (path)
-			path_remove(adj, nlri->family, node, path);
+			adj_path_remove(adj, nlri->family, node, path);
 	}
 }
 
@@ -319,7 +275,7 @@ announce_one(struct adj *adj, enum bgp_family f, struct import *im, const struct
 			return fault_memory(fault);
 		adj->nr_paths[f]++;
 	}
-	path_put(adj, f, node, rib_path(r, path), im->in, set, why);
+	path_put(adj, f, node, rib_path(r, path), im->in, set, why, 0);
 	return 0;
 }
 
@@ -480,7 +436,7 @@ adj_update(struct adj *adj, struct wire_rd body, struct bgp_fault *fault)
 		enum bgp_family f = (enum bgp_family)u->eor;
 
 		/* RFC 4724 4.2: what the peer did not send again is gone. */
-		purge_stale(adj, f);
+		adj_purge_stale(adj, BGP_FAMILY_MASK(f));
 		adj->counts[f].eor_in = true;
 		if (adj->ops.eor)
 			adj->ops.eor(adj->ops.arg, f);
@@ -492,22 +448,41 @@ adj_update(struct adj *adj, struct wire_rd body, struct bgp_fault *fault)
 
 /* ---- settings ---- */
 
+/* RFC 9494 4.2: whatever the new policy makes of a long-lived stale route, it says that it is one,
+ * and the policy may forbid it too. */
+static void
+path_put_long(
+    struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, uint32_t set, uint8_t why)
+{
+	struct rib *r = adj->rib;
+	struct path *p = rib_path(r, path);
+	uint32_t marked = set ? stale_mark(r, set) : 0;
+
+	if (stale_is_forbidden(r, p->in, set) || (set && !marked))
+		adj_path_remove(adj, f, node, path);
+	else
+		path_put(adj, f, node, p, p->in, marked, why, p->flags & PATH_AGES);
+	attrset_unref(&r->sets, marked);
+}
+
 static int
 reimport_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *arg)
 {
 	struct path *p = rib_path(adj->rib, path);
 	struct import *im = arg;
-	uint8_t why, stale = p->flags & PATH_STALE;
 	struct prefix prefix;
 	uint32_t set;
+	uint8_t why;
 
 	if (im->in != p->in)
 		import_begin(adj, im, p->in);
 	ptab_prefix(&adj->rib->tab[f], node, &prefix);
 	if (import_prefix(adj, im, &prefix, &set, &why) < 0)
 		return -ENOMEM;
-	path_put(adj, f, node, p, p->in, set, why);
-	path_set_stale(adj, f, p, stale);
+	if (p->flags & PATH_LONG_LIVED)
+		path_put_long(adj, f, node, path, set, why);
+	else
+		path_put(adj, f, node, p, p->in, set, why, p->flags & PATH_AGES);
 	return 0;
 }
 
@@ -520,7 +495,7 @@ adj_reimport(struct adj *adj)
 	if (adj->import)
 		policy_forget(adj->import);
 	for (int f = 0; f < BGP_NR_FAMILIES && !err; f++)
-		err = paths_walk(adj, (enum bgp_family)f, reimport_fn, &im);
+		err = adj_paths_walk(adj, (enum bgp_family)f, reimport_fn, &im);
 	import_end(adj, &im);
 	adj->redo_import = err < 0;
 	return err;
@@ -589,6 +564,7 @@ adj_conf(struct adj *adj, const struct bgp_peer_conf *conf)
 	adj->allow_as_in = conf->allow_as_in;
 	adj->graceful_shutdown = conf->graceful_shutdown;
 	client_set(adj, conf->rr_client);
+	adj->stale_to_all = conf->stale_to_all;
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
 		adj->max_prefixes[f] = conf->family[f].max_prefixes;
 		audience_take(adj, (enum bgp_family)f, conf->family[f].audience);
@@ -609,6 +585,7 @@ adj_new(struct rib *r, const char *name, const struct adj_ops *ops)
 
 	adj->name = xstrdup(name);
 	adj->ops = *ops;
+	stale_init(adj);
 	return adj;
 }
 
@@ -620,7 +597,8 @@ adj_free(struct adj *adj)
 	if (!adj)
 		return;
 	r = adj->rib;
-	adj_down(adj, 0);
+	adj_down(adj, 0, 0);
+	stale_fini(adj);
 	client_set(adj, false);
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
 		name_put(r, adj->audience[f]);
@@ -643,14 +621,14 @@ adj_up(struct adj *adj, const struct adj_session *session)
 		adj->counts[f] = (struct adj_counts){ 0 };
 		/* RFC 4724 4.2: a family that the new session lacks is not kept. */
 		if (!(session->families & BGP_FAMILY_MASK(f)))
-			purge_stale(adj, (enum bgp_family)f);
+			adj_purge_stale(adj, BGP_FAMILY_MASK(f));
 	}
 	out_regroup(adj);
 	work_post(&adj->rib->work);
 }
 
 void
-adj_down(struct adj *adj, unsigned keep)
+adj_down(struct adj *adj, unsigned keep, unsigned keep_old)
 {
 	adj->up = false;
 	adj->redo_groups = false;
@@ -658,37 +636,9 @@ adj_down(struct adj *adj, unsigned keep)
 		enum bgp_family f = (enum bgp_family)i;
 
 		out_leave(adj, f);
-		(void)paths_walk(adj, f, keep & BGP_FAMILY_MASK(f) ? age_fn : drop_fn, NULL);
+		stale_begin(adj, f, keep & BGP_FAMILY_MASK(f), keep_old & BGP_FAMILY_MASK(f));
 		adj->counts[f].eor_in = adj->counts[f].eor_out = false;
 	}
-}
-
-void
-adj_purge_stale(struct adj *adj, unsigned families)
-{
-	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
-		if (families & BGP_FAMILY_MASK(f))
-			purge_stale(adj, (enum bgp_family)f);
-	}
-}
-
-unsigned
-adj_stale_families(const struct adj *adj)
-{
-	unsigned families = 0;
-
-	for (int f = 0; f < BGP_NR_FAMILIES; f++)
-		families |= adj->nr_stale[f] ? BGP_FAMILY_MASK(f) : 0;
-	return families;
-}
-
-static int
-stale_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *arg)
-{
-	(void)node;
-	(void)arg;
-	path_set_stale(adj, f, rib_path(adj->rib, path), true);
-	return 0;
 }
 
 void
@@ -699,10 +649,10 @@ adj_refresh(struct adj *adj, enum bgp_family f, uint8_t subtype)
 		out_refresh(adj, f);
 		break;
 	case BGP_REFRESH_BORR: /* RFC 7313 4: what does not come again until EoRR goes */
-		(void)paths_walk(adj, f, stale_fn, NULL);
+		stale_refresh_begin(adj, f);
 		break;
 	case BGP_REFRESH_EORR:
-		purge_stale(adj, f);
+		stale_refresh_end(adj, f);
 		break;
 	default: /* RFC 7313 5: ignored */
 		break;
@@ -715,5 +665,7 @@ adj_counts(const struct adj *adj, enum bgp_family f, struct adj_counts *c)
 	*c = adj->counts[f];
 	c->received = adj->nr_paths[f];
 	c->accepted = adj->nr_ok[f];
+	c->stale = adj->nr_stale[f];
+	c->long_lived = adj->nr_long[f];
 	c->advertised = out_advertised(adj, f);
 }

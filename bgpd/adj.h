@@ -30,8 +30,10 @@ void bgp_block_unref(struct bgp_block *);
 /* What was negotiated; given once the session is Established, valid until adj_down(). */
 struct adj_session {
 	bool ibgp, as4, ext_msg, refresh;
-	bool gr;	   /* the peer sent the capability, and we too */
-	unsigned families; /* negotiated */
+	bool enhanced_refresh;	       /* RFC 7313: both; a refresh has a begin and an end */
+	bool gr;		       /* the peer sent the capability, and we too */
+	bool llgr_sent, llgr_received; /* RFC 9494: the capability, by us, by the peer */
+	unsigned families;	       /* negotiated */
 	unsigned ext_next_hop;
 	uint32_t local_as, peer_as;
 	uint32_t local_id, peer_id; /* host order */
@@ -48,6 +50,8 @@ struct adj_ops {
 	void (*send)(void *arg, struct bgp_block *);
 	/* How many more bytes the session would like to queue now; 0: call adj_more() later. */
 	size_t (*room)(void *arg);
+	/* Queue a ROUTE-REFRESH behind the blocks that were sent: BoRR or EoRR.  May be NULL. */
+	void (*refresh)(void *arg, enum bgp_family, uint8_t subtype);
 	/* End-of-RIB of a family came in. */
 	void (*eor)(void *arg, enum bgp_family);
 	void *arg;
@@ -65,11 +69,15 @@ unsigned adj_conf(struct adj *, const struct bgp_peer_conf *);
  * the RIB side also calls by itself at the end of the turn. */
 void adj_up(struct adj *, const struct adj_session *);
 /* The session is over.  Paths of @keep families become stale (RFC 4724 4.2: what was stale before
- * goes), the others go at once. */
-void adj_down(struct adj *, unsigned keep);
+ * goes, but for the families of @keep_old, RFC 9494 4.2), the others go at once. */
+void adj_down(struct adj *, unsigned keep, unsigned keep_old);
 /* Forget the stale paths of these families: restart timer, or the peer's new OPEN has no F bit. */
 void adj_purge_stale(struct adj *, unsigned families);
 unsigned adj_stale_families(const struct adj *);
+/* The restart time is over: what is stale of these families stays for the long-lived stale time,
+ * marked by LLGR_STALE and the least preferred of all, or goes when it has NO_LLGR (RFC 9494 4.2). */
+void adj_long_lived(struct adj *, unsigned families);
+unsigned adj_long_lived_families(const struct adj *);
 
 /*
  * An UPDATE body.  0, or -EBADMSG and the NOTIFICATION to send (RFC 7606 reset, maximum prefixes).
@@ -83,6 +91,7 @@ void adj_more(struct adj *);
 
 struct adj_counts {
 	uint32_t received, accepted, advertised;
+	uint32_t stale, long_lived; /* long-lived ones are stale too */
 	uint64_t updates_in, updates_out, withdraws_as_error, attrs_discarded;
 	bool eor_in, eor_out;
 };

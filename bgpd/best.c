@@ -15,6 +15,8 @@ step_value(const struct best_path *p, enum best_step step)
 	switch (step) {
 	case BEST_LOCAL:
 		return !p->local;
+	case BEST_STALE:
+		return p->stale;
 	case BEST_LOCAL_PREF:
 		return UINT32_MAX - p->local_pref;
 	case BEST_PATH_LEN:
@@ -128,6 +130,7 @@ best_step_name(enum best_step step)
 	static const char *const names[BEST_NR_STEPS] = {
 		[BEST_CHOSEN] = "best",
 		[BEST_LOCAL] = "local",
+		[BEST_STALE] = "long-lived-stale",
 		[BEST_LOCAL_PREF] = "local-preference",
 		[BEST_PATH_LEN] = "as-path-length",
 		[BEST_ORIGIN] = "origin",

@@ -15,6 +15,7 @@
 enum best_step {
 	BEST_CHOSEN,	   /* it did not lose */
 	BEST_LOCAL,	   /* our own path is there: weight above all, as everywhere */
+	BEST_STALE,	   /* RFC 9494 4.4: a long-lived stale one is the least preferred */
 	BEST_LOCAL_PREF,   /* 9.1.2: highest degree of preference */
 	BEST_PATH_LEN,	   /* 9.1.2.2 a */
 	BEST_ORIGIN,	   /* b */
@@ -31,6 +32,7 @@ enum best_step {
 struct best_path {
 	/* In. */
 	bool local, ebgp;
+	bool stale; /* long-lived stale, here or where it comes from (LLGR_STALE) */
 	uint8_t origin;
 	uint32_t local_pref; /* 100 when the path had none */
 	uint32_t path_len;

@@ -24,6 +24,7 @@ struct outgoing {
 	uint8_t prepend;
 	bool reflect; /* RFC 4456: of one internal peer for another */
 	uint16_t src;
+	bool may_be_stale; /* it is from where LLGR_STALE is obeyed (RFC 9494 4.3) */
 };
 
 void
@@ -85,6 +86,7 @@ path_choose(const struct out_group *g, const struct node *n)
 		o = (struct outgoing){
 			.set = p->set, .source = BGP_SRC_LEARNED, .reflect = reflect, .src = p->adj
 		};
+		o.may_be_stale = p->flags & PATH_LONG_LIVED || from->session.llgr_sent;
 		break;
 	}
 	return o;
@@ -184,13 +186,42 @@ reflect(const struct out_group *g, const struct outgoing *o, struct bgp_attrs *a
 	return 0;
 }
 
+/* RFC 9494 4.3: what a rule did to it, it stays marked; 4.6: a peer that does not know the mark. */
+static int
+keep_stale_mark(const struct out_group *g, struct bgp_attrs *a)
+{
+	static const uint32_t marks[] = { BGP_LLGR_STALE, NO_EXPORT };
+	const struct bgp_communities add = { .std = marks,
+		.nr_std = g->stale == OUT_STALE_INTERNAL ? 2 : 1 };
+
+	if (g->stale == OUT_STALE_INTERNAL)
+		a->local_pref = 0;
+	return policy_add_communities(&add, a, &g->rib->room);
+}
+
+static bool
+is_stale(const struct outgoing *o, const struct bgp_attrs *a)
+{
+	return o->may_be_stale && a->communities.len &&
+	    attrset_has_community(a->communities, BGP_LLGR_STALE);
+}
+
+/* What no rule takes off again. */
+static int
+set_marks(const struct out_group *g, bool stale, struct bgp_attrs *a)
+{
+	if (stale && keep_stale_mark(g, a) < 0)
+		return -ENOSPC;
+	return g->graceful_shutdown ? ask_to_leave(g, a) : 0;
+}
+
 /* The attributes on the wire.  0: fine; -ENOENT: they cannot go out. */
 static int
 attrs_transform(const struct out_group *g, const struct outgoing *o, const struct bgp_rule *rule,
     struct bgp_attrs *a)
 {
 	const struct bgp_set *s = rule ? &rule->set : NULL;
-	bool learned = o->source == BGP_SRC_LEARNED;
+	bool learned = o->source == BGP_SRC_LEARNED, stale = is_stale(o, a);
 
 	if (!g->ibgp) {
 		/* RFC 4271 5.1.5: LOCAL_PREF never goes to external peers; 5.1.4: nor does a MED
@@ -214,7 +245,7 @@ attrs_transform(const struct out_group *g, const struct outgoing *o, const struc
 		a->has_local_pref = false; /* nor one that a rule set */
 		a->local_pref = 0;
 	}
-	if (g->graceful_shutdown && ask_to_leave(g, a) < 0)
+	if (set_marks(g, stale, a) < 0)
 		return -ENOENT;
 	if (set_as_path(g, o->prepend + (s ? s->prepend : 0u), a) < 0)
 		return -ENOENT;
@@ -236,6 +267,9 @@ transform(struct out_group *g, const struct outgoing *o, int rule, uint32_t *out
 	*out = 0;
 	attrset_view(&r->sets, o->set, &a);
 	if (o->source == BGP_SRC_LEARNED && is_kept_back(g, &a))
+		return 0;
+	/* RFC 9494 4.3: not to who has not said that he knows what it means. */
+	if (g->stale == OUT_STALE_NOT && is_stale(o, &a))
 		return 0;
 	r->room.used = 0;
 	if (attrs_transform(g, o, rule < 0 ? NULL : policy_rule(g->policy, (size_t)rule), &a) < 0)
@@ -272,7 +306,9 @@ export_node(struct out_group *g, uint32_t id, struct exported *e)
 		      : o.source == BGP_SRC_LEARNED && !o.reflect)
 		return 0;
 	how = (uint32_t)(rule + 1) << 10 | (uint32_t)o.prepend << 2 |
-	    (o.source == BGP_SRC_LEARNED ? 3 : 1);
+	    (o.source != BGP_SRC_LEARNED ? 1
+		    : o.may_be_stale	 ? 2
+					 : 3);
 	m = &g->memo[(o.set ^ how) % OUT_CACHE];
 	if (m->base != o.set || m->how != how || m->src != (o.reflect ? o.src : 0)) {
 		uint32_t set;

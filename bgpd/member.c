@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "bgpd/msg.h"
 #include "bgpd/out.h"
 #include "lib/mem.h"
 
@@ -364,6 +365,58 @@ eor_serve(struct member *m)
 	bgp_block_unref(b);
 }
 
+/* ---- route refresh ---- */
+
+static void
+refresh_tell(struct member *m, enum bgp_refresh_subtype subtype)
+{
+	const struct adj_ops *ops = &m->adj->ops;
+
+	if (ops->refresh)
+		ops->refresh(ops->arg, m->group->family, (uint8_t)subtype);
+	m->refreshing = subtype == BGP_REFRESH_BORR;
+}
+
+/* RFC 7313 4: a refresh has its begin and its end, one after the other; with graceful restart the
+ * first begin comes after End-of-RIB. */
+static bool
+refresh_must_wait(const struct member *m)
+{
+	const struct adj_session *s = &m->adj->session;
+
+	if (!s->enhanced_refresh)
+		return false;
+	return m->state == MEMBER_WAIT || m->refreshing || (s->gr && m->eor_due);
+}
+
+void
+member_refresh(struct member *m)
+{
+	m->refresh_due = false;
+	if (refresh_must_wait(m)) {
+		m->refresh_due = true;
+		return;
+	}
+	if (m->state == MEMBER_WAIT)
+		return; /* the whole table is what it gets next */
+	if (member_reserve(m) < 0) {
+		m->refresh_due = true;
+		rib_hold(m->group->rib);
+		return;
+	}
+	member_dump_start(m, false);
+	if (!m->refresh_due && m->adj->session.enhanced_refresh)
+		refresh_tell(m, BGP_REFRESH_BORR);
+}
+
+/* RFC 7313 4: all that was to be told has been told. */
+static void
+refresh_end_serve(struct member *m)
+{
+	if (m->refreshing && member_is_synced(m))
+		refresh_tell(m, BGP_REFRESH_EORR);
+}
+
 bool
 member_kick(struct member *m)
 {
@@ -372,8 +425,8 @@ member_kick(struct member *m)
 
 	if (m->group->built != UINT32_MAX || m->state == MEMBER_WAIT)
 		return false;
-	if (m->refresh_due && member_reserve(m) == 0)
-		member_dump_start(m, false);
+	if (m->refresh_due)
+		member_refresh(m);
 	if (m->state == MEMBER_DUMP) {
 		bool more = dump_serve(m);
 
@@ -388,9 +441,11 @@ member_kick(struct member *m)
 			return false;
 		}
 	}
-	if (m->adj->ops.room(m->adj->ops.arg) > 0)
+	if (m->adj->ops.room(m->adj->ops.arg) > 0) {
 		eor_serve(m);
-	return false;
+		refresh_end_serve(m);
+	}
+	return m->refresh_due && !refresh_must_wait(m) && !m->group->rib->hold;
 }
 
 void

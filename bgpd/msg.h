@@ -1,7 +1,7 @@
 /*
  * bgpd/msg.h: messages but UPDATE: header, OPEN with its capabilities, NOTIFICATION, KEEPALIVE,
  * ROUTE-REFRESH.  Between the session's bytes and the state machine; decodes without acting.
- * RFC 4271 4.1-4.5, 5492, 4760 8, 6793 3, 2918, 7313, 4724 3, 8538 2, 8654, 9072, 9003.
+ * RFC 4271 4.1-4.5, 5492, 4760 8, 6793 3, 2918, 7313, 4724 3, 8538 2, 8654, 9072, 9003, 9494 3.
  */
 #ifndef HERALD_BGPD_MSG_H
 #define HERALD_BGPD_MSG_H
@@ -47,8 +47,11 @@ struct bgp_caps {
 	bool gr_restarting;   /* R */
 	bool gr_notification; /* N, RFC 8538 */
 	uint16_t gr_time_s;
-	unsigned gr_families;	   /* listed in the capability */
-	unsigned gr_forwarding;	   /* F bit set */
+	unsigned gr_families;	/* listed in the capability */
+	unsigned gr_forwarding; /* F bit set */
+	/* RFC 9494 3.1; never without .gr (4.1). */
+	unsigned llgr_families, llgr_forwarding; /* listed; F bit set */
+	uint32_t llgr_time_s[BGP_NR_FAMILIES];	 /* long-lived stale time, 24 bits */
 	unsigned ext_next_hop;	   /* RFC 8950: families that may have an IPv6 next hop */
 	char host[65], domain[65]; /* FQDN; printable, others are '?' */
 	uint8_t unknown[32];	   /* bitmap of the other codes seen, for showing */

@@ -1,6 +1,6 @@
 /*
  * bgpd/open.c: the OPEN message and its capabilities, as a table.  See msg.h.
- * RFC 4271 4.2, 6.2; 5492; 9072; 4760 8; 2918; 4724 3; 6793 3; 8538 2; 8654; 8950.
+ * RFC 4271 4.2, 6.2; 5492; 9072; 4760 8; 2918; 4724 3; 6793 3; 8538 2; 8654; 8950; 9494 3.1, 4.1.
  */
 #include "bgpd/msg.h"
 
@@ -18,12 +18,15 @@ enum cap_code {
 	CAP_GRACEFUL_RESTART = 64,
 	CAP_AS4 = 65,
 	CAP_ENHANCED_REFRESH = 70,
+	CAP_LONG_LIVED_GR = 71,
 	CAP_FQDN = 73,
 };
 
 #define GR_RESTARTING 0x8
 #define GR_NOTIFICATION 0x4
 #define GR_FORWARDING 0x80
+#define LLGR_TUPLE_LEN 7
+#define LLGR_TIME_MAX 0xffffffu
 
 /* ---- decoding: a capability whose length is not what its RFC says is as if it were not there
  * (RFC 5492 3 leaves it open; a session is worth more than a capability). ---- */
@@ -122,6 +125,30 @@ cap_graceful_restart(struct wire_rd r, struct bgp_caps *c)
 	c->gr_forwarding = forwarding;
 }
 
+/* RFC 9494 3.1: AFI, SAFI, flags of which all but F are ignored, 24 bits of seconds. */
+static void
+cap_long_lived_gr(struct wire_rd r, struct bgp_caps *c)
+{
+	if (r.left % LLGR_TUPLE_LEN != 0)
+		return;
+	c->llgr_families = c->llgr_forwarding = 0; /* of several, the last counts */
+	while (wire_more(&r)) {
+		const uint16_t afi = wire_u16(&r);
+		const uint8_t safi = wire_u8(&r), flags = wire_u8(&r), high = wire_u8(&r);
+		const uint32_t time_s = (uint32_t)high << 16 | wire_u16(&r);
+		const int family = bgp_family_of(afi, safi);
+
+		if (family < 0)
+			continue;
+		c->llgr_families |= BGP_FAMILY_MASK((unsigned)family);
+		c->llgr_time_s[family] = time_s;
+		if (flags & GR_FORWARDING)
+			c->llgr_forwarding |= BGP_FAMILY_MASK((unsigned)family);
+		else
+			c->llgr_forwarding &= ~BGP_FAMILY_MASK((unsigned)family);
+	}
+}
+
 /* Names are for screens: what cannot be printed is '?'. */
 static void
 put_name(struct wire_rd r, char *name, size_t size)
@@ -160,6 +187,7 @@ static const struct {
 	{ CAP_GRACEFUL_RESTART, cap_graceful_restart },
 	{ CAP_AS4,              cap_as4 },
 	{ CAP_ENHANCED_REFRESH, cap_enhanced_refresh },
+	{ CAP_LONG_LIVED_GR,    cap_long_lived_gr },
 	{ CAP_FQDN,             cap_fqdn },
 };
 /* clang-format on */
@@ -273,6 +301,8 @@ bgp_open_decode(struct wire_rd r, struct bgp_open *o, struct bgp_fault *f)
 		if (err < 0)
 			return err;
 	}
+	if (!o->caps.gr) /* RFC 9494 4.1, 4.5: disregarded without graceful restart */
+		o->caps.llgr_families = o->caps.llgr_forwarding = 0;
 	if (!o->caps.mp) /* RFC 4760 8: without the capability it is IPv4 unicast */
 		o->caps.families = BGP_FAMILY_MASK(BGP_IPV4_UNICAST);
 	o->as = o->caps.as4 ? o->caps.as4_number : o->as2;
@@ -317,6 +347,25 @@ put_graceful_restart(struct wire_wr *w, const struct bgp_caps *c)
 		wire_put_u16(w, bgp_family_afi((enum bgp_family)i));
 		wire_put_u8(w, SAFI_UNICAST);
 		wire_put_u8(w, c->gr_forwarding & BGP_FAMILY_MASK(i) ? GR_FORWARDING : 0u);
+	}
+	cap_end(w, at);
+}
+
+static void
+put_long_lived_gr(struct wire_wr *w, const struct bgp_caps *c)
+{
+	const size_t at = cap_begin(w, CAP_LONG_LIVED_GR);
+
+	for (unsigned i = 0; i < BGP_NR_FAMILIES; i++) {
+		const uint32_t time_s = c->llgr_time_s[i] & LLGR_TIME_MAX;
+
+		if (!(c->llgr_families & BGP_FAMILY_MASK(i)))
+			continue;
+		wire_put_u16(w, bgp_family_afi((enum bgp_family)i));
+		wire_put_u8(w, SAFI_UNICAST);
+		wire_put_u8(w, c->llgr_forwarding & BGP_FAMILY_MASK(i) ? GR_FORWARDING : 0u);
+		wire_put_u8(w, (uint8_t)(time_s >> 16));
+		wire_put_u16(w, (uint16_t)time_s);
 	}
 	cap_end(w, at);
 }
@@ -378,6 +427,8 @@ put_caps(struct wire_wr *w, const struct bgp_caps *c)
 	}
 	if (c->enhanced_refresh)
 		cap_end(w, cap_begin(w, CAP_ENHANCED_REFRESH));
+	if (c->gr && c->llgr_families) /* RFC 9494 4.1: never alone */
+		put_long_lived_gr(w, c);
 	if (c->host[0])
 		put_fqdn(w, c);
 }

@@ -19,6 +19,17 @@ is_reflected_to(const struct adj *adj)
 	return adj->session.ibgp && (adj->rr_client || adj->rib->nr_clients > 0);
 }
 
+static enum out_stale
+stale_rule(const struct adj *adj)
+{
+	if (!policy_may_accept(adj->export, BGP_SRC_LEARNED) && !is_reflected_to(adj))
+		return OUT_STALE_NOT; /* there is nothing to tell apart */
+	if (adj->session.llgr_received)
+		return OUT_STALE_PLAIN;
+	/* RFC 9494 4.6: internal ones only. */
+	return adj->stale_to_all && adj->session.ibgp ? OUT_STALE_INTERNAL : OUT_STALE_NOT;
+}
+
 static bool
 group_is_for(const struct out_group *g, const struct adj *adj)
 {
@@ -29,9 +40,9 @@ group_is_for(const struct out_group *g, const struct adj *adj)
 	    g->ext_msg == s->ext_msg &&
 	    g->ext_next_hop == !!(s->ext_next_hop & BGP_FAMILY_MASK(f)) &&
 	    g->graceful_shutdown == adj->graceful_shutdown && g->rr_client == adj->rr_client &&
-	    g->reflect == is_reflected_to(adj) && g->local_as == s->local_as &&
-	    addr_eq(&g->self, &s->self[f]) && addr_eq(&g->self_ll, &s->self_ll) &&
-	    policy_eq(g->policy, adj->export);
+	    g->stale == stale_rule(adj) && g->reflect == is_reflected_to(adj) &&
+	    g->local_as == s->local_as && addr_eq(&g->self, &s->self[f]) &&
+	    addr_eq(&g->self_ll, &s->self_ll) && policy_eq(g->policy, adj->export);
 }
 
 static struct out_group *
@@ -57,6 +68,7 @@ group_get(struct adj *adj, enum bgp_family f)
 	g->ext_msg = s->ext_msg;
 	g->ext_next_hop = s->ext_next_hop & BGP_FAMILY_MASK(f);
 	g->graceful_shutdown = adj->graceful_shutdown;
+	g->stale = stale_rule(adj);
 	g->local_as = s->local_as;
 	g->self = s->self[f];
 	g->self_ll = s->self_ll;
@@ -525,14 +537,9 @@ out_refresh(struct adj *adj, enum bgp_family f)
 	struct member *m = adj->member[f];
 
 	/* RFC 2918 4: the whole Adj-RIB-Out of the family once more. */
-	if (!m || m->state == MEMBER_WAIT)
+	if (!m)
 		return;
-	if (member_reserve(m) < 0) {
-		rib_hold(adj->rib);
-		m->refresh_due = true;
-		return;
-	}
-	member_dump_start(m, false);
+	member_refresh(m);
 	work_post(&adj->rib->work);
 }
 

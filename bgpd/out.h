@@ -38,6 +38,13 @@ struct export_memo { /* 0: empty */
 	uint16_t src; /* of what is reflected, else 0 */
 };
 
+/* What becomes of long-lived stale routes (RFC 9494 4.3, 4.6). */
+enum out_stale {
+	OUT_STALE_NOT,	    /* not sent: the peer did not say that it knows of them */
+	OUT_STALE_PLAIN,    /* sent as they are */
+	OUT_STALE_INTERNAL, /* sent with NO_EXPORT and a local preference of 0 */
+};
+
 struct out_group {
 	struct out_group *next;
 	struct rib *rib;
@@ -48,6 +55,7 @@ struct out_group {
 	bool ibgp, as4, ext_msg, ext_next_hop, graceful_shutdown;
 	bool rr_client; /* RFC 4456: its members are clients of ours */
 	bool reflect;	/* internal peers' routes may go out, as reflected */
+	enum out_stale stale;
 	uint32_t local_as;
 	struct addr self, self_ll;
 	/* Learned routes may go out, so that members have to be told apart. */
@@ -76,7 +84,8 @@ struct member {
 	size_t dump_pos;
 	bool fresh; /* this dump is its first: what is not in it yet, it does not have */
 	bool eor_due;
-	bool refresh_due;	 /* memory was short when the peer asked */
+	bool refresh_due;	 /* it could not begin when the peer asked */
+	bool refreshing;	 /* RFC 7313: BoRR was sent, EoRR not yet */
 	bool direct;		 /* during a flush: is up to date and has room */
 	uint32_t nr_told;	 /* routes that it has when nothing is pending; not while waiting */
 	struct bitset pend, had; /* to be told of; has something for it (valid with pend) */
@@ -164,6 +173,8 @@ void member_send(struct member *, struct bgp_block *);
 /* Send what there is room for.  True: more can be done at once. */
 bool member_kick(struct member *);
 void member_dump_start(struct member *, bool fresh);
+/* Send it the whole table once more, between BoRR and EoRR when it knows them; at once or later. */
+void member_refresh(struct member *);
 void member_count(struct member *); /* nr_told, from scratch */
 void member_reset(struct member *); /* as if nothing was to be told */
 void dump_unref(struct dump *);

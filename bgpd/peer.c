@@ -11,12 +11,12 @@
 
 #include "bgpd/conf.h"
 #include "bgpd/links.h"
+#include "bgpd/restart.h"
 #include "lib/mem.h"
 
 #define LASTING_MS 10000    /* up that long, a session was no failure */
 #define FAULTS_ALLOWED 3    /* then the peer's own connections wait for our back-off too */
 #define REPLACE_MIN_MS 1000 /* younger than that, a second connection is a collision */
-#define STALE_LIMIT_MS (6 * 60 * 1000) /* for the End-of-RIB of a peer that came back */
 #define LOGS_A_MINUTE 20
 
 static bool
@@ -92,12 +92,22 @@ adj_ops_room(void *arg)
 }
 
 static void
+adj_ops_refresh(void *arg, enum bgp_family f, uint8_t subtype)
+{
+	struct peer *p = arg;
+
+	if (p->up)
+		session_tell_refresh(p->up, f, (enum bgp_refresh_subtype)subtype);
+}
+
+static void
 adj_ops_eor(void *arg, enum bgp_family f)
 {
 	struct peer *p = arg;
 
 	log_debug("end-of-rib", LOG_S("instance", p->instance->name), LOG_S("peer", p->conf->name),
 	    LOG_S("family", bgp_family_name(f)), LOG_U("updates", p->nr_in[BGP_MSG_UPDATE]));
+	restart_synced(p, f);
 	work_post(&p->tell);
 }
 
@@ -119,26 +129,6 @@ fill_self(struct adj_session *as, const struct session *s)
 		as->self[BGP_IPV6_UNICAST] = v.v6;
 }
 
-/* RFC 4724 4.2: what the peer does not vouch for in its new OPEN is not kept any longer. */
-static void
-check_forwarding(struct peer *p, const struct session *s)
-{
-	unsigned keep = 0, drop;
-
-	if (session_has_gr(s))
-		keep = s->theirs.caps.gr_families & s->theirs.caps.gr_forwarding;
-	drop = adj_stale_families(p->adj) & ~keep;
-	if (drop)
-		log_info("stale-routes-dropped", LOG_S("instance", p->instance->name),
-		    LOG_S("peer", p->conf->name),
-		    LOG_S("reason", "the peer kept no forwarding state"));
-	adj_purge_stale(p->adj, drop);
-	if (adj_stale_families(p->adj))
-		timer_set(&p->stale, STALE_LIMIT_MS);
-	else
-		timer_stop(&p->stale);
-}
-
 static void
 peer_up(struct peer *p, struct session *s)
 {
@@ -148,7 +138,11 @@ peer_up(struct peer *p, struct session *s)
 		.as4 = s->theirs.caps.as4,
 		.ext_msg = s->max_len > BGP_MAX_LEN,
 		.refresh = s->theirs.caps.refresh,
+		.enhanced_refresh =
+		    s->ours.caps.enhanced_refresh && s->theirs.caps.enhanced_refresh,
 		.gr = session_has_gr(s),
+		.llgr_sent = s->ours.caps.gr && s->ours.caps.llgr_families,
+		.llgr_received = s->theirs.caps.llgr_families,
 		.families = session_families(s),
 		.ext_next_hop = s->ours.caps.ext_next_hop & s->theirs.caps.ext_next_hop,
 		.local_as = p->instance->local_as,
@@ -163,7 +157,7 @@ peer_up(struct peer *p, struct session *s)
 	fill_self(&as, s);
 	p->up = s;
 	p->was_up = true;
-	check_forwarding(p, s);
+	restart_up(p, s);
 	adj_up(p->adj, &as);
 	if (may_log(p, &suppressed))
 		log_info("session-up", LOG_S("instance", p->instance->name),
@@ -173,21 +167,6 @@ peer_up(struct peer *p, struct session *s)
 	/* RFC 4271 6.8: the other connection, if there is one, has lost. */
 	if (other)
 		session_event(other, FSM_COLLISION_DUMP);
-}
-
-/* Which families' routes outlive this session (RFC 4724 4.2, RFC 8538 4). */
-static unsigned
-families_kept(const struct session *s)
-{
-	if (!session_has_gr(s) || !s->theirs.caps.gr_time_s)
-		return 0;
-	if (s->end.hard ||
-	    (s->end.code == BGP_ERR_CEASE && s->end.subcode == BGP_CEASE_MAX_PREFIXES))
-		return 0;
-	/* RFC 4724 4.2: a NOTIFICATION ends it all; RFC 8538 4: not with both N bits. */
-	if (s->end.how != SESSION_TCP && !session_has_n(s))
-		return 0;
-	return s->theirs.caps.gr_families & session_families(s);
 }
 
 /* RFC 4724 4.1: we are restarting until this peer has our End-of-RIBs. */
@@ -210,20 +189,17 @@ static void
 peer_down(struct peer *p, struct session *s)
 {
 	uint64_t lasted_ms = loop_now_ms(s->loop) - s->up_ms;
-	unsigned keep = families_kept(s), suppressed = 0;
+	unsigned suppressed = 0;
+	bool kept;
 
 	p->up = NULL;
 	p->flaps++;
 	check_restarted(p, s);
-	adj_down(p->adj, keep);
-	if (keep)
-		timer_set(&p->stale, s->theirs.caps.gr_time_s * 1000u);
-	else
-		timer_stop(&p->stale);
+	kept = restart_down(p, s);
 	if (may_log(p, &suppressed))
 		log_warn("session-down", LOG_S("instance", p->instance->name),
 		    LOG_S("peer", p->conf->name), LOG_S("reason", s->end.text),
-		    LOG_U("lasted_s", lasted_ms / 1000), LOG_B("routes_kept", keep != 0),
+		    LOG_U("lasted_s", lasted_ms / 1000), LOG_B("routes_kept", kept),
 		    LOG_U("suppressed", suppressed));
 }
 
@@ -431,30 +407,22 @@ tell_work(void *arg)
 		    ops->arg, p->instance->name, p->conf->name, peer_foremost(p)->state);
 }
 
-static void
-stale_due(void *arg)
-{
-	struct peer *p = arg;
-
-	log_info("stale-routes-dropped", LOG_S("instance", p->instance->name),
-	    LOG_S("peer", p->conf->name), LOG_S("reason", "time is over"));
-	adj_purge_stale(p->adj, adj_stale_families(p->adj));
-}
-
 struct peer *
 peer_new(struct instance *in, const struct bgp_peer_conf *c)
 {
 	struct peer *p = xnew(struct peer);
 	struct loop *loop = in->bgp->loop;
-	const struct adj_ops ops = {
-		.send = adj_ops_send, .room = adj_ops_room, .eor = adj_ops_eor, .arg = p
-	};
+	const struct adj_ops ops = { .send = adj_ops_send,
+		.room = adj_ops_room,
+		.refresh = adj_ops_refresh,
+		.eor = adj_ops_eor,
+		.arg = p };
 
 	p->instance = in;
 	p->conf = conf_copy(c);
 	p->restarting = in->bgp->restarted;
 	p->main = session_new(p, loop);
-	timer_init(&p->stale, loop, stale_due, p);
+	restart_init(p, loop);
 	work_init(&p->tidy, loop, peer_tidy, p);
 	work_init(&p->tell, loop, tell_work, p);
 	/* The SYN is on its way while the rest is set up. */
@@ -479,7 +447,7 @@ peer_free(struct peer *p, enum bgp_err_cease subcode)
 	peer_cease(p, subcode, NULL);
 	session_free(p->main);
 	session_free(p->extra);
-	timer_stop(&p->stale);
+	restart_fini(p);
 	work_cancel(&p->tidy);
 	work_cancel(&p->tell);
 	adj_free(p->adj);
@@ -494,13 +462,6 @@ peer_reset(struct peer *p, enum bgp_err_cease subcode, const char *message)
 	/* RFC 8538 4: what it told us may stay until it is back; peer_down() decides. */
 	peer_cease(p, subcode, message);
 	peer_start_soon(p);
-}
-
-static void
-purge_now(struct peer *p)
-{
-	timer_stop(&p->stale);
-	adj_purge_stale(p->adj, adj_stale_families(p->adj));
 }
 
 /* Is it, after this change, still the neighbour whose stale routes we would keep? */
@@ -523,7 +484,7 @@ peer_conf(struct peer *p, const struct bgp_peer_conf *c)
 		    LOG_S("peer", c->name), LOG_S("field", field));
 		peer_cease(p, BGP_CEASE_CONFIG_CHANGE, NULL);
 		if (!is_same_neighbour(old, c))
-			purge_now(p);
+			restart_purge(p);
 	}
 	p->conf = conf_copy(c);
 	conf_free(old);
@@ -543,7 +504,7 @@ peer_shutdown(struct peer *p, const char *message)
 	    message && *message ? xasprintf("shut down by the administrator: %s", message) : NULL;
 	p->shut = true;
 	peer_cease(p, BGP_CEASE_SHUTDOWN, message);
-	purge_now(p);
+	restart_purge(p);
 	work_post(&p->tell);
 }
 
@@ -561,7 +522,7 @@ peer_lost(struct peer *p, bool sure, const char *why)
 		return;
 	log_info("stale-routes-dropped", LOG_S("instance", p->instance->name),
 	    LOG_S("peer", p->conf->name), LOG_S("reason", why));
-	purge_now(p);
+	restart_purge(p);
 }
 
 void

@@ -12,6 +12,14 @@
 #define PEER_RETRY_FIRST_MS 100
 #define PEER_NR_TYPES 6 /* message types 1 to 5 */
 
+/* RFC 9494 4.2: of one family. */
+struct peer_long_lived {
+	struct peer *peer;
+	struct loop_timer timer;
+	uint32_t time_s; /* as agreed in the session that ended last */
+	bool over;	 /* it ended while the peer, which is back, told its table */
+};
+
 struct peer {
 	struct peer *next;
 	struct instance *instance;
@@ -33,6 +41,8 @@ struct peer {
 	bool restarting;
 	bool was_up;		 /* in this process: its routes' forwarding state is ours */
 	struct loop_timer stale; /* RFC 4724 4.2: how long what it told us is kept */
+	struct peer_long_lived long_lived[BGP_NR_FAMILIES];
+	unsigned longer; /* families that go on being kept after that, the session being down */
 
 	struct session_end last; /* of the session that ended last */
 	uint64_t last_ms;

@@ -27,6 +27,13 @@ caps_gr(const struct peer *p, struct bgp_caps *caps)
 	 * process follows another, by ourselves when only the session was gone. */
 	if (p->restarting || p->was_up)
 		caps->gr_forwarding = caps->families;
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		caps->llgr_time_s[f] = p->conf->family[f].stale_s;
+		if (p->conf->family[f].stale_s)
+			caps->llgr_families |= caps->families & BGP_FAMILY_MASK(f);
+	}
+	/* RFC 9494 3.1: F as in the capability beside it, or the routes would be gone before. */
+	caps->llgr_forwarding = caps->gr_forwarding & caps->llgr_families;
 }
 
 void
@@ -45,7 +52,7 @@ peer_open(const struct peer *p, struct bgp_open *o)
 	o->id = in->router_id;
 	caps->families = conf_families(p->conf);
 	caps->mp = true;
-	caps->refresh = true;
+	caps->refresh = caps->enhanced_refresh = true;
 	caps->as4 = true;
 	caps->as4_number = in->local_as;
 	caps->ext_msg = p->conf->ext_msg;

@@ -141,6 +141,15 @@ dirty_take(struct rib *r, enum bgp_family f)
 
 /* ---- decision ---- */
 
+/* RFC 9494 4.3: marked by ourselves, or by a peer that we told of the capability. */
+static bool
+is_long_lived(const struct path *p, const struct adj *adj, const struct bgp_attrs *a)
+{
+	return p->flags & PATH_LONG_LIVED ||
+	    (adj->session.llgr_sent && a->communities.len &&
+		attrset_has_community(a->communities, BGP_LLGR_STALE));
+}
+
 static void
 candidate_fill(const struct rib *r, struct best_path *c, struct path *p)
 {
@@ -151,6 +160,7 @@ candidate_fill(const struct rib *r, struct best_path *c, struct path *p)
 	attrset_view(&r->sets, p->set, &a);
 	*c = (struct best_path){
 		.ebgp = !adj->session.ibgp,
+		.stale = is_long_lived(p, adj, &a),
 		.origin = a.origin,
 		.local_pref = a.has_local_pref ? a.local_pref : 100,
 		.path_len = set->path_len,

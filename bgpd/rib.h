@@ -27,7 +27,14 @@ struct member;
 struct name;
 struct out_group;
 
-enum path_flag { PATH_STALE = 1, PATH_BEST = 2, PATH_MULTI = 4 };
+enum path_flag {
+	PATH_STALE = 1, /* ages: see stale.c */
+	PATH_BEST = 2,
+	PATH_MULTI = 4,
+	PATH_UNSEEN = 0x20,
+	PATH_LONG_LIVED = 0x40,
+};
+#define PATH_AGES ((unsigned)(PATH_STALE | PATH_UNSEEN | PATH_LONG_LIVED))
 
 /* Why a received path is not feasible. */
 enum path_why {
@@ -71,11 +78,14 @@ struct adj {
 	struct adj_ops ops;
 	struct adj_session session; /* the last one, also when down */
 	struct policy *import, *export;
-	bool graceful_shutdown, rr_client;
+	bool graceful_shutdown, stale_to_all, rr_client;
 	uint8_t allow_as_in;
 	uint32_t max_prefixes[BGP_NR_FAMILIES];
 	struct name *audience[BGP_NR_FAMILIES];
-	uint32_t nr_paths[BGP_NR_FAMILIES], nr_ok[BGP_NR_FAMILIES], nr_stale[BGP_NR_FAMILIES];
+	uint32_t nr_paths[BGP_NR_FAMILIES], nr_ok[BGP_NR_FAMILIES];
+	/* By age: that are stale, of these long-lived; not seen since a refresh began. */
+	uint32_t nr_stale[BGP_NR_FAMILIES], nr_long[BGP_NR_FAMILIES], nr_unseen[BGP_NR_FAMILIES];
+	struct loop_timer refresh_limit; /* of the refreshes that the peer has begun */
 	struct adj_counts counts[BGP_NR_FAMILIES];
 	struct member *member[BGP_NR_FAMILIES];
 	struct log_limit noise;
@@ -178,6 +188,26 @@ const char *name_text(const struct name *);
 /* ---- adj.c ---- */
 /* Import again what was received: the policy changed.  -ENOMEM: part of it was left. */
 int adj_reimport(struct adj *);
+/* Every path of @adj in one family; @fn may remove it.  Stops at the first error. */
+typedef int adj_path_fn(struct adj *, enum bgp_family, uint32_t node, uint32_t path, void *arg);
+int adj_paths_walk(struct adj *, enum bgp_family, adj_path_fn *, void *arg);
+void adj_path_remove(struct adj *, enum bgp_family, uint32_t node, uint32_t path);
+
+/* ---- stale.c ---- */
+#define BGP_LLGR_STALE 0xffff0006u /* RFC 9494 3.2 */
+void stale_init(struct adj *);
+void stale_fini(struct adj *);
+/* Give the path these ages (PATH_AGES), and count. */
+void adj_path_age(struct adj *, enum bgp_family, struct path *, unsigned ages);
+/* The session is over: paths become stale with @keep, else they go; with @keep_old those that are
+ * stale already stay too. */
+void stale_begin(struct adj *, enum bgp_family, bool keep, bool keep_old);
+/* Must the route not outlive the restart time (NO_LLGR)?  As received, and after import; either 0. */
+bool stale_is_forbidden(const struct rib *, uint32_t in, uint32_t set);
+/* The set with LLGR_STALE, with a reference; 0: no memory. */
+uint32_t stale_mark(struct rib *, uint32_t set);
+void stale_refresh_begin(struct adj *, enum bgp_family);
+void stale_refresh_end(struct adj *, enum bgp_family);
 
 /* ---- hops.c ---- */
 /* Tell bgp_ops.learned when the chosen next hops of a decided node changed.  -ENOMEM. */

@@ -136,11 +136,12 @@ route_new(struct show *s, uint32_t set, const char *peer, uint32_t since)
 }
 
 static void
-marks(json_t *o, bool best, bool multi, bool stale)
+marks(json_t *o, bool best, bool multi, unsigned ages)
 {
 	json_object_set_new(o, "best", json_boolean(best));
 	json_object_set_new(o, "multipath", json_boolean(multi));
-	json_object_set_new(o, "stale", json_boolean(stale));
+	json_object_set_new(o, "stale", json_boolean(ages & PATH_STALE));
+	json_object_set_new(o, "longLivedStale", json_boolean(ages & PATH_LONG_LIVED));
 }
 
 static bool
@@ -179,7 +180,7 @@ show_own(struct show *s, const struct path *p)
 	if (!p->set || s->filter->peer)
 		return;
 	o = route_new(s, p->set, NULL, p->since);
-	marks(o, p->flags & PATH_BEST, p->flags & PATH_MULTI, false);
+	marks(o, p->flags & PATH_BEST, p->flags & PATH_MULTI, 0);
 	json_object_set_new(o, "source", json_string(sources[c->source % BGP_NR_SOURCES]));
 	json_object_set_new(o, "audience", json_string(name_text(c->audience)));
 	json_object_set_new(o, "policy", json_string(name_text(c->policy)));
@@ -203,7 +204,7 @@ show_table(struct show *s, const struct node *n)
 		if (!peer_matches(s, adj) || (!received && !p->set))
 			continue;
 		o = route_new(s, received ? p->in : p->set, adj->name, p->since);
-		marks(o, p->flags & PATH_BEST, p->flags & PATH_MULTI, p->flags & PATH_STALE);
+		marks(o, p->flags & PATH_BEST, p->flags & PATH_MULTI, p->flags & PATH_AGES);
 		json_object_set_new(o, "source", json_string("learned"));
 		json_object_set_new(o, "accepted", json_boolean(p->why == PATH_OK));
 		if (p->why != PATH_OK)
@@ -224,7 +225,7 @@ show_advertised(struct show *s)
 		set = member_view(m, m->group, umap_get(&m->group->out, s->node),
 		    (uint16_t)umap_get(&m->group->src, s->node));
 		if (set)
-			marks(route_new(s, set, adj->name, rib_now_s(s->r)), true, false, false);
+			marks(route_new(s, set, adj->name, rib_now_s(s->r)), true, false, 0);
 	}
 }
 

@@ -199,6 +199,24 @@ session_ask_refresh(struct session *s, enum bgp_family f)
 	control_send(s, b, &w, BGP_MSG_ROUTE_REFRESH);
 }
 
+void
+session_tell_refresh(struct session *s, enum bgp_family f, enum bgp_refresh_subtype subtype)
+{
+	struct wire_wr w;
+	struct bgp_block *b = control_new(s, &w, SMALL_LEN);
+
+	if (!b)
+		return;
+	bgp_refresh_encode(&w, f, subtype);
+	b->len = (uint32_t)w.len;
+	if (outq_push(&s->out, b) < 0)
+		give_up(s);
+	else
+		s->peer->nr_out[BGP_MSG_ROUTE_REFRESH]++;
+	bgp_block_unref(b);
+	work_post(&s->flush);
+}
+
 /* ---- actions; each returns the event that follows from it, mostly none ---- */
 
 static enum fsm_event

@@ -82,6 +82,8 @@ void session_send(struct session *, struct bgp_block *);
 /* Bytes that may be queued; 0: adj_more() is called once there is room. */
 size_t session_room(struct session *);
 void session_ask_refresh(struct session *, enum bgp_family);
+/* BoRR or EoRR, behind what was given to session_send() before. */
+void session_tell_refresh(struct session *, enum bgp_family, enum bgp_refresh_subtype);
 
 /* What both have (RFC 5492, 4724 3, 8538 2, 8654); all false and 0 before the OPENs were seen. */
 unsigned session_families(const struct session *);

@@ -63,10 +63,27 @@ family_json(const struct peer *p, enum bgp_family f)
 	put(o, "eorSent", json_boolean(c.eor_out));
 	put(o, "eorReceived", json_boolean(c.eor_in));
 	put(o, "stale", json_boolean(adj_stale_families(p->adj) & BGP_FAMILY_MASK(f)));
+	put(o, "staleRoutes", number(c.stale));
+	put(o, "longLivedStaleRoutes", number(c.long_lived));
+	if (timer_is_running(&p->long_lived[f].timer))
+		put(o, "longLivedSecondsLeft",
+		    number(timer_left_ms(&p->long_lived[f].timer) / 1000));
 	put(o, "updatesReceived", number(c.updates_in));
 	put(o, "updatesSent", number(c.updates_out));
 	put(o, "treatedAsWithdraw", number(c.withdraws_as_error));
 	put(o, "attributesDiscarded", number(c.attrs_discarded));
+	return o;
+}
+
+static json_t *
+stale_times_json(const struct bgp_caps *c)
+{
+	json_t *o = json_object();
+
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		if (c->llgr_families & BGP_FAMILY_MASK(f))
+			put(o, bgp_family_name((enum bgp_family)f), number(c->llgr_time_s[f]));
+	}
 	return o;
 }
 
@@ -88,6 +105,9 @@ caps_json(const struct bgp_caps *c)
 		put(o, "restartFamilies", families_json(c->gr_families));
 		put(o, "forwardingPreserved", families_json(c->gr_forwarding));
 	}
+	put(o, "longLivedGracefulRestart", json_boolean(c->llgr_families));
+	if (c->llgr_families)
+		put(o, "longLivedStaleTimeSeconds", stale_times_json(c));
 	if (c->host[0])
 		put(o, "hostName", json_string(c->host));
 	return o;

@@ -94,6 +94,7 @@ struct bgp_policy {
 struct bgp_family_conf {
 	bool enabled;
 	uint32_t max_prefixes; /* accepted or not; 0: no limit */
+	uint32_t stale_s;      /* RFC 9494: long-lived stale time, 24 bits, with .gr; 0: none */
 	const char *audience;  /* which originated routes are for this peer; NULL: none */
 };
 
@@ -114,7 +115,9 @@ struct bgp_peer_conf {
 	bool gr;
 	uint16_t gr_time_s; /* 1..4095 */
 	uint8_t allow_as_in;
-	bool rr_client;		/* RFC 4456: we reflect for it; internal peers only */
+	bool rr_client; /* RFC 4456: we reflect for it; internal peers only */
+	/* RFC 9494 4.6: long-lived stale routes also to an internal peer without the capability. */
+	bool stale_to_all;
 	bool graceful_shutdown; /* RFC 8326: what is sent should be left for other paths */
 	const char *md5_key;	/* RFC 2385, at most 80 bytes; NULL: none */
 	const char *held_down;	/* why this peer must stay in Idle, for people; NULL: let it run */

@@ -261,6 +261,8 @@ peer_families(struct planner *p, struct bgp_plan_instance *inst,
 		peer->family[family] = (struct bgp_family_conf){
 			.enabled = true,
 			.max_prefixes = f->max_prefixes,
+			.stale_s = f->has_long_lived_stale ? f->long_lived_stale_s
+							   : pc->gr_long_lived_stale_s,
 			.audience = audience(p, inst, &f->advertisements, peer->name),
 		};
 		if (f->add_path != RES_ADD_PATH_NONE)
@@ -329,9 +331,6 @@ peer_not_yet(struct planner *p, const struct res_bgp_peer_config *pc)
 {
 	if (pc->role != RES_ROLE_NONE)
 		notice(p, &pc->obj, REASON_NOT_SUPPORTED, "role (RFC 9234) is not spoken yet");
-	if (pc->gr_long_lived_stale_s)
-		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
-		    "longLivedStaleTimeSeconds (RFC 9494) is not spoken yet");
 	if (pc->extended_next_hop)
 		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
 		    "extendedNextHop (RFC 8950) is not spoken yet");
@@ -370,6 +369,7 @@ peer_config(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_
 	peer->rr_client = pc->rr_client;
 	peer->gr = pc->gr_enabled;
 	peer->gr_time_s = pc->gr_restart_time_s;
+	peer->stale_to_all = pc->gr_stale_to_internal;
 	if (pc->has_allow_as_in)
 		peer->allow_as_in = pc->allow_as_in;
 	if (pc->has_import)

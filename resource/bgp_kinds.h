@@ -109,6 +109,8 @@ struct res_bgp_family {
 	enum res_safi safi;
 	enum res_add_path add_path;
 	uint32_t max_prefixes;		/* 0: no limit */
+	bool has_long_lived_stale;	/* else gracefulRestart's */
+	uint32_t long_lived_stale_s;	/* RFC 9494; 0: none */
 	struct selector advertisements; /* over BGPAdvertisements; absent selects none */
 };
 
@@ -129,7 +131,8 @@ struct res_bgp_peer_config {
 	const char *auth_secret_ns;  /* "": the first by namespace */
 	bool gr_enabled;
 	uint16_t gr_restart_time_s;
-	uint32_t gr_long_lived_stale_s; /* RFC 9494; 0: none */
+	uint32_t gr_long_lived_stale_s; /* RFC 9494; 0: none; of families that have no own */
+	bool gr_stale_to_internal;	/* RFC 9494 4.6 */
 	bool has_ebgp_multihop;
 	uint8_t ebgp_multihop;	   /* TTL; 1 when absent */
 	uint8_t ttl_security_hops; /* RFC 5082; 0: off */

@@ -119,7 +119,11 @@ static const struct field gr_fields[] = {
 	  .help = "how long our routes are kept while we are away" },
 	{ "longLivedStaleTimeSeconds", T_UINT, F_NATIVE,
 	  FIELD_AT(struct res_bgp_peer_config, gr_long_lived_stale_s), .max = 16777215,
-	  .cost = RES_COST_SESSION, .help = "RFC 9494; 0: not" },
+	  .cost = RES_COST_SESSION,
+	  .help = "RFC 9494: kept so much longer, on both sides, as a last resort; 0: not" },
+	{ "longLivedStaleToInternal", T_BOOL, F_NATIVE,
+	  FIELD_AT(struct res_bgp_peer_config, gr_stale_to_internal), .cost = RES_COST_SOFT,
+	  .help = "tell internal peers without RFC 9494 of such routes too" },
 	FIELD_END,
 };
 static const struct table gr_table = { gr_fields, 0, NULL };
@@ -153,6 +157,10 @@ static const struct field family_fields[] = {
 	  .cost = RES_COST_SESSION, .help = "unicast" },
 	{ "addPath", T_ENUM, F_NATIVE, FIELD_AT(struct res_bgp_family, add_path),
 	  .words = add_path_words, .def = "none", .cost = RES_COST_SESSION, .help = "RFC 7911" },
+	{ "longLivedStaleTimeSeconds", T_UINT, F_NATIVE | F_HAS,
+	  FIELD_AT(struct res_bgp_family, long_lived_stale_s),
+	  FIELD_HAS(struct res_bgp_family, has_long_lived_stale), .max = 16777215,
+	  .cost = RES_COST_SESSION, .help = "of this family; default: gracefulRestart's" },
 	{ "maxPrefixes", T_UINT, F_NATIVE, FIELD_AT(struct res_bgp_family, max_prefixes),
 	  .max = UINT32_FULL, .cost = RES_COST_SOFT, .help = "more end the session; 0: no limit" },
 	{ "advertisements", T_SELECTOR, 0, FIELD_AT(struct res_bgp_family, advertisements),

@@ -192,7 +192,7 @@ ingest(const char *name, uint32_t nr, uint32_t per_set, bool learned, bool relay
 	if (relay)
 		printf("  out %zu messages %zu bytes", to.messages, to.bytes);
 	start = now();
-	adj_down(a, 0);
+	adj_down(a, 0, 0);
 	settle(loop);
 	gone = now();
 	printf("  down %.1f ms\n", (gone - start) * 1e3);

@@ -31,6 +31,7 @@ entry_put(struct kit_entry **table, const char *prefix, const char *text)
 		HASH_ADD_STR(*table, prefix, e);
 	}
 	snprintf(e->text, sizeof(e->text), "%s", text);
+	e->unseen = false;
 }
 
 static bool
@@ -126,6 +127,30 @@ kit_text(const struct bgp_attrs *a, char *text)
 }
 
 /* ---- what a peer is sent ---- */
+
+/* As a peer with RFC 7313 does: what it had and is not sent between begin and end, it forgets. */
+static void
+peer_refresh(void *arg, enum bgp_family f, uint8_t subtype)
+{
+	struct kit_peer *p = arg;
+	struct kit_entry *e, *next;
+
+	(void)f;
+	if (subtype == BGP_REFRESH_BORR) {
+		p->borr++;
+		ck_assert_uint_eq(p->borr, p->eorr + 1);
+	} else {
+		p->eorr++;
+		ck_assert_uint_eq(p->borr, p->eorr);
+	}
+	HASH_ITER(hh, p->table, e, next)
+	{
+		if (subtype == BGP_REFRESH_BORR)
+			e->unseen = true;
+		else if (e->unseen)
+			p->unrefreshed += entry_drop(&p->table, e->prefix);
+	}
+}
 
 static void
 peer_nlri(struct kit_peer *p, struct bgp_nlri *nlri, const char *text)
@@ -317,9 +342,11 @@ void
 kit_conf(struct kit *k, unsigned peer, struct kit_conf *c)
 {
 	struct kit_peer *p = &k->peers[peer];
-	const struct adj_ops ops = {
-		.send = peer_send, .room = peer_room, .eor = peer_eor, .arg = p
-	};
+	const struct adj_ops ops = { .send = peer_send,
+		.room = peer_room,
+		.refresh = peer_refresh,
+		.eor = peer_eor,
+		.arg = p };
 
 	if (!p->adj)
 		p->adj = adj_new(k->rib, c->conf.name, &ops);
@@ -347,14 +374,14 @@ kit_session(unsigned peer, bool ibgp)
 	return s;
 }
 
-static void
-peer_start(struct kit *k, unsigned peer)
+void
+kit_up_as(struct kit *k, unsigned peer)
 {
 	struct kit_peer *p = &k->peers[peer];
 
 	p->up = true;
 	p->room = SIZE_MAX;
-	p->eor[0] = p->eor[1] = 0;
+	p->eor[0] = p->eor[1] = p->borr = p->eorr = p->unrefreshed = 0;
 	adj_up(p->adj, &p->s);
 }
 
@@ -362,14 +389,14 @@ void
 kit_up(struct kit *k, unsigned peer, bool ibgp)
 {
 	k->peers[peer].s = kit_session(peer, ibgp);
-	peer_start(k, peer);
+	kit_up_as(k, peer);
 }
 
 void
 kit_down(struct kit *k, unsigned peer, unsigned keep)
 {
 	k->peers[peer].up = false;
-	adj_down(k->peers[peer].adj, keep);
+	adj_down(k->peers[peer].adj, keep, 0);
 	table_clear(&k->peers[peer].table);
 }
 

@@ -17,6 +17,7 @@
 struct kit_entry {
 	char prefix[PREFIX_STRLEN];
 	char text[KIT_TEXT];
+	bool unseen; /* since a refresh began */
 	UT_hash_handle hh;
 };
 
@@ -32,6 +33,7 @@ struct kit_peer {
 	unsigned announced, withdrawn, redundant, messages;
 	unsigned eor[BGP_NR_FAMILIES];	   /* sent to it */
 	unsigned eor_got[BGP_NR_FAMILIES]; /* that it sent, as reported */
+	unsigned borr, eorr, unrefreshed;  /* RFC 7313; what did not come in between goes */
 	bool withdrew_last;		   /* order: a withdrawal came after an announcement */
 	size_t largest;
 	const void *last_block;
@@ -75,6 +77,8 @@ void kit_conf(struct kit *, unsigned peer, struct kit_conf *);
 
 struct adj_session kit_session(unsigned peer, bool ibgp);
 void kit_up(struct kit *, unsigned peer, bool ibgp);
+/* Up with the session that peers[].s says. */
+void kit_up_as(struct kit *, unsigned peer);
 void kit_down(struct kit *, unsigned peer, unsigned keep); /* the peer forgets its table */
 /* kit_conf_init(), kit_conf() and kit_up(). */
 void kit_add(struct kit *, unsigned peer, bool ibgp);

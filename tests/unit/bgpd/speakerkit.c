@@ -383,6 +383,26 @@ put_caps(uint8_t *b, const struct raw_open *o)
 		}
 		*len = (uint8_t)(at - len - 1);
 	}
+	if (o->enhanced) {
+		*at++ = 70;
+		*at++ = 0;
+	}
+	if (o->llgr) {
+		uint8_t *len = at + 1;
+
+		*at++ = 71;
+		at++;
+		for (unsigned f = 0; f < 2; f++) {
+			if (!(o->families & 1u << f))
+				continue;
+			/* All reserved bits set: they are to be ignored. */
+			at += put_family(at, f, o->llgr_no_forwarding ? 0x7f : 0xff);
+			*at++ = (uint8_t)(o->llgr_time >> 16);
+			*at++ = (uint8_t)(o->llgr_time >> 8);
+			*at++ = (uint8_t)o->llgr_time;
+		}
+		*len = (uint8_t)(at - len - 1);
+	}
 	return (size_t)(at - b);
 }
 
@@ -443,6 +463,12 @@ void
 raw_eor(struct raw *r)
 {
 	raw_send_type(r, 2, "\0\0\0", 4);
+}
+
+void
+raw_refresh(struct raw *r, uint8_t subtype)
+{
+	raw_send_type(r, 5, (uint8_t[]){ 0, 1, subtype, 1 }, 4);
 }
 
 static void

@@ -65,6 +65,9 @@ struct raw_open {
 	bool gr, gr_restarting, gr_n, gr_no_forwarding;
 	uint16_t gr_time;
 	bool ext_msg;
+	bool enhanced; /* RFC 7313 */
+	bool llgr, llgr_no_forwarding;
+	uint32_t llgr_time; /* of all families */
 };
 
 void raw_listen(struct raw *, struct kit *, const char *addr, uint16_t port);
@@ -78,6 +81,8 @@ void raw_keepalive(struct raw *);
 void raw_notify(struct raw *, uint8_t code, uint8_t subcode, const void *data, size_t len);
 void raw_announce(struct raw *, const char *prefix, uint32_t as);
 void raw_eor(struct raw *);
+/* ROUTE-REFRESH of IPv4 unicast. */
+void raw_refresh(struct raw *, uint8_t subtype);
 /* Wait for the next message of @type; others before it are dropped.  Its body; *len. */
 const uint8_t *raw_expect(struct raw *, uint8_t type, size_t *len);
 /* A NOTIFICATION with this code and subcode, and after it the end of the connection. */

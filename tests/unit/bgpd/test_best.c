@@ -34,6 +34,7 @@ static const struct {
 	const char *rfc;
 } steps[] = {
 	{ BEST_LOCAL, { .local = true, .local_pref = 1 }, { .local_pref = 900 }, "own first" },
+	{ BEST_STALE, { .local_pref = 1 }, { .stale = true, .local_pref = 900 }, "9494 4.4" },
 	{ BEST_LOCAL_PREF, { .local_pref = 101, .path_len = 9 }, { .local_pref = 100 }, "4271 9.1.2" },
 	{ BEST_PATH_LEN, { .path_len = 1, .origin = 2 }, { .path_len = 2 }, "4271 9.1.2.2 a" },
 	{ BEST_ORIGIN, { .origin = 0, .med = 9 }, { .origin = 1 }, "4271 9.1.2.2 b" },
@@ -51,6 +52,7 @@ with(struct best_path d, unsigned n)
 	struct best_path p = even(n);
 
 	p.local = d.local;
+	p.stale = d.stale;
 	p.origin = d.origin;
 	p.med = d.med;
 	p.igp_cost = d.igp_cost;

@@ -103,6 +103,50 @@ START_TEST(golden_open_is_written)
 }
 END_TEST
 
+/* Two families with all reserved bits set, one of them unknown here; then ours, which has none. */
+START_TEST(rfc9494_3_1_long_lived_fields)
+{
+	const struct bgp_open ours = {
+		.as = 65001,
+		.as2 = 65001,
+		.hold_s = 9,
+		.id = 1,
+		.caps = { .gr = true,
+		    .llgr_families = 3,
+		    .llgr_forwarding = 2,
+		    .llgr_time_s = { 0xffffff, 0x010203 } },
+	};
+	uint8_t out[256];
+	struct wire_wr w = wire_wr_init(out, sizeof(out));
+
+	ck_assert_int_eq(decode("04 fde8 00b4 c0a80ac8 1d 02 1b 4002 0078"
+				"4715 0001 01 7f 000e10 0002 01 ff ffffff 0001 80 80 000001"),
+	    0);
+	ck_assert_uint_eq(o.caps.llgr_families, 3);
+	ck_assert_uint_eq(o.caps.llgr_forwarding, 2);
+	ck_assert_uint_eq(o.caps.llgr_time_s[BGP_IPV4_UNICAST], 3600);
+	ck_assert_uint_eq(o.caps.llgr_time_s[BGP_IPV6_UNICAST], 0xffffff);
+	bgp_open_encode(&w, &ours);
+	hex_equals(out, w.len,
+	    FF "0033 01 04 fde9 0009 00000001 16 02 14 4002 0000"
+	       "470e 0001 01 00 ffffff 0002 01 80 010203");
+}
+END_TEST
+
+/* Not a multiple of seven; without graceful restart beside it (4.1, 4.5). */
+START_TEST(rfc9494_4_1_without_graceful_restart_it_is_not_there)
+{
+	ck_assert_int_eq(
+	    decode("04 fde8 00b4 c0a80ac8 0f 02 0d 4002 0078 4707 0001 01 80 000e10"), 0);
+	ck_assert_uint_eq(o.caps.llgr_families, 1);
+	ck_assert_int_eq(
+	    decode("04 fde8 00b4 c0a80ac8 10 02 0e 4002 0078 4708 0001 01 80 000e10 00"), 0);
+	ck_assert_uint_eq(o.caps.llgr_families, 0);
+	ck_assert_int_eq(decode("04 fde8 00b4 c0a80ac8 0b 02 09 4707 0001 01 80 000e10"), 0);
+	ck_assert_uint_eq(o.caps.llgr_families, 0);
+}
+END_TEST
+
 START_TEST(rfc4271_4_2_no_parameters_means_ipv4_and_two_octets)
 {
 	ck_assert_int_eq(decode("04 fde8 0000 c0a80ac8 00"), 0);
@@ -289,6 +333,8 @@ add_tests(Suite *s)
 	tcase_add_test(t, rfc9072_2_extended_parameters_are_read);
 	tcase_add_loop_test(t, rfc9072_2_extended_parameters_cut_short, 0, 7);
 	tcase_add_test(t, rfc9072_2_written_only_when_needed);
+	tcase_add_test(t, rfc9494_3_1_long_lived_fields);
+	tcase_add_test(t, rfc9494_4_1_without_graceful_restart_it_is_not_there);
 	tcase_add_test(t, rfc5492_3_unknown_capabilities_are_ignored);
 	tcase_add_test(t, rfc5492_4_the_same_capability_twice_is_harmless);
 	tcase_add_loop_test(t, broken_capabilities_are_left_out, 0, 11);

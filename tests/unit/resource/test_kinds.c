@@ -579,7 +579,8 @@ START_TEST(nothing_is_lost)
 	char *text = all_kinds();
 	struct res_result r = res_load(text);
 	static const char *const must[] = { "sourceAddress: \"10.0.0.1\"", "passive: true",
-		"longLivedStaleTimeSeconds: 3600", "hops: 3", "extendedMessages: false",
+		"longLivedStaleTimeSeconds: 3600", "longLivedStaleToInternal: true",
+		"longLivedStaleTimeSeconds: 77", "hops: 3", "extendedMessages: false",
 		"extendedNextHop: true", "allowASIn: 2", "role: rs-client", "bfdProfile: fast",
 		"addPath: both", "maxPrefixes: 1000", "asPath: \"^65000\"", "nextHop: \"10.9.9.9\"",
 		"asPathPrepend: 4", "med: 17", "noEndpoints: advertise", "\"1:2:3\"", "rt:65000:1",

@@ -1,0 +1,244 @@
+/*
+ * bgpd/stale.c: routes that a peer may not vouch for any more: after its session went down
+ * (graceful restart, then long-lived), and while it sends its table again (enhanced route refresh).
+ * Between the session's events (peer.c, session_in.c) and the paths of an adj.
+ *
+ * A path carries its ages as flags.  PATH_STALE: its session is over, and nothing came in its place
+ * (RFC 4724).  PATH_LONG_LIVED, with it: the restart time is over too, and its attributes say so
+ * (RFC 9494).  PATH_UNSEEN: it was there when a refresh began and has not come since (RFC 7313).
+ */
+#include <string.h>
+
+#include "bgpd/msg.h"
+#include "bgpd/rib.h"
+
+#define NO_LLGR 0xffff0007u
+#define REFRESH_LIMIT_MS (6 * 60 * 1000) /* RFC 7313 4: for an EoRR that never comes */
+
+void
+adj_path_age(struct adj *adj, enum bgp_family f, struct path *p, unsigned ages)
+{
+	unsigned old = p->flags & PATH_AGES;
+
+	if (old == ages)
+		return;
+	p->flags = (uint8_t)((p->flags & ~PATH_AGES) | ages);
+	adj->nr_stale[f] += (uint32_t) !!(ages & PATH_STALE) - (uint32_t) !!(old & PATH_STALE);
+	adj->nr_long[f] +=
+	    (uint32_t) !!(ages & PATH_LONG_LIVED) - (uint32_t) !!(old & PATH_LONG_LIVED);
+	adj->nr_unseen[f] += (uint32_t) !!(ages & PATH_UNSEEN) - (uint32_t) !!(old & PATH_UNSEEN);
+}
+
+/* ---- restarts ---- */
+
+static int
+drop_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *only)
+{
+	const unsigned *ages = only;
+
+	if (!ages || rib_path(adj->rib, path)->flags & *ages)
+		adj_path_remove(adj, f, node, path);
+	return 0;
+}
+
+static void
+drop_aged(struct adj *adj, enum bgp_family f, unsigned ages)
+{
+	(void)adj_paths_walk(adj, f, drop_fn, &ages);
+}
+
+static void
+purge_stale(struct adj *adj, enum bgp_family f)
+{
+	if (adj->nr_stale[f])
+		drop_aged(adj, f, PATH_STALE);
+}
+
+/* RFC 4724 4.2: what was stale already goes, the rest is stale from now on.  RFC 9494 4.2: with
+ * @keep_old it does not go before its own time is over. */
+static int
+age_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *keep_old)
+{
+	struct path *p = rib_path(adj->rib, path);
+
+	if (p->flags & PATH_STALE && !*(const bool *)keep_old)
+		adj_path_remove(adj, f, node, path);
+	else /* a refresh that was on the way ends with its session */
+		adj_path_age(adj, f, p, (p->flags & PATH_LONG_LIVED) | PATH_STALE);
+	return 0;
+}
+
+void
+stale_begin(struct adj *adj, enum bgp_family f, bool keep, bool keep_old)
+{
+	timer_stop(&adj->refresh_limit);
+	(void)adj_paths_walk(adj, f, keep ? age_fn : drop_fn, keep ? &keep_old : NULL);
+}
+
+void
+adj_purge_stale(struct adj *adj, unsigned families)
+{
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		if (families & BGP_FAMILY_MASK(f))
+			purge_stale(adj, (enum bgp_family)f);
+	}
+}
+
+unsigned
+adj_stale_families(const struct adj *adj)
+{
+	unsigned families = 0;
+
+	for (int f = 0; f < BGP_NR_FAMILIES; f++)
+		families |= adj->nr_stale[f] ? BGP_FAMILY_MASK(f) : 0;
+	return families;
+}
+
+unsigned
+adj_long_lived_families(const struct adj *adj)
+{
+	unsigned families = 0;
+
+	for (int f = 0; f < BGP_NR_FAMILIES; f++)
+		families |= adj->nr_long[f] ? BGP_FAMILY_MASK(f) : 0;
+	return families;
+}
+
+/* ---- long-lived ---- */
+
+static bool
+has_community(const struct rib *r, uint32_t set, uint32_t community)
+{
+	struct bgp_attrs a;
+
+	if (!set)
+		return false;
+	attrset_view(&r->sets, set, &a);
+	return a.communities.len && attrset_has_community(a.communities, community);
+}
+
+bool
+stale_is_forbidden(const struct rib *r, uint32_t in, uint32_t set)
+{
+	return has_community(r, in, NO_LLGR) || has_community(r, set, NO_LLGR);
+}
+
+uint32_t
+stale_mark(struct rib *r, uint32_t set)
+{
+	static const uint32_t community = BGP_LLGR_STALE;
+	const struct bgp_communities add = { .std = &community, .nr_std = 1 };
+	struct bgp_attrs a;
+
+	attrset_view(&r->sets, set, &a);
+	r->room.used = 0;
+	if (policy_add_communities(&add, &a, &r->room) < 0)
+		return 0;
+	return attrset_intern(&r->sets, &a); /* which has it once, also when it had come with it */
+}
+
+/* RFC 9494 4.2: NO_LLGR goes, everything else gets LLGR_STALE, and peers are told of it. */
+static int
+long_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *arg)
+{
+	struct rib *r = adj->rib;
+	struct path *p = rib_path(r, path);
+	uint32_t marked = 0;
+
+	(void)arg;
+	if ((p->flags & (PATH_STALE | PATH_LONG_LIVED)) != PATH_STALE)
+		return 0;
+	if (p->set)
+		marked = stale_mark(r, p->set);
+	/* Without memory for the mark it must not stay as if it were fresh. */
+	if (stale_is_forbidden(r, p->in, p->set) || (p->set && !marked)) {
+		attrset_unref(&r->sets, marked);
+		adj_path_remove(adj, f, node, path);
+		return 0;
+	}
+	adj_path_age(adj, f, p, PATH_STALE | PATH_LONG_LIVED);
+	if (p->set) {
+		attrset_unref(&r->sets, p->set);
+		p->set = marked;
+		rib_touch(r, f, node);
+	}
+	return 0;
+}
+
+void
+adj_long_lived(struct adj *adj, unsigned families)
+{
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		if (families & BGP_FAMILY_MASK(f) && adj->nr_stale[f] > adj->nr_long[f])
+			(void)adj_paths_walk(adj, (enum bgp_family)f, long_fn, NULL);
+	}
+}
+
+/* ---- enhanced route refresh ---- */
+
+static int
+unseen_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *arg)
+{
+	struct path *p = rib_path(adj->rib, path);
+
+	(void)node;
+	(void)arg;
+	adj_path_age(adj, f, p, (p->flags & PATH_AGES) | PATH_UNSEEN);
+	return 0;
+}
+
+static void
+purge_unseen(struct adj *adj, enum bgp_family f, const char *why)
+{
+	uint32_t nr = adj->nr_unseen[f];
+
+	if (!nr)
+		return;
+	log_info("unrefreshed-routes-dropped", LOG_S("instance", adj->rib->instance),
+	    LOG_S("peer", adj->name), LOG_S("family", bgp_family_name(f)), LOG_U("routes", nr),
+	    LOG_S("reason", why));
+	drop_aged(adj, f, PATH_UNSEEN);
+}
+
+/* RFC 7313 4: a bound on how long they are kept without the EoRR. */
+static void
+refresh_overdue(void *arg)
+{
+	struct adj *adj = arg;
+
+	for (int f = 0; f < BGP_NR_FAMILIES; f++)
+		purge_unseen(adj, (enum bgp_family)f, "the end of the refresh did not come");
+}
+
+void
+stale_refresh_begin(struct adj *adj, enum bgp_family f)
+{
+	/* RFC 7313 4: before the peer's End-of-RIB a BoRR of one with graceful restart is ignored. */
+	if (adj->session.gr && !adj->counts[f].eor_in)
+		return;
+	(void)adj_paths_walk(adj, f, unseen_fn, NULL);
+	timer_set(&adj->refresh_limit, REFRESH_LIMIT_MS);
+}
+
+void
+stale_refresh_end(struct adj *adj, enum bgp_family f)
+{
+	purge_unseen(adj, f, "not sent again");
+	for (int i = 0; i < BGP_NR_FAMILIES; i++) {
+		if (adj->nr_unseen[i])
+			return;
+	}
+	timer_stop(&adj->refresh_limit);
+}
+
+void
+stale_init(struct adj *adj)
+{
+	timer_init(&adj->refresh_limit, adj->rib->loop, refresh_overdue, adj);
+}
+
+void
+stale_fini(struct adj *adj)
+{
+	timer_stop(&adj->refresh_limit);
+}
