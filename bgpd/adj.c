@@ -153,6 +153,8 @@ path_put(struct adj *adj, enum bgp_family f, uint32_t node, struct path *p, uint
 	struct rib *r = adj->rib;
 	bool changed = p->set != set;
 
+	if (r->tap && (changed || p->in != in || p->flags & PATH_STALE))
+		r->tap->path(r->tap->arg, adj, f, node, p, in, set);
 	adj_path_age(adj, f, p, ages);
 	p->why = why;
 	if (p->in != in) {
@@ -176,6 +178,8 @@ adj_path_remove(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path
 	struct rib *r = adj->rib;
 	struct path *p = rib_path(r, path);
 
+	if (r->tap)
+		r->tap->path(r->tap->arg, adj, f, node, p, 0, 0);
 	adj_path_age(adj, f, p, 0);
 	adj->nr_paths[f]--;
 	adj->nr_ok[f] -= !!p->set;
@@ -438,6 +442,8 @@ adj_update(struct adj *adj, struct wire_rd body, struct bgp_fault *fault)
 		/* RFC 4724 4.2: what the peer did not send again is gone. */
 		adj_purge_stale(adj, BGP_FAMILY_MASK(f));
 		adj->counts[f].eor_in = true;
+		if (adj->rib->tap)
+			adj->rib->tap->eor(adj->rib->tap->arg, adj, f);
 		if (adj->ops.eor)
 			adj->ops.eor(adj->ops.arg, f);
 		return 0;

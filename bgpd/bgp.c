@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bgpd/bmp.h"
 #include "bgpd/listen.h"
 #include "bgpd/peer.h"
 #include "lib/mem.h"
@@ -89,8 +90,10 @@ instance_new(struct bgp *b, const struct bgp_instance_conf *c)
 	rib_conf(in->rib, c);
 	if (b->ready)
 		rib_ready(in->rib);
+	in->number = b->nr_made++;
 	in->next = b->instances;
 	b->instances = in;
+	bmp_instance_new(b, in);
 	return in;
 }
 
@@ -114,6 +117,7 @@ static void
 instance_free(struct instance *in, enum bgp_err_cease why)
 {
 	peers_drop(in, true, why);
+	bmp_instance_gone(in->bgp, in);
 	rib_free(in->rib);
 	mem_free(in->name);
 	mem_free(in);
@@ -126,6 +130,8 @@ instance_apply(struct instance *in, const struct bgp_instance_conf *c)
 	struct peer **end;
 
 	in->wanted = true;
+	if (renamed) /* stations know the table by both */
+		bmp_instance_gone(in->bgp, in);
 	in->local_as = c->local_as;
 	in->router_id = c->router_id;
 	in->local_port = c->local_port;
@@ -155,6 +161,8 @@ instance_apply(struct instance *in, const struct bgp_instance_conf *c)
 		*end = p;
 	}
 	rib_conf(in->rib, c);
+	if (renamed)
+		bmp_instance_new(in->bgp, in);
 }
 
 static void
@@ -206,6 +214,7 @@ bgp_apply(struct bgp *b, const struct bgp_conf *c)
 			in = instance_new(b, &c->instances[i]);
 		instance_apply(in, &c->instances[i]);
 	}
+	bmp_apply(b, c);
 	return listen_sync(b);
 }
 
@@ -243,6 +252,7 @@ bgp_stop(struct bgp *b, bool graceful, const char *why)
 		for (struct peer *p = in->peers; p; p = p->next)
 			peer_stop(p, graceful, why);
 	}
+	bmp_stop(b);
 }
 
 void
@@ -252,6 +262,7 @@ bgp_free(struct bgp *b)
 		return;
 	b->stopped = true;
 	listen_close(b);
+	bmp_free(b);
 	while (b->instances) {
 		struct instance *in = b->instances;
 

@@ -8,7 +8,7 @@
  * One output beside the wire: what was learned, through bgp_ops.
  *
  * RFCs: 1997, 2385, 2545, 2918, 4271, 4360, 4456 (receive rules), 4486, 4724, 4760, 5082, 5492,
- * 6286, 6608, 6793, 7313, 7606, 7607, 8092, 8212, 8538, 8654, 9003, 9072, 9494, 9687.
+ * 6286, 6608, 6793, 7313, 7606, 7607, 7854, 8092, 8212, 8538, 8654, 9003, 9072, 9494, 9687.
  */
 #ifndef HERALD_BGPD_BGPD_H
 #define HERALD_BGPD_BGPD_H

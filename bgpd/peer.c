@@ -12,6 +12,7 @@
 #include "bgpd/conf.h"
 #include "bgpd/links.h"
 #include "bgpd/restart.h"
+#include "bgpd/tap.h"
 #include "lib/mem.h"
 
 #define LASTING_MS 10000    /* up that long, a session was no failure */
@@ -252,6 +253,7 @@ peer_session_moved(struct peer *p, struct session *s, enum bgp_state old)
 	log_debug("session-state", LOG_S("instance", p->instance->name),
 	    LOG_S("peer", p->conf->name), LOG_S("from", bgp_state_name(old)),
 	    LOG_S("to", bgp_state_name(s->state)), LOG_B("incoming", s->incoming));
+	tap_moved(s, old);
 	if (s->state == BGP_ESTABLISHED)
 		peer_up(p, s);
 	if (old == BGP_ESTABLISHED)

@@ -234,6 +234,8 @@ flush_slice(struct rib *r, enum bgp_family f)
 
 		n->flags &= (uint8_t)~NODE_DIRTY;
 		node_decide(r, n);
+		if (r->tap)
+			r->tap->decided(r->tap->arg, r, f, r->batch[i]);
 		if (hops_tell(r, f, r->batch[i]) < 0)
 			rib_redo(r, f, r->batch[i]);
 	}

@@ -23,6 +23,7 @@
 
 struct claim_owner;
 struct hopset;
+struct bmp_peer;
 struct member;
 struct name;
 struct out_group;
@@ -88,7 +89,21 @@ struct adj {
 	struct loop_timer refresh_limit; /* of the refreshes that the peer has begun */
 	struct adj_counts counts[BGP_NR_FAMILIES];
 	struct member *member[BGP_NR_FAMILIES];
+	struct bmp_peer *bmp; /* what monitoring stations know of it; NULL: nothing */
 	struct log_limit noise;
+};
+
+/*
+ * Who is told what becomes of paths (bmp_feed.c).  @path is called before a received path is given @in and
+ * @set, by which it differs from what it was or stale: its .in 0: it is new; @in 0: it goes.
+ * @decided: behind the decision for a node, before it is reaped.
+ */
+struct rib_tap {
+	void (*path)(void *arg, struct adj *, enum bgp_family, uint32_t node, const struct path *,
+	    uint32_t in, uint32_t set);
+	void (*eor)(void *arg, struct adj *, enum bgp_family);
+	void (*decided)(void *arg, struct rib *, enum bgp_family, uint32_t node);
+	void *arg;
 };
 
 struct rib_dirty {
@@ -103,6 +118,7 @@ struct rib_dirty {
 struct rib {
 	struct loop *loop;
 	struct bgp_ops ops;
+	const struct rib_tap *tap; /* NULL: nobody listens */
 	char *instance;
 	uint32_t local_as, router_id;
 	uint32_t cluster_id; /* RFC 4456 7 */

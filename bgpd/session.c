@@ -12,6 +12,7 @@
 
 #include "bgpd/peer.h"
 #include "bgpd/session_in.h"
+#include "bgpd/tap.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -147,6 +148,7 @@ session_send(struct session *s, struct bgp_block *b)
 		return;
 	}
 	s->peer->nr_out[BGP_MSG_UPDATE] += b->nr_messages;
+	tap_messages(s, true, b->data, b->len);
 	work_post(&s->flush);
 }
 
@@ -183,6 +185,7 @@ control_send(struct session *s, struct bgp_block *b, const struct wire_wr *w, un
 		give_up(s);
 	else
 		s->peer->nr_out[type]++;
+	tap_messages(s, true, b->data, b->len);
 	bgp_block_unref(b);
 	session_write(s);
 }
@@ -300,6 +303,7 @@ do_notify(struct session *s, const struct fsm_step *step)
 	if (!w.full && outq_push_urgent(&s->out, b) == 0) {
 		s->bye = true;
 		s->peer->nr_out[BGP_MSG_NOTIFICATION]++;
+		tap_messages(s, true, b->data, b->len);
 	}
 	bgp_block_unref(b);
 	return FSM_NONE;
@@ -425,6 +429,8 @@ session_watch(struct session *s, int fd, unsigned what)
 	s->hold_s = 0;
 	s->keepalive_ms = 0;
 	memset(&s->theirs, 0, sizeof(s->theirs));
+	mem_free(s->their_open);
+	s->their_open = NULL;
 	memset(&s->end, 0, sizeof(s->end));
 	s->opened_ms = loop_now_ms(s->loop);
 	return 0;
@@ -665,6 +671,7 @@ session_free(struct session *s)
 	(void)do_drop(s, &none);
 	(void)do_release(s, &none);
 	timer_stop(&s->idle_hold);
+	mem_free(s->their_open);
 	mem_free(s);
 }
 
@@ -704,6 +711,7 @@ void
 session_abandon(struct session *s, const char *why)
 {
 	session_end_tcp(s, why, 0);
+	s->end.local = true;
 	session_event(s, FSM_TCP_FAILS);
 }
 

@@ -24,6 +24,7 @@ struct session_end {
 	enum session_how how;
 	uint8_t code, subcode; /* of the NOTIFICATION; of the inner one with .hard */
 	bool hard;	       /* RFC 8538 3: Cease/Hard Reset */
+	bool local;	       /* SESSION_TCP: we closed it */
 	int err;	       /* of TCP: -errno, 0 when there is none */
 	uint32_t their_as;     /* that their OPEN had, when it was the wrong one */
 	char text[400];	       /* for people; "" when there was no end */
@@ -48,6 +49,8 @@ struct session {
 	unsigned delay_open_ms; /* the DelayOpen attribute; 0: off */
 
 	struct bgp_open ours, theirs;
+	uint8_t *their_open; /* the message as it came, for those who are told of the peer; NULL */
+	uint16_t their_open_len;
 	uint16_t hold_s; /* negotiated */
 	uint32_t keepalive_ms;
 	size_t max_len; /* of a message */

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "bgpd/peer.h"
+#include "bgpd/tap.h"
 #include "lib/mem.h"
 
 #define READS_A_TURN 4
@@ -36,6 +37,24 @@ negotiate(struct session *s)
 		s->max_len = BGP_MAX_EXT_LEN;
 }
 
+/* RFC 7854 4.10: whoever is told of this peer is shown its OPEN; without memory, what we made of it. */
+static void
+keep_open(struct session *s, struct wire_rd body)
+{
+	const size_t len = BGP_HEADER_LEN + body.left;
+	struct wire_wr w;
+
+	mem_free(s->their_open);
+	s->their_open = mem_calloc(1, len);
+	s->their_open_len = (uint16_t)len;
+	if (!s->their_open)
+		return;
+	w = wire_wr_init(s->their_open, len);
+	(void)bgp_msg_begin(&w, BGP_MSG_OPEN);
+	wire_put_bytes(&w, body.p, body.left);
+	bgp_msg_end(&w, 0);
+}
+
 static enum fsm_event
 on_open(struct session *s, struct wire_rd body)
 {
@@ -49,6 +68,7 @@ on_open(struct session *s, struct wire_rd body)
 	if (bgp_open_decode(body, &s->theirs, &s->fault) < 0 ||
 	    peer_open_check(s->peer, &s->theirs, &s->fault) < 0)
 		return FSM_OPEN_ERROR;
+	keep_open(s, body);
 	negotiate(s);
 	/* RFC 4271 6.8 */
 	if (peer_collides(s->peer, s))
@@ -157,6 +177,7 @@ session_parse(struct session *s, struct wire_rd *in)
 		if (len > in->left)
 			return true;
 		message = wire_sub(in, len);
+		tap_messages(s, false, message.p, message.left);
 		(void)wire_take(&message, BGP_HEADER_LEN);
 		ev = on_message(s, type, message);
 		session_event(s, ev);

@@ -1,6 +1,7 @@
 /*
  * bgpd/show.c: peers and routes as JSON, in the shapes of doc/control-protocol.md.  Reads only.
  */
+#include "bgpd/bmp.h"
 #include "bgpd/conf.h"
 #include "bgpd/peer.h"
 
@@ -223,4 +224,10 @@ bgp_show_policies(const struct bgp *b)
 	for (const struct instance *in = b->instances; in; in = in->next)
 		(void)rib_show_policies(in->rib, list);
 	return listed("policies", list);
+}
+
+json_t *
+bgp_show_monitors(const struct bgp *b)
+{
+	return bmp_show(b);
 }

@@ -11,6 +11,8 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 
+struct bgp_tap;
+struct bmp;
 struct listener;
 struct peer;
 
@@ -20,6 +22,7 @@ struct instance {
 	char *name;
 	uint32_t local_as, router_id;
 	uint16_t local_port;
+	uint32_t number; /* counts instances since the start; the first is 0 */
 	struct rib *rib;
 	struct peer *peers;
 	bool wanted; /* while a configuration is applied */
@@ -33,6 +36,7 @@ struct bgp {
 	bool restarted, ready, stopped;
 	char *host_name;
 	struct instance *instances;
+	uint32_t nr_made; /* instances, ever */
 
 	struct listener *listeners;
 	struct bgp_listen *listen;
@@ -41,6 +45,8 @@ struct bgp {
 	uint64_t nr_refused; /* connections from nobody that is configured */
 	struct log_limit noise;
 
+	struct bgp_tap *taps; /* who listens in; NULL mostly */
+	struct bmp *bmp;      /* NULL: nobody is to be told */
 	struct farewell_list farewells;
 	uint8_t *input; /* lent to the session that reads */
 };

@@ -62,5 +62,6 @@ struct bgp_show_filter {
 json_t *bgp_show_peers(const struct bgp *);
 json_t *bgp_show_routes(const struct bgp *, const struct bgp_show_filter *);
 json_t *bgp_show_policies(const struct bgp *);
+json_t *bgp_show_monitors(const struct bgp *);
 
 #endif

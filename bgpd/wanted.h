@@ -144,8 +144,25 @@ struct bgp_listen {
 	uint16_t port;
 };
 
+/* What a monitoring station is told: routes as received, behind the import policy, and those chosen. */
+enum { BGP_MONITOR_PRE = 1, BGP_MONITOR_POST = 2, BGP_MONITOR_LOCAL = 4 };
+
+#define BGP_MAX_MONITORS 32
+
+/* A station that is told of peers and routes (BMP, RFC 7854); we connect to it. */
+struct bgp_monitor_conf {
+	const char *name; /* unique */
+	struct addr addr;
+	uint16_t port;
+	unsigned views;	       /* BGP_MONITOR_* */
+	uint16_t statistics_s; /* between reports; 0: none */
+};
+
 struct bgp_conf {
-	const char *host_name; /* FQDN capability; NULL: not sent */
+	const char *host_name;	 /* FQDN capability; NULL: not sent */
+	const char *description; /* of this program, for monitoring stations; NULL: "" */
+	const struct bgp_monitor_conf *monitors;
+	size_t nr_monitors; /* at most BGP_MAX_MONITORS count */
 	const struct bgp_listen *listen;
 	size_t nr_listen;
 	const struct bgp_instance_conf *instances;

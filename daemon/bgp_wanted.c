@@ -4,6 +4,7 @@
  */
 #include "daemon/bgp_wanted.h"
 
+#include "config.h"
 #include "daemon/bgp_mesh.h"
 
 #include "lib/mem.h"
@@ -575,6 +576,35 @@ plan_listeners(struct planner *p)
 	p->plan->conf.nr_listen = config->bgp_listen.nr;
 }
 
+/* Stations of BMP.  What a word means is what it means to others: GoBGP has the same five. */
+static void
+plan_monitors(struct planner *p, const struct res_bgp_cluster_config *cc)
+{
+	static const unsigned views[] = { [RES_BMP_PRE] = BGP_MONITOR_PRE,
+		[RES_BMP_POST] = BGP_MONITOR_POST,
+		[RES_BMP_BOTH] = BGP_MONITOR_PRE | BGP_MONITOR_POST,
+		[RES_BMP_LOCAL] = BGP_MONITOR_LOCAL,
+		[RES_BMP_ALL] = BGP_MONITOR_PRE | BGP_MONITOR_POST | BGP_MONITOR_LOCAL };
+	struct arena *a = &p->plan->arena;
+	struct bgp_monitor_conf *to = arena_new_n(a, struct bgp_monitor_conf, cc->bmp_servers.nr);
+
+	for (size_t i = 0; i < cc->bmp_servers.nr; i++) {
+		const struct res_bmp_server *s = &cc->bmp_servers.v[i];
+
+		to[i] = (struct bgp_monitor_conf){ .name = s->name,
+			.addr = s->peer_address,
+			.port = s->peer_port,
+			.views = views[s->monitoring_policy],
+			.statistics_s = s->statistics_timeout_s };
+	}
+	if (cc->bmp_servers.nr > BGP_MAX_MONITORS)
+		notice(p, &cc->obj, REASON_NOT_SUPPORTED,
+		    arena_printf(a, "bmpServers: only the first %d are served", BGP_MAX_MONITORS));
+	p->plan->conf.monitors = to;
+	p->plan->conf.nr_monitors = cc->bmp_servers.nr;
+	p->plan->conf.description = "Herald " HERALD_VERSION;
+}
+
 struct bgp_plan *
 bgp_plan_new(const struct store *store, const char *node, bool drained, bgp_link_addr_fn *link_addr,
     void *arg)
@@ -604,6 +634,7 @@ bgp_plan_new(const struct store *store, const char *node, bool drained, bgp_link
 		return plan; /* nobody to talk to: no port is opened either */
 	hold(&p, &cc->obj);
 	plan_listeners(&p);
+	plan_monitors(&p, cc);
 	conf = arena_new_n(&plan->arena, struct bgp_instance_conf, cc->instances.nr);
 	plan->instances = arena_new_n(&plan->arena, struct bgp_plan_instance, cc->instances.nr);
 	for (size_t i = 0; i < cc->instances.nr; i++)

@@ -157,6 +157,17 @@ cmd_bgp_policies(void *arg, const struct control_req *req, json_t **data, char *
 }
 
 static int
+cmd_bgp_bmp(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	const struct app *app = arg;
+
+	(void)req;
+	(void)error;
+	*data = bgp_show_monitors(app->bgp);
+	return 0;
+}
+
+static int
 cmd_bgp_clear(void *arg, const struct control_req *req, json_t **data, char **error)
 {
 	enum bgp_clear how = BGP_CLEAR_HARD;
@@ -455,6 +466,7 @@ const struct control_cmd app_commands[] = {
 	{ { "bgp", "peers" },           cmd_bgp_peers, NULL },
 	{ { "bgp", "routes" },          cmd_bgp_routes, NULL },
 	{ { "bgp", "route-policies" },  cmd_bgp_policies, NULL },
+	{ { "bgp", "bmp" },             cmd_bgp_bmp, NULL },
 	{ { "bgp", "clear" },           cmd_bgp_clear, NULL },
 	{ { "bgp", "shutdown" },        cmd_bgp_shutdown, NULL },
 	{ { "bgp", "enable" },          cmd_bgp_enable, NULL },

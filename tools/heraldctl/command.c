@@ -27,6 +27,8 @@ const struct command commands[] = {
 	  0, 6, COMMAND_ASK, render_bgp_routes },
 	{ { "bgp", "route-policies" }, "", "Show the policies made from the advertisements", NULL,
 	  0, 0, COMMAND_ASK, render_bgp_policies },
+	{ { "bgp", "bmp" }, "", "Show monitoring stations (BMP) and what they were told", NULL,
+	  0, 0, COMMAND_ASK, render_bgp_bmp },
 	{ { "bgp", "clear" }, "PEER [soft in|soft out]", "Reset a session, or refresh its routes",
 	  "Without more the session is closed and opened again. soft in asks the peer to send its\n"
 	  "routes again, soft out sends ours again; the session stays up.",
