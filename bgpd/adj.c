@@ -49,8 +49,11 @@ attrs_why(const struct adj *adj, const struct bgp_attrs *a)
 {
 	const struct adj_session *s = &adj->session;
 
-	/* RFC 4271 9.1.2: our own AS in the path: not feasible, but for what is allowed. */
-	if (bgp_as_path_count(a->as_path, s->local_as) > adj->allow_as_in)
+	/* RFC 4271 9.1.2: our own AS in the path: not feasible, but for what is allowed; by either
+	 * name (RFC 7705 3.3). */
+	if (bgp_as_path_count(a->as_path, s->local_as) +
+		(s->own_as ? bgp_as_path_count(a->as_path, s->own_as) : 0) >
+	    adj->allow_as_in)
 		return PATH_AS_LOOP;
 	/* RFC 4456 8: a router that sees its own ORIGINATOR_ID or CLUSTER_ID ignores the route. */
 	if (s->ibgp && a->has_originator_id && a->originator_id == s->local_id)
@@ -82,12 +85,23 @@ import_end(struct adj *adj, struct import *im)
 	im->in = 0;
 }
 
+/* How often local_as goes in front of what comes in by a rule that prepends @count times. */
+static unsigned
+prepends_in(const struct adj *adj, unsigned count)
+{
+	const struct adj_session *s = &adj->session;
+
+	/* RFC 7705 3.1: others see that the route came by way of the AS that the peer knows. */
+	return count + (s->own_as && !s->ibgp && s->local_as_mode == BGP_LOCAL_AS_PREPEND);
+}
+
 /* The attributes of im->in after @rule, to im->set. */
 static int
 import_apply(struct adj *adj, struct import *im, int rule)
 {
 	const struct bgp_rule *ru = policy_rule(adj->import, (size_t)rule);
 	struct rib *r = adj->rib;
+	const unsigned prepends = prepends_in(adj, ru->set.prepend);
 	struct bgp_attrs a;
 	struct wire_wr w;
 
@@ -102,9 +116,9 @@ import_apply(struct adj *adj, struct import *im, int rule)
 		a.next_hop = ru->set.next_hop_addr;
 		a.next_hop_ll = (struct addr){ 0 };
 	}
-	if (ru->set.prepend) {
+	if (prepends) {
 		w = wire_wr_init(r->room.bytes + r->room.used, POLICY_ROOM - r->room.used);
-		if (bgp_as_path_prepend(a.as_path, adj->session.local_as, ru->set.prepend, &w) < 0)
+		if (bgp_as_path_prepend(a.as_path, adj->session.local_as, prepends, &w) < 0)
 			return -ENOMEM;
 		a.as_path = (struct bgp_span){ .p = w.start, .len = (uint32_t)w.len };
 	}

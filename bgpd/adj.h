@@ -36,6 +36,8 @@ struct adj_session {
 	unsigned families;	       /* negotiated */
 	unsigned ext_next_hop;
 	uint32_t local_as, peer_as;
+	uint32_t own_as; /* the instance's, where the peer knows us as another one; else 0 */
+	enum bgp_local_as local_as_mode;
 	uint32_t local_id, peer_id; /* host order */
 	struct addr local, remote;
 	unsigned ifindex; /* of the link, when remote is link-local or directly connected, else 0 */

@@ -278,6 +278,9 @@ mp_next_hop(struct attr_walk *w, struct wire_rd hop)
 		if (!addr_is_linklocal(&u->reach_next_hop_ll))
 			u->reach_next_hop_ll = (struct addr){ 0 };
 	}
+	/* Without a global address some send "::", some the link-local one twice, some that alone. */
+	if (addr_is_unspecified(&u->reach_next_hop) && addr_is_set(&u->reach_next_hop_ll))
+		u->reach_next_hop = u->reach_next_hop_ll;
 	if (addr_is_linklocal(&u->reach_next_hop) && u->reach_next_hop.family == ADDR_V6 &&
 	    !addr_is_set(&u->reach_next_hop_ll))
 		u->reach_next_hop_ll = u->reach_next_hop;

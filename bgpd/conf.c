@@ -35,7 +35,10 @@ static const struct field fields[] = {
 	FIELD(keepalive_s,     NUMBER,  CONF_RESET),
 	FIELD(ttl,             NUMBER,  CONF_RESET),
 	FIELD(gtsm_hops,       NUMBER,  CONF_RESET),
+	FIELD(local_as,        NUMBER,  CONF_RESET), /* in the OPEN */
+	FIELD(local_as_mode,   NUMBER,  CONF_RESET),
 	FIELD(ext_msg,         NUMBER,  CONF_RESET), /* capabilities are told once */
+	FIELD(ext_next_hop,    NUMBER,  CONF_RESET),
 	FIELD(gr,              NUMBER,  CONF_RESET),
 	FIELD(gr_time_s,       NUMBER,  CONF_RESET),
 	FIELD(family[BGP_IPV4_UNICAST].stale_s, NUMBER, CONF_RESET),

@@ -116,19 +116,28 @@ set_next_hop(const struct out_group *g, const struct outgoing *o, const struct b
 }
 
 static int
-set_as_path(const struct out_group *g, unsigned more, struct bgp_attrs *a)
+as_path_put(const struct out_group *g, uint32_t as, unsigned times, struct bgp_attrs *a)
 {
 	struct policy_room *room = &g->rib->room;
 	struct wire_wr w = wire_wr_init(room->bytes + room->used, POLICY_ROOM - room->used);
 
-	/* RFC 4271 5.1.2: unchanged to internal peers, our own AS in front to external ones. */
-	if (g->ibgp)
-		return 0;
-	if (bgp_as_path_prepend(a->as_path, g->local_as, 1 + more, &w) < 0)
+	if (bgp_as_path_prepend(a->as_path, as, times, &w) < 0)
 		return -ENOSPC;
 	room->used += w.len;
 	a->as_path = (struct bgp_span){ .p = w.start, .len = (uint32_t)w.len };
 	return 0;
+}
+
+static int
+set_as_path(const struct out_group *g, unsigned more, struct bgp_attrs *a)
+{
+	/* RFC 4271 5.1.2: unchanged to internal peers, our own AS in front to external ones. */
+	if (g->ibgp)
+		return 0;
+	/* RFC 7705 3.2: where the peer knows us as another AS, that one in front of both. */
+	if (g->behind_as && as_path_put(g, g->behind_as, 1, a) < 0)
+		return -ENOSPC;
+	return as_path_put(g, g->local_as, 1 + more, a);
 }
 
 /* Would an UPDATE with these and one prefix fit the largest message? */

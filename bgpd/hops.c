@@ -91,9 +91,10 @@ hop_fill(const struct rib *r, const struct path *p, struct hop *h)
 	struct bgp_attrs a;
 
 	attrset_view(&r->sets, p->set, &a);
-	/* RFC 2545 3: the link-local one is there for when the global one says nothing. */
-	nh = addr_is_unspecified(&a.next_hop) && addr_is_set(&a.next_hop_ll) ? &a.next_hop_ll
-									     : &a.next_hop;
+	/* RFC 2545 3: both are the same router's.  A session between link-local addresses is all that is
+	 * known to work on a link without common networks, so there its kind of next hop is taken. */
+	nh = addr_is_set(&a.next_hop_ll) && addr_is_linklocal(&adj->session.remote) ? &a.next_hop_ll
+										    : &a.next_hop;
 	memset(h, 0, sizeof(*h));
 	memcpy(h->addr, nh->b, sizeof(h->addr));
 	h->family = nh->family;

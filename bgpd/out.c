@@ -12,6 +12,12 @@
 
 /* ---- groups ---- */
 
+static uint32_t
+behind_as(const struct adj_session *s)
+{
+	return s->local_as_mode == BGP_LOCAL_AS_REPLACE ? 0 : s->own_as;
+}
+
 /* RFC 4456 6: to clients all, to others what clients told. */
 static bool
 is_reflected_to(const struct adj *adj)
@@ -41,8 +47,9 @@ group_is_for(const struct out_group *g, const struct adj *adj)
 	    g->ext_next_hop == !!(s->ext_next_hop & BGP_FAMILY_MASK(f)) &&
 	    g->graceful_shutdown == adj->graceful_shutdown && g->rr_client == adj->rr_client &&
 	    g->stale == stale_rule(adj) && g->reflect == is_reflected_to(adj) &&
-	    g->local_as == s->local_as && addr_eq(&g->self, &s->self[f]) &&
-	    addr_eq(&g->self_ll, &s->self_ll) && policy_eq(g->policy, adj->export);
+	    g->local_as == s->local_as && g->behind_as == behind_as(s) &&
+	    addr_eq(&g->self, &s->self[f]) && addr_eq(&g->self_ll, &s->self_ll) &&
+	    policy_eq(g->policy, adj->export);
 }
 
 static struct out_group *
@@ -70,6 +77,7 @@ group_get(struct adj *adj, enum bgp_family f)
 	g->graceful_shutdown = adj->graceful_shutdown;
 	g->stale = stale_rule(adj);
 	g->local_as = s->local_as;
+	g->behind_as = behind_as(s);
 	g->self = s->self[f];
 	g->self_ll = s->self_ll;
 	g->rr_client = adj->rr_client;

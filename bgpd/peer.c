@@ -128,6 +128,17 @@ fill_self(struct adj_session *as, const struct session *s)
 	as->self[BGP_IPV6_UNICAST] = v6 ? as->local : addr_is_set(&v.v6) ? v.v6 : v.ll;
 	if (v6 && addr_is_linklocal(&as->local) && addr_is_set(&v.v6))
 		as->self[BGP_IPV6_UNICAST] = v.v6;
+	/* RFC 8950 3: over IPv6, when agreed, IPv4 routes have the next hop of that session: whether the
+	 * two have an IPv4 network in common is not known. */
+	if (v6 && as->ext_next_hop & BGP_FAMILY_MASK(BGP_IPV4_UNICAST))
+		as->self[BGP_IPV4_UNICAST] = as->self[BGP_IPV6_UNICAST];
+}
+
+/* The instance's AS, where the peer does not know us as that; else 0. */
+static uint32_t
+own_as(const struct peer *p)
+{
+	return peer_local_as(p) == p->instance->local_as ? 0 : p->instance->local_as;
 }
 
 static void
@@ -135,7 +146,7 @@ peer_up(struct peer *p, struct session *s)
 {
 	struct session *other = s == p->main ? p->extra : p->main;
 	struct adj_session as = {
-		.ibgp = s->theirs.as == p->instance->local_as,
+		.ibgp = s->theirs.as == peer_local_as(p),
 		.as4 = s->theirs.caps.as4,
 		.ext_msg = s->max_len > BGP_MAX_LEN,
 		.refresh = s->theirs.caps.refresh,
@@ -146,7 +157,9 @@ peer_up(struct peer *p, struct session *s)
 		.llgr_received = s->theirs.caps.llgr_families,
 		.families = session_families(s),
 		.ext_next_hop = s->ours.caps.ext_next_hop & s->theirs.caps.ext_next_hop,
-		.local_as = p->instance->local_as,
+		.local_as = peer_local_as(p),
+		.own_as = own_as(p),
+		.local_as_mode = p->conf->local_as_mode,
 		.peer_as = s->theirs.as,
 		.local_id = p->instance->router_id,
 		.peer_id = s->theirs.id,
@@ -274,7 +287,7 @@ ours_stays(const struct peer *p, const struct bgp_open *theirs)
 {
 	if (p->instance->router_id != theirs->id)
 		return p->instance->router_id > theirs->id;
-	return p->instance->local_as > theirs->as;
+	return peer_local_as(p) > theirs->as;
 }
 
 /* RFC 4724 4.2: a new connection from a peer with graceful restart replaces the old one, as its

@@ -74,6 +74,8 @@ const struct session *peer_foremost(const struct peer *); /* the session that is
 const char *peer_held_down(const struct peer *);	  /* why it stays in Idle, or NULL */
 
 /* ---- for session.c ---- */
+/* The AS that the peer knows us as (RFC 7705 3). */
+uint32_t peer_local_as(const struct peer *);
 struct transport peer_transport(const struct peer *);
 /* The OPEN that we send. */
 void peer_open(const struct peer *, struct bgp_open *);

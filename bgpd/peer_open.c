@@ -7,10 +7,16 @@
 #include "bgpd/conf.h"
 #include "bgpd/peer.h"
 
+uint32_t
+peer_local_as(const struct peer *p)
+{
+	return p->conf->local_as ? p->conf->local_as : p->instance->local_as;
+}
+
 struct transport
 peer_transport(const struct peer *p)
 {
-	return transport_of(p->conf, p->instance->local_as);
+	return transport_of(p->conf, peer_local_as(p));
 }
 
 static void
@@ -41,21 +47,25 @@ peer_open(const struct peer *p, struct bgp_open *o)
 {
 	const struct instance *in = p->instance;
 	const char *host = in->bgp->host_name;
+	const uint32_t as = peer_local_as(p);
 	struct bgp_caps *caps = &o->caps;
 	size_t len;
 
 	memset(o, 0, sizeof(*o));
 	o->version = 4;
-	o->as = in->local_as;
-	o->as2 = (uint16_t)(in->local_as > UINT16_MAX ? BGP_AS_TRANS : in->local_as);
+	o->as = as;
+	o->as2 = (uint16_t)(as > UINT16_MAX ? BGP_AS_TRANS : as);
 	o->hold_s = p->conf->hold_s;
 	o->id = in->router_id;
 	caps->families = conf_families(p->conf);
 	caps->mp = true;
 	caps->refresh = caps->enhanced_refresh = true;
 	caps->as4 = true;
-	caps->as4_number = in->local_as;
+	caps->as4_number = as;
 	caps->ext_msg = p->conf->ext_msg;
+	/* RFC 8950 4: of our families only IPv4 can have a next hop of the other one. */
+	if (p->conf->ext_next_hop)
+		caps->ext_next_hop = caps->families & BGP_FAMILY_MASK(BGP_IPV4_UNICAST);
 	caps_gr(p, caps);
 	if (host) {
 		len = strcspn(host, ".");
@@ -92,11 +102,11 @@ peer_open_check(const struct peer *p, const struct bgp_open *o, struct bgp_fault
 	if (p->conf->peer_as && o->as != p->conf->peer_as)
 		return bgp_fault_set(
 		    f, BGP_ERR_OPEN, BGP_OPEN_PEER_AS, NULL, 0, "not the AS expected");
-	if (p->conf->other_as && o->as == in->local_as)
+	if (p->conf->other_as && o->as == peer_local_as(p))
 		return bgp_fault_set(
 		    f, BGP_ERR_OPEN, BGP_OPEN_PEER_AS, NULL, 0, "our own AS, not another");
 	/* RFC 6286 2.2: the same identifier is wrong only within an AS. */
-	if (o->id == in->router_id && o->as == in->local_as)
+	if (o->id == in->router_id && o->as == peer_local_as(p))
 		return bgp_fault_set(
 		    f, BGP_ERR_OPEN, BGP_OPEN_ID, NULL, 0, "the identifier is our own");
 	if (!(o->caps.families & conf_families(p->conf)))

@@ -97,6 +97,7 @@ caps_json(const struct bgp_caps *c)
 	put(o, "routeRefresh", json_boolean(c->refresh));
 	put(o, "enhancedRouteRefresh", json_boolean(c->enhanced_refresh));
 	put(o, "fourOctetAS", json_boolean(c->as4));
+	put(o, "extendedNextHop", families_json(c->ext_next_hop));
 	put(o, "extendedMessage", json_boolean(c->ext_msg));
 	put(o, "gracefulRestart", json_boolean(c->gr));
 	if (c->gr) {
@@ -159,7 +160,7 @@ peer_json(const struct peer *p)
 
 	put(o, "name", json_string(p->conf->name));
 	put(o, "instance", json_string(p->instance->name));
-	put(o, "localASN", number(p->instance->local_as));
+	put(o, "localASN", number(peer_local_as(p)));
 	put(o, "peerASN", number(p->up ? p->up->theirs.as : p->conf->peer_as));
 	put(o, "peerAddress", addr_json(&p->conf->addr));
 	put(o, "routerID", id_json(p->instance->router_id));

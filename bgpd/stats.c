@@ -36,7 +36,7 @@ tell_peer(const struct peer *p, bool (*each)(void *arg, const struct bgp_peer_st
 		.instance = p->instance->name,
 		.name = p->conf->name,
 		.addr = p->conf->addr,
-		.local_as = p->instance->local_as,
+		.local_as = peer_local_as(p),
 		.peer_as = p->up ? p->up->theirs.as : p->conf->peer_as,
 		.state = s->state,
 		.held_down = peer_held_down(p),

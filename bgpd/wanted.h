@@ -98,6 +98,16 @@ struct bgp_family_conf {
 	const char *audience;  /* which originated routes are for this peer; NULL: none */
 };
 
+/*
+ * RFC 7705: what becomes of the instance's own AS when a peer knows us as another one (bgp_peer_conf
+ * .local_as).  The peer's AS goes in front of what is sent in any case, and behind it comes our own.
+ */
+enum bgp_local_as {
+	BGP_LOCAL_AS_PREPEND,	 /* what is received gets local_as in front, too */
+	BGP_LOCAL_AS_NO_PREPEND, /* 3.1: what is received stays as it is */
+	BGP_LOCAL_AS_REPLACE	 /* 3.2: neither that, nor is our own AS sent */
+};
+
 struct bgp_peer_conf {
 	const char *name; /* unique in the instance */
 	struct addr addr;
@@ -111,7 +121,10 @@ struct bgp_peer_conf {
 	uint8_t ttl;	   /* eBGP: TTL of what we send (multihop); 0: 1.  iBGP: ignored, 255 */
 	uint8_t gtsm_hops; /* RFC 5082: at most this many hops away; 0: off */
 	bool passive, other_as; /* other_as: with peer_as 0, any but our own */
-	bool ext_msg;		/* RFC 8654 */
+	uint32_t local_as;	/* that the peer knows us as; 0: the instance's */
+	enum bgp_local_as local_as_mode;
+	bool ext_msg;	   /* RFC 8654 */
+	bool ext_next_hop; /* RFC 8950: IPv4 routes with IPv6 next hops, both ways */
 	bool gr;
 	uint16_t gr_time_s; /* 1..4095 */
 	uint8_t allow_as_in;

@@ -126,6 +126,12 @@ change_hard(struct bgp_peer_conf *c, int which)
 	case 8:
 		k.instance.local_as = 65099;
 		break;
+	case 9:
+		c->local_as = 64999;
+		break;
+	case 10:
+		c->ext_next_hop = true;
+		break;
 	default:
 		c->local_addr = (struct addr){ 0 };
 	}
@@ -408,7 +414,7 @@ add_tests(Suite *s)
 
 	tcase_add_loop_test(tc, apply_keeps_a_session_that_it_does_not_concern, 0, 8);
 	tcase_add_loop_test(
-	    tc, rfc4486_4_apply_resets_what_changed_with_other_configuration_change, 0, 10);
+	    tc, rfc4486_4_apply_resets_what_changed_with_other_configuration_change, 0, 12);
 	tcase_add_test(tc, rfc4486_4_a_peer_that_is_gone_is_told_so_and_others_stay);
 	tcase_add_test(tc, apply_of_the_same_changes_nothing_on_the_wire);
 	tcase_add_test(tc, a_peer_that_is_held_down_says_why_and_takes_no_connection);

@@ -125,6 +125,19 @@ START_TEST(rfc2545_3_two_next_hops)
 }
 END_TEST
 
+/* BIRD sends "::" and the link-local one, others the link-local one twice. */
+START_TEST(rfc2545_3_link_local_next_hop_without_a_global_one)
+{
+	decode_attrs(&ebgp,
+	    "80 0e 2a 0002 01 20 00000000 00000000 00000000 00000000"
+	    " fe800000 00000000 00000000 00000002 00 20 20010db8 " GOOD_ORIGIN GOOD_PATH,
+	    "");
+	ck_assert_int_eq(u.verdict, BGP_V_OK);
+	ck_assert_str_eq(addr_str(&u.reach_next_hop), "fe80::2");
+	ck_assert_str_eq(addr_str(&u.reach_next_hop_ll), "fe80::2");
+}
+END_TEST
+
 START_TEST(rfc4760_3_reserved_octet_is_ignored)
 {
 	decode_attrs(
@@ -686,6 +699,7 @@ add_tests(Suite *s)
 	tcase_add_test(t, golden_ipv4);
 	tcase_add_test(t, golden_ipv6);
 	tcase_add_test(t, rfc2545_3_two_next_hops);
+	tcase_add_test(t, rfc2545_3_link_local_next_hop_without_a_global_one);
 	tcase_add_test(t, rfc4760_3_reserved_octet_is_ignored);
 	tcase_add_test(t, rfc4760_6_families_that_were_not_negotiated_are_ignored);
 	tcase_add_test(t, rfc8950_4_ipv6_next_hop_only_if_negotiated);
