@@ -111,7 +111,14 @@ enum bgp_local_as {
 struct bgp_peer_conf {
 	const char *name; /* unique in the instance */
 	struct addr addr;
-	unsigned ifindex;	/* scope of a link-local addr, else 0 */
+	unsigned ifindex; /* scope of a link-local addr, else 0 */
+	/*
+	 * With range_limit: in place of addr.  Whoever connects from there is a peer of its own, named
+	 * NAME@ADDRESS, with all that is said here; at most so many at a time.  The longest range has an
+	 * address, and a peer with that very address comes before all ranges.
+	 */
+	struct prefix range;
+	uint32_t range_limit;
 	uint16_t port;		/* theirs; 0: 179 */
 	struct addr local_addr; /* to bind; ADDR_NONE: the kernel chooses */
 	uint32_t peer_as;	/* 0: whatever AS the OPEN carries */

@@ -4,6 +4,7 @@
 #include "daemon/app.h"
 
 #include "daemon/bfd_apply.h"
+#include "daemon/discover.h"
 #include "daemon/ipam_apply.h"
 #include "daemon/kube_apply.h"
 #include "daemon/metrics.h"
@@ -385,6 +386,7 @@ init_engines(struct app *app, bool restarted)
 		log_error("bgp-not-started", LOG_ERR(ENOMEM));
 		return EXIT_START;
 	}
+	app->discover = discover_new(app->loop, reconcile_links, app);
 	reconcile_all(app); /* what comes below waits for no packet */
 	app->fib = fib_new(app->loop, &fib_conf, &err);
 	if (!app->fib)
@@ -553,6 +555,7 @@ app_fini(struct app *app)
 	datapath_apply_fini(app);
 	show_fini(app);
 	bgp_free(app->bgp);
+	discover_free(app->discover);
 	app->bgp = NULL;
 	bgp_plan_free(app->plan);
 	app->plan = NULL;

@@ -23,6 +23,7 @@
 
 struct bfd;
 struct bfd_peer;
+struct discover;
 struct frontend_id;
 struct kube_side;
 struct l2_side;
@@ -52,6 +53,7 @@ struct app {
 	struct ipam *ipam;
 	struct ipam_apply *addresses; /* daemon/ipam_apply.c */
 	struct bgp *bgp;
+	struct discover *discover;  /* where BGP peers are */
 	struct bfd *bfd;	    /* NULL: nobody needed it yet; app_bfd() */
 	struct bfd_peer *bfd_peers; /* that are watched */
 	struct fib *fib;	    /* NULL: netlink could not be opened */
@@ -123,6 +125,7 @@ void reconcile_all(struct app *);
 void reconcile_changes(void *app, const struct store_change *, size_t nr);
 void reconcile_ipam_changed(void *app, const char *owner, unsigned what);
 void reconcile_leader(struct app *); /* another node gives addresses now, or this one */
+void reconcile_links(void *app);     /* what discover says of links is another thing now */
 void reconcile_drain(struct app *);  /* it is drained otherwise than before */
 void reconcile_fini(struct app *);
 

@@ -24,8 +24,7 @@ struct planner {
 	struct label_view labels;    /* of the node */
 	const char *node_name;
 	bool drained;
-	bgp_link_addr_fn *link_addr;
-	void *arg;
+	const struct bgp_links *links;
 };
 
 static void
@@ -308,15 +307,22 @@ peer_secret(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_
 static void
 peer_source(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_peer_conf *peer)
 {
+	const enum addr_family family =
+	    (enum addr_family)(peer->range_limit ? peer->range.addr.family : peer->addr.family);
+	const struct bgp_links *l = p->links;
 	int err;
 
 	if (addr_is_set(&pc->source_address))
 		peer->local_addr = pc->source_address;
-	if (!*pc->source_interface || addr_is_set(&peer->local_addr))
+	if (!*pc->source_interface || addr_is_set(&peer->local_addr) || family == ADDR_NONE)
 		return;
-	err = p->link_addr
-	    ? p->link_addr(p->arg, pc->source_interface, peer->addr.family, &peer->local_addr)
-	    : -ENODEV;
+	/* To a link-local address we speak from ours on the same link. */
+	if (addr_is_linklocal(&peer->addr) && family == ADDR_V6) {
+		if (!peer->ifindex && l)
+			peer->ifindex = l->index(l->arg, pc->source_interface);
+		return;
+	}
+	err = l ? l->addr(l->arg, pc->source_interface, family, &peer->local_addr) : -ENODEV;
 	if (err == 0)
 		return;
 	peer->held_down = arena_printf(&p->plan->arena, "sourceInterface %s %s",
@@ -332,20 +338,27 @@ peer_not_yet(struct planner *p, const struct res_bgp_peer_config *pc)
 {
 	if (pc->role != RES_ROLE_NONE)
 		notice(p, &pc->obj, REASON_NOT_SUPPORTED, "role (RFC 9234) is not spoken yet");
-	if (pc->extended_next_hop)
-		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
-		    "extendedNextHop (RFC 8950) is not spoken yet");
 }
 
 static void
 peer_bfd(struct planner *p, const char *instance, const struct res_bgp_peer_config *pc,
-    const struct bgp_peer_conf *peer, uint32_t local_as)
+    const struct bgp_peer_conf *peer, uint32_t local_as, const struct bgp_where *where)
 {
 	struct bfd_wanted *w = &p->plan->watched[p->plan->nr_watched];
 	const char *problem;
 
+	if (peer->range_limit && (*pc->bfd_profile || pc->bfd.enabled)) {
+		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
+		    "peers of a peerAddressRange are not watched by BFD");
+		return;
+	}
+	if (!addr_is_set(&peer->addr))
+		return;
 	if (bfd_wanted_peer(p->store, pc, peer, local_as, &p->plan->arena, w, &problem)) {
 		w->instance = instance;
+		if (peer->ifindex)
+			w->conf.device = arena_printf(&p->plan->arena, "%s",
+			    *where->at.link ? where->at.link : pc->source_interface);
 		p->plan->nr_watched++;
 	}
 	if (problem)
@@ -368,6 +381,7 @@ peer_config(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_
 	peer->gtsm_hops = pc->ttl_security_hops;
 	peer->ext_msg = pc->extended_messages;
 	peer->rr_client = pc->rr_client;
+	peer->ext_next_hop |= pc->extended_next_hop;
 	peer->gr = pc->gr_enabled;
 	peer->gr_time_s = pc->gr_restart_time_s;
 	peer->stale_to_all = pc->gr_stale_to_internal;
@@ -390,7 +404,64 @@ override_peer(const struct res_bgp_override_instance *o, const char *name)
 	return NULL;
 }
 
-/* One peer; false: not on this node, or it has no address, and there is nobody to talk to. */
+static const enum bgp_local_as local_as_modes[] = { [RES_LOCAL_AS_PREPEND] = BGP_LOCAL_AS_PREPEND,
+	[RES_LOCAL_AS_NO_PREPEND] = BGP_LOCAL_AS_NO_PREPEND,
+	[RES_LOCAL_AS_REPLACE] = BGP_LOCAL_AS_REPLACE };
+
+/* A peer as BGPClusterConfig has it; @local_as: the AS that it knows us as. */
+static struct bgp_peer_conf
+peer_defaults(struct planner *p, const struct res_bgp_peer *from, uint32_t local_as,
+    const struct bgp_where *where)
+{
+	const bool linklocal =
+	    where->at.addr.family == ADDR_V6 && addr_is_linklocal(&where->at.addr);
+
+	return (struct bgp_peer_conf){
+		.name = from->name,
+		.addr = where->at.addr,
+		.ifindex = addr_is_linklocal(&where->at.addr) ? where->at.ifindex : 0,
+		.range = from->range,
+		.range_limit = from->has_range ? from->range_limit : 0,
+		.peer_as = from->dynamic_asn == RES_ASN_INTERNAL ? local_as : from->peer_asn,
+		.other_as = from->dynamic_asn == RES_ASN_EXTERNAL,
+		.local_as = from->local_asn,
+		.local_as_mode = local_as_modes[from->local_asn_mode],
+		.hold_s = DEFAULT_HOLD_S,
+		.keepalive_s = DEFAULT_KEEPALIVE_S,
+		.connect_retry_s = DEFAULT_RETRY_S,
+		.ext_msg = true,
+		/* Two that know each other's link-local addresses alone have no other next hop. */
+		.ext_next_hop = linklocal || where->unnumbered,
+		.allow_as_in = p->config->bgp_allow_as_in,
+		.graceful_shutdown = p->drained,
+		.import = policy_of(&p->plan->arena, &p->config->bgp_import),
+	};
+}
+
+/* Nowhere to be found yet, or on a link that nobody named. */
+static void
+peer_hold_down(struct planner *p, const struct res_object *owner, const struct bgp_where *where,
+    struct bgp_peer_conf *peer)
+{
+	enum reason reason = where->reason;
+	const char *why = where->why;
+
+	if (!why && p->links && peer->addr.family == ADDR_V6 && addr_is_linklocal(&peer->addr) &&
+	    !peer->ifindex) {
+		reason = REASON_LINK_MISSING;
+		why = arena_printf(&p->plan->arena,
+		    "peer %s: a link-local peerAddress needs its interface behind it, as in "
+		    "%s%%eth1",
+		    peer->name, addr_str(&peer->addr));
+	}
+	if (!why)
+		return;
+	notice(p, owner, reason, why);
+	if (!peer->held_down)
+		peer->held_down = why;
+}
+
+/* One peer; false: not on this node. */
 static bool
 plan_peer(struct planner *p, struct bgp_plan_instance *inst, const struct res_object *owner,
     const struct res_bgp_peer *from, const struct res_bgp_override_instance *override,
@@ -399,42 +470,29 @@ plan_peer(struct planner *p, struct bgp_plan_instance *inst, const struct res_ob
 	const struct res_bgp_override_peer *o = override_peer(override, from->name);
 	const struct res_bgp_peer_config *pc = NULL;
 	struct arena *a = &p->plan->arena;
+	struct bgp_where where;
 
 	if (!selectors_admit(&from->node_selectors, &p->labels))
 		return false;
-	if (!addr_is_set(&from->peer_address)) {
-		notice(p, owner, REASON_PEER_ADDRESS_MISSING,
-		    arena_printf(a, "peer %s has no peerAddress%s", from->name,
-			from->discovery == RES_DISCOVER_NONE ? ""
-							     : "; autoDiscovery is not done yet"));
-		return false;
-	}
-	*peer = (struct bgp_peer_conf){
-		.name = from->name,
-		.addr = from->peer_address,
-		.peer_as = from->dynamic_asn == RES_ASN_INTERNAL ? local_as : from->peer_asn,
-		.other_as = from->dynamic_asn == RES_ASN_EXTERNAL,
-		.hold_s = DEFAULT_HOLD_S,
-		.keepalive_s = DEFAULT_KEEPALIVE_S,
-		.connect_retry_s = DEFAULT_RETRY_S,
-		.ext_msg = true,
-		.allow_as_in = p->config->bgp_allow_as_in,
-		.graceful_shutdown = p->drained,
-		.import = policy_of(a, &p->config->bgp_import),
-	};
+	if (from->local_asn)
+		local_as = from->local_asn;
+	bgp_where_is(from, p->links, a, &where);
+	*peer = peer_defaults(p, from, local_as, &where);
 	if (o && addr_is_set(&o->local_address))
 		peer->local_addr = o->local_address;
 	if (*from->peer_config_ref) {
 		pc = store_peer_config(p->store, from->peer_config_ref);
 		if (pc) {
 			peer_config(p, pc, peer);
-			peer_bfd(p, inst->name, pc, peer, local_as);
 		} else {
 			peer->held_down =
 			    arena_printf(a, "BGPPeerConfig %s is missing", from->peer_config_ref);
 			notice(p, owner, REASON_PEER_CONFIG_MISSING, peer->held_down);
 		}
 	}
+	peer_hold_down(p, owner, &where, peer);
+	if (pc)
+		peer_bfd(p, inst->name, pc, peer, local_as, &where);
 	peer_families(p, inst, pc, peer);
 	if (peer->rr_client && peer->peer_as && peer->peer_as != local_as)
 		notice(p, &pc->obj, REASON_NOT_SUPPORTED,
@@ -606,8 +664,8 @@ plan_monitors(struct planner *p, const struct res_bgp_cluster_config *cc)
 }
 
 struct bgp_plan *
-bgp_plan_new(const struct store *store, const char *node, bool drained, bgp_link_addr_fn *link_addr,
-    void *arg)
+bgp_plan_new(
+    const struct store *store, const char *node, bool drained, const struct bgp_links *links)
 {
 	static const struct res_pairs no_labels;
 	struct bgp_plan *plan = xnew(struct bgp_plan);
@@ -618,8 +676,7 @@ bgp_plan_new(const struct store *store, const char *node, bool drained, bgp_link
 		.node = store_node(store, node),
 		.node_name = node,
 		.drained = drained,
-		.link_addr = link_addr,
-		.arg = arg,
+		.links = links,
 	};
 	const struct res_bgp_cluster_config *cc;
 	struct bgp_instance_conf *conf;

@@ -1,7 +1,7 @@
 /*
  * daemon/bgp_wanted.h: from (store, node) to what the BGP engine should be: sessions and policies
- * (struct bgp_plan), and the routes of one Service or of the node itself.  Pure but for looking up
- * the addresses of an interface, which the caller brings.
+ * (struct bgp_plan), and the routes of one Service or of the node itself.  Pure but for what
+ * is asked of the node's links, which the caller brings.
  *
  * A plan is made anew when configuration changes, and kept in between: with it one Service's
  * routes are a matter of that Service alone.
@@ -11,6 +11,7 @@
 
 #include "bgpd/bgpd.h"
 #include "daemon/arena.h"
+#include "daemon/bgp_where.h"
 #include "daemon/pods_wanted.h"
 #include "daemon/bfd_wanted.h"
 #include "lib/reason.h"
@@ -49,15 +50,10 @@ struct bgp_plan {
 	struct res_set held;
 };
 
-/*
- * The one usable address of a link for sourceInterface.  0; -ENODEV: no such link; -ENOENT: it has
- * none of the family; -E2BIG: several.
- */
-typedef int bgp_link_addr_fn(void *arg, const char *link, enum addr_family, struct addr *);
-
-/* @drained: all that peers are sent says that this node is about to go (RFC 8326). */
+/* @drained: all that peers are sent says that this node is about to go (RFC 8326).  @links may be NULL:
+ * those of a node that is not this one are not known. */
 struct bgp_plan *bgp_plan_new(
-    const struct store *, const char *node, bool drained, bgp_link_addr_fn *link_addr, void *arg);
+    const struct store *, const char *node, bool drained, const struct bgp_links *links);
 void bgp_plan_free(struct bgp_plan *); /* NULL is fine */
 
 /*

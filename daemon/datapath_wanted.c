@@ -580,7 +580,8 @@ add_peers(const struct bgp_conf *bgp, struct arena *arena, struct dp_conf *conf)
 	list = arena_new_n(arena, struct addr, room);
 	for (size_t i = 0; bgp && i < bgp->nr_instances; i++)
 		for (size_t j = 0; j < bgp->instances[i].nr_peers; j++)
-			list[conf->nr_peers++] = bgp->instances[i].peers[j].addr;
+			if (addr_is_set(&bgp->instances[i].peers[j].addr))
+				list[conf->nr_peers++] = bgp->instances[i].peers[j].addr;
 	conf->peers = list;
 }
 

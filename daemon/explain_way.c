@@ -209,16 +209,6 @@ peer_way(struct way *w)
 		w->good++;
 }
 
-static int
-no_link_addr(void *arg, const char *link, enum addr_family family, struct addr *out)
-{
-	(void)arg;
-	(void)link;
-	(void)family;
-	(void)out;
-	return -ENODEV;
-}
-
 /* Why there are fewer peers than the documents say. */
 static void
 add_notices(struct way *w)
@@ -254,7 +244,7 @@ bgp_ways(struct way *w)
 	struct bgp_plan *made = NULL;
 
 	if (!w->e->here || !app->plan)
-		made = bgp_plan_new(app->store, w->e->node, false, no_link_addr, NULL);
+		made = bgp_plan_new(app->store, w->e->node, false, NULL);
 	w->plan = made ? made : app->plan;
 	add_notices(w);
 	for (size_t i = 0; i < w->plan->conf.nr_instances; i++) {

@@ -6,6 +6,7 @@
 #include "daemon/app.h"
 
 #include "daemon/bfd_apply.h"
+#include "daemon/discover.h"
 #include "daemon/ipam_apply.h"
 #include "daemon/ipam_wanted.h"
 #include "daemon/kube_apply.h"
@@ -16,37 +17,8 @@
 #include "lib/mem.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- addresses of our links, for sourceInterface ---- */
-
-static int
-link_addr(void *arg, const char *link, enum addr_family family, struct addr *out)
-{
-	struct ifaddrs *list, *i;
-	struct addr a;
-	unsigned nr = 0;
-
-	(void)arg;
-	if (if_nametoindex(link) == 0)
-		return -ENODEV;
-	if (getifaddrs(&list) < 0)
-		return -errno;
-	for (i = list; i; i = i->ifa_next) {
-		if (!i->ifa_addr || strcmp(i->ifa_name, link) != 0 ||
-		    addr_from_sockaddr(i->ifa_addr, &a, NULL) < 0)
-			continue;
-		if (a.family != family || addr_is_linklocal(&a))
-			continue;
-		*out = a;
-		nr++;
-	}
-	freeifaddrs(list);
-	return nr == 0 ? -ENOENT : nr > 1 ? -E2BIG : 0;
-}
 
 /* ---- addresses of Services ---- */
 
@@ -358,6 +330,13 @@ announce_node(struct app *app)
 
 /* ---- the whole ---- */
 
+/* What is not known yet at every start. */
+static bool
+is_expected(enum reason reason)
+{
+	return reason == REASON_GATEWAY_UNKNOWN || reason == REASON_NEIGHBOUR_UNKNOWN;
+}
+
 static void
 log_notices(const struct bgp_plan *old, const struct bgp_plan *plan)
 {
@@ -367,9 +346,9 @@ log_notices(const struct bgp_plan *old, const struct bgp_plan *plan)
 		while (o && (strcmp(o->message, n->message) != 0 || strcmp(o->name, n->name) != 0))
 			o = o->next;
 		if (!o)
-			log_warn("configuration-notice", LOG_S("kind", n->kind),
-			    LOG_S("name", n->name), LOG_S("reason", reason_name(n->reason)),
-			    LOG_S("message", n->message));
+			log_at(is_expected(n->reason) ? LOG_LVL_INFO : LOG_LVL_WARN,
+			    "configuration-notice", LOG_S("kind", n->kind), LOG_S("name", n->name),
+			    LOG_S("reason", reason_name(n->reason)), LOG_S("message", n->message));
 	}
 }
 
@@ -399,8 +378,10 @@ reconcile_sessions(struct app *app)
 	bool again;
 	int err;
 
-	app->plan =
-	    bgp_plan_new(app->store, app->node, app->drain != APP_NOT_DRAINED, link_addr, NULL);
+	discover_begin(app->discover);
+	app->plan = bgp_plan_new(
+	    app->store, app->node, app->drain != APP_NOT_DRAINED, discover_links(app->discover));
+	discover_end(app->discover);
 	log_notices(old, app->plan);
 	err = bgp_apply(app->bgp, &app->plan->conf);
 	if (err < 0)
@@ -417,6 +398,15 @@ announce_services(struct app *app)
 	struct res_object *o;
 
 	store_for_each(app->store, RES_SERVICE, o) announce_service(app, o->meta.ns, o->meta.name);
+}
+
+void
+reconcile_links(void *arg)
+{
+	struct app *app = arg;
+
+	if (app->plan && !app->stopping)
+		reconcile_sessions(app);
 }
 
 void

@@ -77,7 +77,12 @@
 	X(SHARING_NAMESPACE,     "sharing-namespace",     "The Services are of different namespaces that do not both consent to sharing.") \
 	X(SHARING_PORT,          "sharing-port-taken",    "The Services have a port of one protocol in common.") \
 	X(SHARING_POLICY,        "sharing-policy-differs", "The Services differ in externalTrafficPolicy.") \
-	X(SHARING_SELECTOR,      "sharing-selector-differs", "With externalTrafficPolicy Local only Services of the same selector share.")
+	X(SHARING_SELECTOR,      "sharing-selector-differs", "With externalTrafficPolicy Local only Services of the same selector share.") \
+	X(LINK_MISSING,          "link-missing",          "This node has no interface of that name.") \
+	X(LINK_DOWN,             "link-down",             "The interface is down.")                \
+	X(NO_LINK_LOCAL,         "no-link-local",         "The interface has no IPv6 link-local address.") \
+	X(GATEWAY_UNKNOWN,       "gateway-unknown",       "There is no default route of this family with a gateway.") \
+	X(NEIGHBOUR_UNKNOWN,     "neighbour-unknown",     "No router was heard on the interface yet.")
 /* clang-format on */
 
 enum reason {

@@ -33,15 +33,28 @@ enum res_safi {
 
 /* ---- BGPClusterConfig ---- */
 
+/* An address with the interface that a link-local one is on. */
+struct res_zoned {
+	struct addr addr;
+	char zone[16]; /* ""; only a link-local address has one */
+};
+
 enum res_discovery { RES_DISCOVER_NONE, RES_DISCOVER_DEFAULT_GATEWAY, RES_DISCOVER_UNNUMBERED };
 
 enum res_dynamic_asn { RES_ASN_GIVEN, RES_ASN_EXTERNAL, RES_ASN_INTERNAL };
 
+enum res_local_as { RES_LOCAL_AS_PREPEND, RES_LOCAL_AS_NO_PREPEND, RES_LOCAL_AS_REPLACE };
+
 struct res_bgp_peer {
 	const char *name;
-	struct addr peer_address; /* ADDR_NONE: by auto-discovery */
-	uint32_t peer_asn;	  /* 0: whatever AS the OPEN carries */
+	struct res_zoned peer_address; /* ADDR_NONE: by auto-discovery, or a range */
+	bool has_range;
+	struct prefix range; /* whoever connects from it is such a peer */
+	uint32_t range_limit;
+	uint32_t peer_asn; /* 0: whatever AS the OPEN carries */
 	enum res_dynamic_asn dynamic_asn;
+	uint32_t local_asn; /* 0: the instance's */
+	enum res_local_as local_asn_mode;
 	struct res_selectors node_selectors; /* nodes that talk to it; none: all */
 	enum res_discovery discovery;
 	enum res_afi discovery_family;	 /* of the default gateway */

@@ -25,6 +25,7 @@ enum field_type {
 	T_INT64,	 /* int64_t */
 	T_ENUM,		 /* an enum or bool, counted as words are; "": no word */
 	T_ADDR,		 /* struct addr; min: may be "" */
+	T_ZONED,	 /* struct res_zoned: an address, "%eth1" behind a link-local one */
 	T_PREFIX,	 /* struct prefix; host bits are masked away */
 	T_LISTEN,	 /* struct res_listen; min: may be "" */
 	T_INT_OR_STRING, /* struct res_int_or_string: a port or its name */

@@ -4,6 +4,7 @@
 #include "resource/scalar.h"
 
 #include "resource/arena.h"
+#include "resource/bgp_kinds.h"
 #include "resource/community.h"
 #include "resource/herald_config.h"
 #include "resource/kinds.h"
@@ -376,6 +377,51 @@ equal_addr(const void *a, const void *b)
 	return addr_eq(a, b);
 }
 
+/* RFC 4007 11: the zone stands behind "%"; here it is the name of an interface. */
+static int
+parse_zoned(const struct in *in, void *at)
+{
+	const char *zone = strchr(in->n->text, '%');
+	const size_t len = zone ? (size_t)(zone - in->n->text) : in->n->nr;
+	struct res_zoned *v = at;
+	char text[ADDR_STRLEN] = "";
+
+	if (len < sizeof(text))
+		memcpy(text, in->n->text, len);
+	if (addr_parse(text, &v->addr) < 0)
+		return no(in, "must be an IPv4 or IPv6 address");
+	if (!zone)
+		return 0;
+	zone++;
+	if (v->addr.family != ADDR_V6 || !addr_is_linklocal(&v->addr))
+		return no(
+		    in, "must have no interface behind it: only a link-local address may have one");
+	if (!*zone || strlen(zone) >= sizeof(v->zone) || strpbrk(zone, "/% \t\n"))
+		return no(in, "must have the name of an interface behind the %%");
+	memcpy(v->zone, zone, strlen(zone) + 1);
+	return 0;
+}
+
+static bool
+format_zoned(const struct field *f, const void *at, struct buf *out)
+{
+	const struct res_zoned *v = at;
+
+	if (!format_addr(f, &v->addr, out))
+		return false;
+	if (*v->zone)
+		buf_printf(out, "%%%s", v->zone);
+	return true;
+}
+
+static bool
+equal_zoned(const void *a, const void *b)
+{
+	const struct res_zoned *x = a, *y = b;
+
+	return addr_eq(&x->addr, &y->addr) && strcmp(x->zone, y->zone) == 0;
+}
+
 static int
 parse_prefix(const struct in *in, void *at)
 {
@@ -667,6 +713,7 @@ static const struct {
 	[T_INT64]         = { parse_int64,         format_int64,         NULL,                true  },
 	[T_ENUM]          = { parse_enum,          format_enum,          NULL,                false },
 	[T_ADDR]          = { parse_addr,          format_addr,          equal_addr,          false },
+	[T_ZONED]         = { parse_zoned,         format_zoned,         equal_zoned,         false },
 	[T_PREFIX]        = { parse_prefix,        format_prefix,        equal_prefix,        false },
 	[T_LISTEN]        = { parse_listen,        format_listen,        equal_listen,        false },
 	[T_INT_OR_STRING] = { parse_int_or_string, format_int_or_string, equal_int_or_string, false },

@@ -11,19 +11,29 @@ static void
 peer_check(struct decoder *d, const struct node *map, void *at)
 {
 	const struct res_bgp_peer *p = at;
-	bool has_addr = addr_is_set(&p->peer_address);
+	const struct addr *addr = &p->peer_address.addr;
+	bool has_addr = addr_is_set(addr);
+	const int nr = has_addr + p->has_range + (p->discovery != RES_DISCOVER_NONE);
 
 	if (!map)
 		return;
 	if (p->dynamic_asn != RES_ASN_GIVEN && p->peer_asn)
 		decode_fault(d, map, "dynamicASN", "must be absent: peerASN is given");
-	if (has_addr && p->discovery != RES_DISCOVER_NONE)
-		decode_fault(d, map, "autoDiscovery", "must be absent: peerAddress is given");
-	else if (!has_addr && p->discovery == RES_DISCOVER_NONE)
-		decode_fault(d, map, "", "missing: must have peerAddress or autoDiscovery");
-	if (has_addr && !addr_is_unicast(&p->peer_address))
-		decode_fault(d, map, "peerAddress", "%s: must be an address of one host",
-		    addr_str(&p->peer_address));
+	if (nr > 1)
+		decode_fault(d, map,
+		    p->discovery != RES_DISCOVER_NONE ? "autoDiscovery" : "peerAddressRange",
+		    "must be absent: %s is given", has_addr ? "peerAddress" : "peerAddressRange");
+	else if (nr == 0)
+		decode_fault(d, map, "",
+		    "missing: must have peerAddress or autoDiscovery");
+	if (has_addr && !addr_is_unicast(addr))
+		decode_fault(
+		    d, map, "peerAddress", "%s: must be an address of one host", addr_str(addr));
+	if (p->has_range && p->range.len > 0 && !addr_is_unicast(&p->range.addr))
+		decode_fault(d, map, "peerAddressRange", "%s: must be of addresses of hosts",
+		    prefix_str(&p->range));
+	if (p->local_asn_mode != RES_LOCAL_AS_PREPEND && !p->local_asn)
+		decode_fault(d, map, "localASNMode", "must be absent: localASN is not given");
 }
 
 static void
@@ -52,6 +62,7 @@ instance_check(struct decoder *d, const struct node *map, void *at)
 
 /* clang-format off */
 static const char *const dynamic_words[] = { "", "external", "internal", NULL };
+static const char *const local_as_words[] = { "", "no-prepend", "replace-as", NULL };
 static const char *const mode_words[] = { "", "DefaultGateway", "Unnumbered", NULL };
 static const char *const gateway_words[] = { "ipv4", "ipv6", NULL };
 
@@ -87,13 +98,27 @@ static const struct table ref_table = { ref_fields, 0, NULL };
 static const struct field peer_fields[] = {
 	{ "name", T_STRING, F_REQUIRED, FIELD_AT(struct res_bgp_peer, name), .min = 1, .max = 255,
 	  .cost = RES_COST_SESSION, .help = "unique in the instance" },
-	{ "peerAddress", T_ADDR, 0, FIELD_AT(struct res_bgp_peer, peer_address),
-	  .cost = RES_COST_SESSION, .help = "the router's address" },
+	{ "peerAddress", T_ZONED, 0, FIELD_AT(struct res_bgp_peer, peer_address),
+	  .cost = RES_COST_SESSION,
+	  .help = "the router's address; a link-local one with its interface, fe80::1%eth1" },
+	{ "peerAddressRange", T_PREFIX, F_HAS | F_NATIVE, FIELD_AT(struct res_bgp_peer, range),
+	  FIELD_HAS(struct res_bgp_peer, has_range), .cost = RES_COST_SESSION,
+	  .help = "in its place: whoever connects from there is such a peer, named NAME@ADDRESS" },
+	{ "peerLimit", T_UINT, F_NATIVE, FIELD_AT(struct res_bgp_peer, range_limit), .min = 1,
+	  .max = 4096, .def = "128", .cost = RES_COST_SOFT,
+	  .help = "so many peers of peerAddressRange at a time, no more" },
 	{ "peerASN", T_UINT, 0, FIELD_AT(struct res_bgp_peer, peer_asn), .max = ASN_MAX,
 	  .cost = RES_COST_SESSION, .help = "the router's AS; 0: whatever it says" },
 	{ "dynamicASN", T_ENUM, F_NATIVE, FIELD_AT(struct res_bgp_peer, dynamic_asn),
 	  .words = dynamic_words, .cost = RES_COST_SESSION,
 	  .help = "in place of peerASN: internal, our AS; external, any other" },
+	{ "localASN", T_UINT, F_NATIVE, FIELD_AT(struct res_bgp_peer, local_asn), .max = ASN_MAX,
+	  .cost = RES_COST_SESSION,
+	  .help = "the AS that the router knows us as (RFC 7705); 0: the instance's" },
+	{ "localASNMode", T_ENUM, F_NATIVE, FIELD_AT(struct res_bgp_peer, local_asn_mode),
+	  .words = local_as_words, .cost = RES_COST_SESSION,
+	  .help = "paths sent have localASN and behind it our own AS, paths received get localASN; "
+		  "no-prepend: those do not; replace-as: nor is our own AS sent" },
 	{ "nodeSelectors", T_SELECTOR, F_LIST | F_NATIVE,
 	  FIELD_LIST_AT(struct res_bgp_peer, node_selectors), .cost = RES_COST_SESSION,
 	  .help = "nodes that one of these selects talk to it; none: all" },

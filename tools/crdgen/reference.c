@@ -22,6 +22,7 @@ static const char *const type_names[T_NR_TYPES] = {
 	[T_INT64] = "number",
 	[T_ENUM] = "word",
 	[T_ADDR] = "address",
+	[T_ZONED] = "address",
 	[T_PREFIX] = "prefix",
 	[T_LISTEN] = "address:port",
 	[T_INT_OR_STRING] = "port or its name",

@@ -218,6 +218,8 @@ shape_scalar(const struct field *f, const struct form *form)
 		return shape_enum(f);
 	case T_ADDR:
 		return shape_pattern(f->min ? "^(" ADDR ")?$" : "^" ADDR "$", 45);
+	case T_ZONED:
+		return shape_pattern("^" ADDR "(%[^/% \\t\\n]{1,15})?$", 61);
 	case T_PREFIX:
 		return shape_pattern("^(" IPV4 "(/(3[0-2]|[12]?[0-9]))?|" IPV6
 				     "(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$",

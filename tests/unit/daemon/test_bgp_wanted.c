@@ -34,7 +34,7 @@ static void
 make_plan(const char *node)
 {
 	bgp_plan_free(plan);
-	plan = bgp_plan_new(f.store, node, false, NULL, NULL);
+	plan = bgp_plan_new(f.store, node, false, NULL);
 }
 
 static void
@@ -453,7 +453,7 @@ START_TEST(a_drained_node_asks_all_peers_to_leave)
 	make_plan("k8s-w1");
 	ck_assert(!plan->conf.instances[0].peers[0].graceful_shutdown);
 	bgp_plan_free(plan);
-	plan = bgp_plan_new(f.store, "k8s-w1", true, NULL, NULL);
+	plan = bgp_plan_new(f.store, "k8s-w1", true, NULL);
 	ck_assert(plan->conf.instances[0].peers[0].graceful_shutdown);
 }
 END_TEST

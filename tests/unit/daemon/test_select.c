@@ -31,7 +31,7 @@ static void
 make_plan(const char *node)
 {
 	bgp_plan_free(plan);
-	plan = bgp_plan_new(f.store, node, false, NULL, NULL);
+	plan = bgp_plan_new(f.store, node, false, NULL);
 }
 
 #define NODES                                                                                      \

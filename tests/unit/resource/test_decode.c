@@ -14,6 +14,10 @@
 #define CPEER "apiVersion: cilium.io/v2\nkind: CiliumBGPPeerConfig\nmetadata: {name: tor}\nspec:\n"
 #define CLUSTER                                                                                    \
 	"apiVersion: cilium.io/v2\nkind: CiliumBGPClusterConfig\nmetadata: {name: c}\nspec:\n"
+#define NATIVE_PEER                                                                                \
+	"apiVersion: heraldlb.io/v1\nkind: BGPClusterConfig\nmetadata: {name: c}\nspec:\n"         \
+	"  bgpInstances: [{name: a, peers: [{name: p, "
+#define NATIVE_AT "BGPClusterConfig/c: spec.bgpInstances[0].peers[0]."
 #define ADV                                                                                        \
 	"apiVersion: heraldlb.io/v1\nkind: BGPAdvertisement\nmetadata: {name: a}\nspec:\n"         \
 	"  advertisements:\n"
@@ -263,6 +267,21 @@ static const struct {
 	    "autoDiscovery: {mode: Unnumbered, unnumbered: {interface: eth0}}}\n",
 	    "8:55: CiliumBGPClusterConfig/c: spec.bgpInstances[0].peers[0].autoDiscovery: must be "
 	    "absent: peerAddress is given" },
+	{ NATIVE_PEER "peerAddress: 10.0.0.1%eth0}]}]\n",
+	    "5:59: " NATIVE_AT
+	    "peerAddress: 10.0.0.1%eth0: must have no interface behind it: only a "
+	    "link-local address may have one" },
+	{ NATIVE_PEER "peerAddress: fe80::1%a-name-of-16-byte}]}]\n",
+	    "5:59: " NATIVE_AT
+	    "peerAddress: fe80::1%a-name-of-16-byte: must have the name of an interface "
+	    "behind the %" },
+	{ NATIVE_PEER "peerAddress: \"fe80::1%\"}]}]\n",
+	    "5:59: " NATIVE_AT
+	    "peerAddress: fe80::1%: must have the name of an interface behind the %" },
+	{ NATIVE_PEER "peerAddressRange: 224.0.0.0/8}]}]\n",
+	    "5:64: " NATIVE_AT "peerAddressRange: 224.0.0.0/8: must be of addresses of hosts" },
+	{ NATIVE_PEER "localASNMode: no-prepend, peerAddress: 10.0.0.1}]}]\n",
+	    "5:60: " NATIVE_AT "localASNMode: must be absent: localASN is not given" },
 	{ CLUSTER
 	    "  nodeSelector: {matchExpressions: [{key: a, operator: In}]}\n  bgpInstances: [{name: "
 	    "a}]\n",

@@ -98,7 +98,7 @@ START_TEST(scenario_bgp)
 	ck_assert_uint_eq(c->instances.v[0].peers.nr, 1);
 	ck_assert_str_eq(c->instances.v[0].peers.v[0].name, "tor-switch");
 	ck_assert_uint_eq(c->instances.v[0].peers.v[0].peer_asn, 65000);
-	is_addr(&c->instances.v[0].peers.v[0].peer_address, "192.168.10.200");
+	is_addr(&c->instances.v[0].peers.v[0].peer_address.addr, "192.168.10.200");
 	ck_assert_str_eq(c->instances.v[0].peers.v[0].peer_config_ref, "cilium-peer");
 }
 END_TEST
