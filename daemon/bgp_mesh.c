@@ -125,7 +125,7 @@ bgp_mesh_peers(const struct store *store, const struct res_bgp_cluster_config *c
 		list[nr++] = (struct bgp_mesh_peer){
 			.peer = {
 				.name = arena_printf(a, "node/%s", o->meta.name),
-				.peer_address = *at,
+				.peer_address.addr = *at,
 				.peer_asn = local_as,
 				.discovery_interface = "",
 				.peer_config_ref = inst->mesh_config_ref,

@@ -50,7 +50,7 @@ static const struct bgp_instance_conf *
 plan_of(const char *node)
 {
 	bgp_plan_free(plan);
-	plan = bgp_plan_new(f.store, node, false, NULL, NULL);
+	plan = bgp_plan_new(f.store, node, false, NULL);
 	ck_assert_uint_eq(plan->conf.nr_instances, 1);
 	return &plan->conf.instances[0];
 }
