@@ -24,8 +24,7 @@ peer_check(struct decoder *d, const struct node *map, void *at)
 		    p->discovery != RES_DISCOVER_NONE ? "autoDiscovery" : "peerAddressRange",
 		    "must be absent: %s is given", has_addr ? "peerAddress" : "peerAddressRange");
 	else if (nr == 0)
-		decode_fault(d, map, "",
-		    "missing: must have peerAddress or autoDiscovery");
+		decode_fault(d, map, "", "missing: must have peerAddress or autoDiscovery");
 	if (has_addr && !addr_is_unicast(addr))
 		decode_fault(
 		    d, map, "peerAddress", "%s: must be an address of one host", addr_str(addr));
