@@ -12,13 +12,15 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define CLIENTS_MAX 64
 #define REQUEST_MAX 8192
 #define HEAD_MAX 65536
-#define ANSWER_MAX 65536 /* of those that come at once; others bring their own limit */
+#define ANSWER_MAX 65536      /* of those that come at once; others bring their own limit */
+#define STREAM_MAX (4u << 20) /* of what is not sent yet */
 #define CLIENT_MS 5000
 
 struct httpd_visit {
@@ -30,6 +32,7 @@ struct httpd_visit {
 	struct buf in, head, body;
 	size_t done;	/* bytes of both that are sent */
 	bool waits;	/* for httpd_done() */
+	bool stream;	/* without an end */
 	bool head_only; /* HEAD */
 	void (*gone)(void *arg);
 	void *gone_arg;
@@ -58,7 +61,7 @@ visitor_free(struct httpd_visit *v)
 	buf_fini(&v->in);
 	buf_fini(&v->head);
 	buf_fini(&v->body);
-	if (v->waits && v->gone)
+	if ((v->waits || v->stream) && v->gone)
 		v->gone(v->gone_arg);
 	free(v);
 }
@@ -77,6 +80,8 @@ status_text(unsigned status)
 		return "OK";
 	case 400:
 		return "Bad Request";
+	case 403:
+		return "Forbidden";
 	case 404:
 		return "Not Found";
 	default:
@@ -107,6 +112,40 @@ parse_request_line(char *line, bool *head, const char **path)
 	return true;
 }
 
+/* The value of Host, cut off in place; "" when there is none. */
+static const char *
+find_host(char *head)
+{
+	char *line = head;
+
+	while ((line = strchr(line, '\n'))) {
+		line++;
+		if (strncasecmp(line, "host:", 5) == 0) {
+			line += 5 + strspn(line + 5, " \t");
+			line[strcspn(line, " \t\r\n")] = '\0';
+			return line;
+		}
+	}
+	return "";
+}
+
+/* Is the other end on this machine, by its address? */
+static bool
+is_from_here(int fd)
+{
+	struct sockaddr_storage ss = { 0 };
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&ss;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&ss;
+	socklen_t len = sizeof(ss);
+
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+		return false;
+	if (ss.ss_family == AF_INET)
+		return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) ||
+	    (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && in6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+}
+
 /* What is to be sent; the answer's body becomes ours. */
 static void
 put_answer(struct httpd_visit *v, struct httpd_answer *a)
@@ -117,11 +156,11 @@ put_answer(struct httpd_visit *v, struct httpd_answer *a)
 		buf_reset(&a->body);
 		buf_puts(&a->body, "the answer is longer than it may be\n");
 	}
-	buf_printf(&v->head,
-	    "HTTP/1.1 %u %s\r\n"
-	    "%sContent-Length: %zu\r\n"
-	    "Connection: close\r\n\r\n",
-	    a->status, status_text(a->status), buf_text(&a->headers), a->body.len);
+	buf_printf(&v->head, "HTTP/1.1 %u %s\r\n%s", a->status, status_text(a->status),
+	    buf_text(&a->headers));
+	if (!v->stream)
+		buf_printf(&v->head, "Content-Length: %zu\r\n", a->body.len);
+	buf_puts(&v->head, "Connection: close\r\n\r\n");
 	if (!v->head_only) {
 		v->body = a->body;
 		buf_init(&a->body, a->body.max);
@@ -137,6 +176,8 @@ make_answer(struct httpd_visit *v)
 
 	buf_init(&a.headers, HEAD_MAX / 2);
 	buf_init(&a.body, ANSWER_MAX);
+	a.host = find_host(v->in.data);
+	a.from_here = is_from_here(v->fd);
 	v->in.data[strcspn(v->in.data, "\r\n")] = '\0';
 	if (parse_request_line(v->in.data, &v->head_only, &path))
 		v->httpd->cb(v->httpd->arg, path, &a);
@@ -166,6 +207,28 @@ visitor_write(struct httpd_visit *v)
 			break;
 		v->done += (size_t)n;
 	}
+	if (v->stream && v->done == v->head.len + v->body.len && !v->head_only) {
+		buf_fini(&v->head);
+		buf_fini(&v->body);
+		buf_init(&v->head, HEAD_MAX);
+		buf_init(&v->body, STREAM_MAX);
+		v->done = 0;
+		timer_stop(&v->deadline);
+		loop_fd_set(v->watch, LOOP_READ);
+		return;
+	}
+	visitor_free(v);
+}
+
+/* Nothing more is asked on a stream: only its end is of interest. */
+static void
+stream_read(struct httpd_visit *v)
+{
+	char chunk[2048];
+	ssize_t n = recv(v->fd, chunk, sizeof(chunk), 0);
+
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
 	visitor_free(v);
 }
 
@@ -204,6 +267,8 @@ visitor_ready(void *arg, int fd, unsigned what)
 	(void)fd;
 	if (what & LOOP_WRITE)
 		visitor_write(arg);
+	else if (((struct httpd_visit *)arg)->stream)
+		stream_read(arg);
 	else
 		visitor_read(arg);
 }
@@ -307,6 +372,35 @@ httpd_done(struct httpd_visit *v, struct httpd_answer *a)
 	put_answer(v, a);
 	buf_reset(&a->headers);
 	visitor_write(v);
+}
+
+void
+httpd_stream(struct httpd_visit *v, void (*gone)(void *arg), void *arg)
+{
+	v->stream = true;
+	v->gone = gone;
+	v->gone_arg = arg;
+}
+
+bool
+httpd_stream_put(struct httpd_visit *v, const char *text, size_t len)
+{
+	if (v->head.len || v->body.len || len > STREAM_MAX)
+		return false;
+	buf_add(&v->body, text, len);
+	if (v->body.failed) {
+		buf_reset(&v->body);
+		return false;
+	}
+	timer_set(&v->deadline, CLIENT_MS);
+	loop_fd_set(v->watch, LOOP_WRITE);
+	return true;
+}
+
+void
+httpd_stream_end(struct httpd_visit *v)
+{
+	visitor_free(v);
 }
 
 struct httpd *

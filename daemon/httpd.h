@@ -10,6 +10,7 @@
 
 #include "lib/buf.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct addr;
@@ -22,6 +23,10 @@ struct httpd_answer {
 	struct buf headers; /* lines ended by CR LF; what every answer has is added */
 	struct buf body;
 	struct httpd_visit *visit; /* whose request it is, for httpd_later() */
+	/* Of the request: its Host as written, "" without one, for the callback alone; and whether it
+	 * came from this machine. */
+	const char *host;
+	bool from_here;
 };
 
 /* @path is as the client wrote it, without what may be dangerous: printable ASCII only. */
@@ -40,5 +45,15 @@ void httpd_free(struct httpd *); /* NULL is fine */
 void httpd_later(struct httpd_visit *, void (*gone)(void *arg), void *arg);
 /* Takes headers and body of the answer over, which is as new then; not from within the callback. */
 void httpd_done(struct httpd_visit *, struct httpd_answer *);
+
+/*
+ * From within the callback: the answer has no end, what happens is told for as long as the client stays
+ * (the answer's body is the first of it).  gone() as above.
+ */
+void httpd_stream(struct httpd_visit *, void (*gone)(void *arg), void *arg);
+/* More of it.  False: what came before is not sent yet; nothing was taken.  Who does not read for some
+ * seconds is left. */
+bool httpd_stream_put(struct httpd_visit *, const char *text, size_t len);
+void httpd_stream_end(struct httpd_visit *); /* gone() is called; not from within the callback */
 
 #endif

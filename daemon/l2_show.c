@@ -237,6 +237,19 @@ show_l2(struct app *app, const struct addr *about)
 		: cluster_error(app->l2_side->cluster));
 }
 
+const char *
+show_l2_holder(struct app *app, const struct addr *addr, struct arena *arena)
+{
+	struct l2_wanted want = { 0 };
+
+	if (app->l2)
+		(void)l2_apply_work_out(app->l2_side, addr, arena, &want);
+	for (size_t i = 0; i < want.nr_all; i++)
+		if (addr_eq(&want.all[i].addr, addr))
+			return holder_of(app, &want.all[i]);
+	return NULL;
+}
+
 /* ---- alarms ---- */
 
 void

@@ -6,6 +6,7 @@
 
 #include "daemon/app.h"
 #include "daemon/metrics_parts.h"
+#include "daemon/page.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -147,6 +148,8 @@ answer(void *arg, const char *path, struct httpd_answer *a)
 	} else if (is_path(path, "/readyz")) {
 		a->status = ready_look(m->app, &a->body) ? 200 : 503;
 		buf_puts(&a->body, a->status == 200 ? "ready\n" : "not ready\n");
+	} else if (page_answer(m->page, path, a)) {
+		return;
 	} else {
 		a->status = 404;
 		buf_puts(&a->body, "there are /metrics, /healthz and /readyz\n");
@@ -208,6 +211,7 @@ metrics_new(struct app *app)
 	struct metrics *m = xnew(struct metrics);
 
 	m->app = app;
+	m->page = page_new(app);
 	timer_init(&m->again, app->loop, try_listen, m);
 	metrics_rest_init(m);
 	metrics_conf(m);
@@ -220,6 +224,7 @@ metrics_free(struct metrics *m)
 	if (!m)
 		return;
 	stop_listening(m);
+	page_free(m->page);
 	mem_free(m->carried.last);
 	free(m);
 }

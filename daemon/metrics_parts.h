@@ -28,6 +28,7 @@ struct carried {
 struct metrics {
 	struct app *app;
 	struct httpd *httpd;
+	struct page *page;
 	struct loop_timer again;
 	struct addr addr; /* of httpd, or of the attempts at one; not set: off */
 	uint16_t port;

@@ -16,6 +16,9 @@ json_t *show_status(struct app *);
 json_t *show_pools(struct app *);
 /* All addresses, or @about (NULL: all) with its candidates; in l2_apply.c. */
 json_t *show_l2(struct app *, const struct addr *about);
+/* Who answers for the address, or shall; "": nobody may; NULL: no policy announces it.  In @arena. */
+struct arena;
+const char *show_l2_holder(struct app *, const struct addr *, struct arena *);
 json_t *show_ipam(struct app *);
 /* Gives ids to frontends that have none yet.  As text, as there may be very many. */
 void show_services(struct app *, bool stats, struct buf *out);

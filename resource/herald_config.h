@@ -93,6 +93,7 @@ struct res_herald_config {
 	bool metrics_off; /* listen: "" */
 	struct res_listen metrics_listen;
 	bool metrics_per_service;
+	bool metrics_page;
 	enum res_log_level log_level;
 	enum res_log_format log_format;
 	struct {

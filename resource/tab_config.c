@@ -259,6 +259,8 @@ static const struct field metrics_fields[] = {
 	  .help = "/metrics, /healthz, /readyz; \"\": off" },
 	{ "perService", T_BOOL, 0, FIELD_AT(CONF, metrics_per_service), .def = "false",
 	  .help = "three series more for each frontend" },
+	{ "page", T_BOOL, 0, FIELD_AT(CONF, metrics_page), .def = "false",
+	  .help = "a page for people at /, for browsers on this node alone" },
 	FIELD_END,
 };
 static const struct table metrics_table = { metrics_fields, 0, metrics_check };

@@ -29,14 +29,24 @@ gone(void *arg)
 	waiting = NULL;
 }
 
+static char host[64];
+static bool from_here;
+
 static void
 answer(void *arg, const char *path, struct httpd_answer *a)
 {
 	(void)arg;
-	(void)path;
 	nr_asked++;
 	waiting = a->visit;
-	httpd_later(a->visit, gone, &port);
+	snprintf(host, sizeof(host), "%s", a->host);
+	from_here = a->from_here;
+	if (strcmp(path, "/stream") == 0) {
+		a->status = 200;
+		buf_puts(&a->body, "first,");
+		httpd_stream(a->visit, gone, &port);
+	} else {
+		httpd_later(a->visit, gone, &port);
+	}
 }
 
 static uint16_t
@@ -212,6 +222,94 @@ START_TEST(a_client_that_hung_up)
 }
 END_TEST
 
+/* Turns until what was heard so far has @want in it. */
+static void
+hear_until(int fd, char *text, size_t size, const char *want)
+{
+	size_t len = strlen(text);
+
+	for (int i = 0; i < 100000 && !strstr(text, want); i++) {
+		ssize_t n;
+
+		loop_turn(loop, 0);
+		n = recv(fd, text + len, size - 1 - len, MSG_DONTWAIT);
+		ck_assert(n > 0 || (n < 0 && errno == EAGAIN));
+		if (n > 0)
+			len += (size_t)n;
+		text[len] = '\0';
+	}
+	ck_assert_msg(strstr(text, want), "%s", text);
+}
+
+START_TEST(a_stream_goes_on)
+{
+	int fd = ask("GET /stream HTTP/1.1\r\nHost: Some.Where:7479 \r\nX: y\r\n\r\n");
+	char text[8192] = "";
+
+	ck_assert_str_eq(host, "Some.Where:7479");
+	ck_assert(from_here);
+	hear_until(fd, text, sizeof(text), "\r\n\r\nfirst,");
+	ck_assert_ptr_null(strstr(text, "Content-Length"));
+	/* No deadline while there is nothing to say. */
+	loop_advance(loop, 600000);
+	ck_assert_uint_eq(nr_gone, 0);
+	ck_assert(httpd_stream_put(waiting, "second,", 7));
+	ck_assert(!httpd_stream_put(waiting, "too soon,", 9));
+	hear_until(fd, text, sizeof(text), "first,second,");
+	ck_assert(httpd_stream_put(waiting, "third", 5));
+	hear_until(fd, text, sizeof(text), "first,second,third");
+	/* What a client says meanwhile is of no matter; its end is. */
+	ck_assert_int_eq(send(fd, "GET /", 5, MSG_NOSIGNAL), 5);
+	for (int i = 0; i < 100; i++)
+		loop_turn(loop, 0);
+	ck_assert_uint_eq(nr_gone, 0);
+	close(fd);
+	for (int i = 0; i < 1000 && nr_gone == 0; i++)
+		loop_turn(loop, 0);
+	ck_assert_uint_eq(nr_gone, 1);
+}
+END_TEST
+
+START_TEST(a_stream_that_nobody_reads)
+{
+	const size_t size = 4000000;
+	int fd = ask("GET /stream HTTP/1.1\r\n\r\n");
+	char *much = malloc(size), text[8192] = "";
+
+	ck_assert_str_eq(host, "");
+	hear_until(fd, text, sizeof(text), "first,");
+	for (size_t i = 0; i < size; i++)
+		much[i] = 'x';
+	ck_assert(!httpd_stream_put(waiting, much, 5u << 20)); /* more than it may be */
+	for (int i = 0; i < 100 && httpd_stream_put(waiting, much, size); i++)
+		for (int j = 0; j < 10; j++)
+			loop_turn(loop, 0);
+	ck_assert_uint_eq(nr_gone, 0);
+	loop_advance(loop, 5000);
+	ck_assert_uint_eq(nr_gone, 1);
+	free(much);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_stream_that_is_ended)
+{
+	int fd = ask("GET /stream HTTP/1.1\r\n\r\n");
+	char text[8192] = "";
+	size_t len;
+
+	hear_until(fd, text, sizeof(text), "first,");
+	httpd_stream_end(waiting);
+	ck_assert_uint_eq(nr_gone, 1);
+	free(hear(fd, 100, &len));
+	ck_assert_uint_eq(len, 0);
+	/* To HEAD there is no stream. */
+	fd = ask("HEAD /stream HTTP/1.1\r\n\r\n");
+	free(hear(fd, 4096, &len));
+	ck_assert_uint_eq(nr_gone, 2);
+}
+END_TEST
+
 START_TEST(only_the_address_that_was_asked_for)
 {
 	int fd = dial("127.0.0.2");
@@ -244,6 +342,9 @@ add_tests(Suite *s)
 	tcase_add_test(tc, head_has_no_body);
 	tcase_add_test(tc, nobody_waits_any_more);
 	tcase_add_test(tc, a_client_that_hung_up);
+	tcase_add_test(tc, a_stream_goes_on);
+	tcase_add_test(tc, a_stream_that_nobody_reads);
+	tcase_add_test(tc, a_stream_that_is_ended);
 	tcase_add_test(tc, only_the_address_that_was_asked_for);
 	tcase_add_test(tc, the_port_is_taken);
 	suite_add_tcase(s, tc);
