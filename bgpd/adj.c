@@ -60,6 +60,11 @@ attrs_why(const struct adj *adj, const struct bgp_attrs *a)
 		return PATH_ORIGINATOR;
 	if (s->ibgp && in_cluster_list(a->cluster_list, adj->rib->cluster_id))
 		return PATH_CLUSTER;
+	/* RFC 9234 5, 1 and 2: a leak by a customer or a client, or by a peer of another's. */
+	if (a->has_otc &&
+	    (s->role == BGP_ROLE_PROVIDER || s->role == BGP_ROLE_RS ||
+		(s->role == BGP_ROLE_PEER && a->otc != s->peer_as)))
+		return PATH_LEAK;
 	/* RFC 4271 5.1.3: not a route with ourselves as the next hop. */
 	if (is_own_address(adj, &a->next_hop) || is_own_address(adj, &a->next_hop_ll))
 		return PATH_OWN_HOP;
@@ -109,6 +114,13 @@ import_apply(struct adj *adj, struct import *im, int rule)
 	im->set = 0;
 	im->rule = -1;
 	attrset_view(&r->sets, im->in, &a);
+	/* RFC 9234 5, 3: from a provider, a route server or a peer. */
+	if (!a.has_otc &&
+	    (adj->session.role == BGP_ROLE_CUSTOMER || adj->session.role == BGP_ROLE_RS_CLIENT ||
+		adj->session.role == BGP_ROLE_PEER)) {
+		a.has_otc = true;
+		a.otc = adj->session.peer_as;
+	}
 	r->room.used = 0;
 	if (policy_set(ru, &a, &r->room) < 0)
 		return -ENOMEM;
@@ -195,7 +207,8 @@ adj_path_remove(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path
 	if (r->tap)
 		r->tap->path(r->tap->arg, adj, f, node, p, 0, 0);
 	adj_path_age(adj, f, p, 0);
-	adj->nr_paths[f]--;
+	if (--adj->nr_paths[f] <= adj->limit[f].look_at)
+		adj->limit[f].said = 0;
 	adj->nr_ok[f] -= !!p->set;
 	attrset_unref(&r->sets, p->in);
 	attrset_unref(&r->sets, p->set);
@@ -238,9 +251,47 @@ fault_max_prefixes(const struct adj *adj, enum bgp_family f, struct bgp_fault *f
 
 	wire_put_u16(&w, bgp_family_afi(f));
 	wire_put_u8(&w, 1);
-	wire_put_u32(&w, adj->max_prefixes[f]);
+	wire_put_u32(&w, adj->limit[f].max);
 	return bgp_fault_set(fault, BGP_ERR_CEASE, BGP_CEASE_MAX_PREFIXES, data, w.len,
 	    "more prefixes than allowed");
+}
+
+static void
+limit_say(struct adj *adj, enum bgp_family f, uint8_t what)
+{
+	const struct adj_limit *l = &adj->limit[f];
+
+	log_warn(what == 2 ? "prefix-limit-exceeded" : "prefix-limit-near",
+	    LOG_S("instance", adj->rib->instance), LOG_S("peer", adj->name),
+	    LOG_S("family", bgp_family_name(f)), LOG_U("received", adj->nr_paths[f] + 1),
+	    LOG_U("limit", l->max));
+}
+
+/* One more prefix than adj->limit[f].look_at is about to come in. */
+static int
+limit_look(struct adj *adj, enum bgp_family f, struct bgp_fault *fault)
+{
+	struct adj_limit *l = &adj->limit[f];
+	const uint32_t nr = adj->nr_paths[f] + 1;
+	const uint8_t what = l->max && nr > l->max ? 2 : l->warn && nr >= l->warn ? 1 : 0;
+
+	if (what > l->said) {
+		l->said = what;
+		limit_say(adj, f, what);
+	}
+	return what == 2 && !l->only_warn ? fault_max_prefixes(adj, f, fault) : 0;
+}
+
+int
+adj_limit_check(const struct adj *adj, struct bgp_fault *fault)
+{
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		const struct adj_limit *l = &adj->limit[f];
+
+		if (l->max && adj->nr_paths[f] > l->max && !l->only_warn)
+			return fault_max_prefixes(adj, (enum bgp_family)f, fault);
+	}
+	return 0;
 }
 
 static int
@@ -286,8 +337,8 @@ announce_one(struct adj *adj, enum bgp_family f, struct import *im, const struct
 	if (!path) {
 		/* An empty node that we just made is reaped when it is decided. */
 		rib_touch(r, f, node);
-		if (adj->max_prefixes[f] && adj->nr_paths[f] >= adj->max_prefixes[f])
-			return fault_max_prefixes(adj, f, fault);
+		if (adj->nr_paths[f] >= adj->limit[f].look_at && limit_look(adj, f, fault) < 0)
+			return -EBADMSG;
 		path = rib_path_add(r, ptab_node(t, node), adj->id);
 		if (!path)
 			return fault_memory(fault);
@@ -382,7 +433,7 @@ is_treat_as_withdraw(struct adj *adj, struct bgp_update *u)
 
 	/* RFC 4271 6.3: the leftmost AS of an external peer's path has to be the peer's; as an
 	 * AS_PATH error it is treated as a withdrawal (RFC 7606 7.2). */
-	if (u->verdict != BGP_V_WITHDRAW && routes && !adj->session.ibgp &&
+	if (u->verdict != BGP_V_WITHDRAW && routes && !adj->session.ibgp && !adj->any_first_as &&
 	    bgp_as_path_first(u->attrs.as_path) != adj->session.peer_as) {
 		u->verdict = BGP_V_WITHDRAW;
 		u->bad_attr = BGP_ATTR_AS_PATH;
@@ -570,6 +621,21 @@ client_set(struct adj *adj, bool client)
 	}
 }
 
+static void
+limit_take(struct adj_limit *l, const struct bgp_family_conf *c)
+{
+	const struct adj_limit old = *l;
+
+	*l = (struct adj_limit){ .max = c->max_prefixes,
+		.warn = c->max_prefixes ? c->warn_prefixes : 0,
+		.only_warn = c->limit_action == BGP_LIMIT_WARN,
+		.look_at = UINT32_MAX };
+	if (l->max)
+		l->look_at = l->warn && l->warn <= l->max ? l->warn - 1 : l->max;
+	if (old.max == l->max && old.warn == l->warn)
+		l->said = old.said;
+}
+
 unsigned
 adj_conf(struct adj *adj, const struct bgp_peer_conf *conf)
 {
@@ -582,11 +648,12 @@ adj_conf(struct adj *adj, const struct bgp_peer_conf *conf)
 	if (adj->allow_as_in != conf->allow_as_in)
 		in_changed = true;
 	adj->allow_as_in = conf->allow_as_in;
+	adj->any_first_as = conf->any_first_as;
 	adj->graceful_shutdown = conf->graceful_shutdown;
 	client_set(adj, conf->rr_client);
 	adj->stale_to_all = conf->stale_to_all;
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
-		adj->max_prefixes[f] = conf->family[f].max_prefixes;
+		limit_take(&adj->limit[f], &conf->family[f]);
 		audience_take(adj, (enum bgp_family)f, conf->family[f].audience);
 	}
 	if (in_changed && adj_reimport(adj) < 0)

@@ -39,6 +39,7 @@ struct adj_session {
 	uint32_t own_as; /* the instance's, where the peer knows us as another one; else 0 */
 	enum bgp_local_as local_as_mode;
 	uint32_t local_id, peer_id; /* host order */
+	enum bgp_role role;	    /* ours, towards an external peer */
 	struct addr local, remote;
 	unsigned ifindex; /* of the link, when remote is link-local or directly connected, else 0 */
 	/* Our own address for routes of each family ("next hop self"); NONE: we have none. */
@@ -87,9 +88,21 @@ unsigned adj_long_lived_families(const struct adj *);
 int adj_update(struct adj *, struct wire_rd body, struct bgp_fault *)
     __attribute__((warn_unused_result));
 /* The peer asks for (RFC 2918), or marks the bounds of (RFC 7313), a family's routes. */
+/* Has the peer told more prefixes of some family than it may, by a limit that ends its session?
+ * -EBADMSG and the NOTIFICATION then: for a limit that was lowered. */
+int adj_limit_check(const struct adj *, struct bgp_fault *) __attribute__((warn_unused_result));
 void adj_refresh(struct adj *, enum bgp_family, uint8_t subtype);
 /* The socket has room again. */
 void adj_more(struct adj *);
+
+/* How many prefixes a peer may tell us.  said: what the log has of it, 1 for the warning, 2 for more
+ * than the limit; each is said once until there are fewer than the warning asks for. */
+struct adj_limit {
+	uint32_t max, warn; /* 0: none */
+	uint32_t look_at; /* with so many there already, one more is looked at; UINT32_MAX: never */
+	bool only_warn;
+	uint8_t said;
+};
 
 struct adj_counts {
 	uint32_t received, accepted, advertised;

@@ -43,6 +43,8 @@ static const struct field fields[] = {
 	FIELD(gr_time_s,       NUMBER,  CONF_RESET),
 	FIELD(family[BGP_IPV4_UNICAST].stale_s, NUMBER, CONF_RESET),
 	FIELD(family[BGP_IPV6_UNICAST].stale_s, NUMBER, CONF_RESET),
+	FIELD(role,            NUMBER,  CONF_RESET),
+	FIELD(role_strict,     NUMBER,  CONF_RESET),
 	FIELD(md5_key,         TEXT,    CONF_RESET),
 	FIELD(rr_client,       NUMBER,  CONF_RESET),
 	FIELD(held_down,       TEXT,    CONF_RESET),

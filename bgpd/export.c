@@ -38,10 +38,21 @@ export_forget(struct out_group *g)
 	policy_forget(g->policy);
 }
 
+/* RFC 9234 5: what is for customers only is not for providers, peers and route servers. */
+static bool
+is_for_customers(const struct out_group *g, const struct bgp_attrs *a)
+{
+	return a->has_otc &&
+	    (g->role == BGP_ROLE_CUSTOMER || g->role == BGP_ROLE_PEER ||
+		g->role == BGP_ROLE_RS_CLIENT);
+}
+
 /* RFC 1997: what was learned with these goes no further. */
 static bool
 is_kept_back(const struct out_group *g, const struct bgp_attrs *a)
 {
+	if (is_for_customers(g, a))
+		return true;
 	if (!a->communities.len)
 		return false;
 	if (attrset_has_community(a->communities, NO_ADVERTISE))
@@ -224,6 +235,17 @@ set_marks(const struct out_group *g, bool stale, struct bgp_attrs *a)
 	return g->graceful_shutdown ? ask_to_leave(g, a) : 0;
 }
 
+static void
+mark_for_customers(const struct out_group *g, struct bgp_attrs *a)
+{
+	/* RFC 9234 5: towards customers, peers and clients of a route server. */
+	if (a->has_otc ||
+	    (g->role != BGP_ROLE_PROVIDER && g->role != BGP_ROLE_PEER && g->role != BGP_ROLE_RS))
+		return;
+	a->has_otc = true;
+	a->otc = g->local_as;
+}
+
 /* The attributes on the wire.  0: fine; -ENOENT: they cannot go out. */
 static int
 attrs_transform(const struct out_group *g, const struct outgoing *o, const struct bgp_rule *rule,
@@ -248,6 +270,7 @@ attrs_transform(const struct out_group *g, const struct outgoing *o, const struc
 	}
 	if (reflect(g, o, a) < 0)
 		return -ENOENT;
+	mark_for_customers(g, a);
 	if (rule && policy_set(rule, a, &g->rib->room) < 0)
 		return -ENOENT;
 	if (!g->ibgp) {

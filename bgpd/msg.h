@@ -1,7 +1,8 @@
 /*
  * bgpd/msg.h: messages but UPDATE: header, OPEN with its capabilities, NOTIFICATION, KEEPALIVE,
  * ROUTE-REFRESH.  Between the session's bytes and the state machine; decodes without acting.
- * RFC 4271 4.1-4.5, 5492, 4760 8, 6793 3, 2918, 7313, 4724 3, 8538 2, 8654, 9072, 9003, 9494 3.
+ * RFC 4271 4.1-4.5, 5492, 4760 8, 6793 3, 2918, 7313, 4724 3, 8538 2, 8654, 9072, 9003, 9234 4,
+ * 9494 3.
  */
 #ifndef HERALD_BGPD_MSG_H
 #define HERALD_BGPD_MSG_H
@@ -53,6 +54,8 @@ struct bgp_caps {
 	unsigned llgr_families, llgr_forwarding; /* listed; F bit set */
 	uint32_t llgr_time_s[BGP_NR_FAMILIES];	 /* long-lived stale time, 24 bits */
 	unsigned ext_next_hop;	   /* RFC 8950: families that may have an IPv6 next hop */
+	bool has_role, role_clash; /* RFC 9234 4.2; clash: several, that differ */
+	uint8_t role;		   /* the sender's, as on the wire */
 	char host[65], domain[65]; /* FQDN; printable, others are '?' */
 	uint8_t unknown[32];	   /* bitmap of the other codes seen, for showing */
 };
@@ -100,6 +103,8 @@ int bgp_refresh_decode(struct wire_rd body, struct bgp_refresh *, struct bgp_fau
     __attribute__((warn_unused_result));
 void bgp_refresh_encode(struct wire_wr *, enum bgp_family, enum bgp_refresh_subtype);
 
+/* RFC 9234 4.1: "provider" for 0, ...; "unknown". */
+const char *bgp_role_name(uint8_t wire);
 /* AFI/SAFI <-> family; -1 when unknown. */
 int bgp_family_of(uint16_t afi, uint8_t safi);
 uint16_t bgp_family_afi(enum bgp_family);

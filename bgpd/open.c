@@ -1,6 +1,7 @@
 /*
  * bgpd/open.c: the OPEN message and its capabilities, as a table.  See msg.h.
- * RFC 4271 4.2, 6.2; 5492; 9072; 4760 8; 2918; 4724 3; 6793 3; 8538 2; 8654; 8950; 9494 3.1, 4.1.
+ * RFC 4271 4.2, 6.2; 5492; 9072; 4760 8; 2918; 4724 3; 6793 3; 8538 2; 8654; 8950; 9234 4;
+ * 9494 3.1, 4.1.
  */
 #include "bgpd/msg.h"
 
@@ -15,6 +16,7 @@ enum cap_code {
 	CAP_REFRESH = 2,
 	CAP_EXT_NEXT_HOP = 5,
 	CAP_EXT_MESSAGE = 6,
+	CAP_ROLE = 9,
 	CAP_GRACEFUL_RESTART = 64,
 	CAP_AS4 = 65,
 	CAP_ENHANCED_REFRESH = 70,
@@ -62,6 +64,19 @@ static void
 cap_ext_message(struct wire_rd r, struct bgp_caps *c)
 {
 	c->ext_msg = c->ext_msg || wire_done(&r);
+}
+
+/* RFC 9234 4.2: the same one several times is once; different ones are for the caller to refuse. */
+static void
+cap_role(struct wire_rd r, struct bgp_caps *c)
+{
+	const uint8_t role = wire_u8(&r);
+
+	if (!wire_done(&r))
+		return;
+	c->role_clash = c->role_clash || (c->has_role && c->role != role);
+	c->has_role = true;
+	c->role = role;
 }
 
 static void
@@ -184,6 +199,7 @@ static const struct {
 	{ CAP_REFRESH,          cap_refresh },
 	{ CAP_EXT_NEXT_HOP,     cap_ext_next_hop },
 	{ CAP_EXT_MESSAGE,      cap_ext_message },
+	{ CAP_ROLE,             cap_role },
 	{ CAP_GRACEFUL_RESTART, cap_graceful_restart },
 	{ CAP_AS4,              cap_as4 },
 	{ CAP_ENHANCED_REFRESH, cap_enhanced_refresh },
@@ -309,6 +325,14 @@ bgp_open_decode(struct wire_rd r, struct bgp_open *o, struct bgp_fault *f)
 	return open_check(o, f);
 }
 
+const char *
+bgp_role_name(uint8_t wire)
+{
+	static const char *const names[] = { "provider", "rs", "rs-client", "customer", "peer" };
+
+	return wire < sizeof(names) / sizeof(names[0]) ? names[wire] : "unknown";
+}
+
 /* ---- encoding ---- */
 
 static size_t
@@ -418,6 +442,11 @@ put_caps(struct wire_wr *w, const struct bgp_caps *c)
 		put_ext_next_hop(w, c);
 	if (c->ext_msg)
 		cap_end(w, cap_begin(w, CAP_EXT_MESSAGE));
+	if (c->has_role) {
+		at = cap_begin(w, CAP_ROLE);
+		wire_put_u8(w, c->role);
+		cap_end(w, at);
+	}
 	if (c->gr)
 		put_graceful_restart(w, c);
 	if (c->as4) {

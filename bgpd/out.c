@@ -47,7 +47,7 @@ group_is_for(const struct out_group *g, const struct adj *adj)
 	    g->ext_next_hop == !!(s->ext_next_hop & BGP_FAMILY_MASK(f)) &&
 	    g->graceful_shutdown == adj->graceful_shutdown && g->rr_client == adj->rr_client &&
 	    g->stale == stale_rule(adj) && g->reflect == is_reflected_to(adj) &&
-	    g->local_as == s->local_as && g->behind_as == behind_as(s) &&
+	    g->role == s->role && g->local_as == s->local_as && g->behind_as == behind_as(s) &&
 	    addr_eq(&g->self, &s->self[f]) && addr_eq(&g->self_ll, &s->self_ll) &&
 	    policy_eq(g->policy, adj->export);
 }
@@ -76,6 +76,7 @@ group_get(struct adj *adj, enum bgp_family f)
 	g->ext_next_hop = s->ext_next_hop & BGP_FAMILY_MASK(f);
 	g->graceful_shutdown = adj->graceful_shutdown;
 	g->stale = stale_rule(adj);
+	g->role = s->role;
 	g->local_as = s->local_as;
 	g->behind_as = behind_as(s);
 	g->self = s->self[f];

@@ -57,6 +57,7 @@ struct out_group {
 	bool reflect;	/* internal peers' routes may go out, as reflected */
 	enum out_stale stale;
 	uint32_t local_as, behind_as; /* in front of paths; behind it, 0: none (RFC 7705 3.2) */
+	enum bgp_role role;
 	struct addr self, self_ll;
 	/* Learned routes may go out, so that members have to be told apart. */
 	bool relay;

@@ -33,7 +33,7 @@ peer_held_down(const struct peer *p)
 		return "the daemon is stopping";
 	if (p->shut)
 		return p->shut_message ? p->shut_message : "shut down by the administrator";
-	return p->conf->held_down;
+	return p->conf->held_down ? p->conf->held_down : p->limit_text;
 }
 
 uint32_t
@@ -168,6 +168,8 @@ peer_up(struct peer *p, struct session *s)
 	};
 	unsigned suppressed = 0;
 
+	if (!as.ibgp)
+		as.role = p->conf->role;
 	fill_self(&as, s);
 	p->up = s;
 	p->was_up = true;
@@ -249,6 +251,7 @@ peer_failed(struct peer *p, struct session *s, enum bgp_state old)
 		return;
 	if (!is_collision(&s->end)) {
 		peer_count_end(p, s, old);
+		peer_limit_hit(p, s);
 		p->last = s->end;
 		p->last_ms = loop_now_ms(s->loop);
 	}
@@ -422,6 +425,16 @@ tell_work(void *arg)
 		    ops->arg, p->instance->name, p->conf->name, peer_foremost(p)->state);
 }
 
+static void
+limit_due(void *arg)
+{
+	struct peer *p = arg;
+
+	(void)peer_limit_forget(p);
+	p->tries = p->faults = 0;
+	peer_start(p);
+}
+
 struct peer *
 peer_new(struct instance *in, const struct bgp_peer_conf *c)
 {
@@ -438,6 +451,7 @@ peer_new(struct instance *in, const struct bgp_peer_conf *c)
 	p->restarting = in->bgp->restarted;
 	p->main = session_new(p, loop);
 	restart_init(p, loop);
+	timer_init(&p->limit, loop, limit_due, p);
 	work_init(&p->tidy, loop, peer_tidy, p);
 	work_init(&p->tell, loop, tell_work, p);
 	/* The SYN is on its way while the rest is set up. */
@@ -463,6 +477,7 @@ peer_free(struct peer *p, enum bgp_err_cease subcode)
 	session_free(p->main);
 	session_free(p->extra);
 	restart_fini(p);
+	(void)peer_limit_forget(p);
 	work_cancel(&p->tidy);
 	work_cancel(&p->tell);
 	adj_free(p->adj);
@@ -474,6 +489,7 @@ peer_free(struct peer *p, enum bgp_err_cease subcode)
 void
 peer_reset(struct peer *p, enum bgp_err_cease subcode, const char *message)
 {
+	(void)peer_limit_forget(p);
 	/* RFC 8538 4: what it told us may stay until it is back; peer_down() decides. */
 	peer_cease(p, subcode, message);
 	peer_start_soon(p);
@@ -485,6 +501,16 @@ is_same_neighbour(const struct bgp_peer_conf *a, const struct bgp_peer_conf *b)
 {
 	return addr_eq(&a->addr, &b->addr) && a->peer_as == b->peer_as && a->gr && b->gr &&
 	    !b->held_down;
+}
+
+/* RFC 2918 4: what was refused was not kept. */
+static void
+ask_again(struct peer *p)
+{
+	for (int f = 0; p->up && p->up->theirs.caps.refresh && f < BGP_NR_FAMILIES; f++) {
+		if (session_families(p->up) & BGP_FAMILY_MASK(f))
+			session_ask_refresh(p->up, (enum bgp_family)f);
+	}
 }
 
 void
@@ -502,8 +528,13 @@ peer_conf(struct peer *p, const struct bgp_peer_conf *c)
 			restart_purge(p);
 	}
 	p->conf = conf_copy(c);
+	if (peer_limit_changed(old, c) && peer_limit_forget(p) && cost != CONF_RESET)
+		peer_start_soon(p);
+	if (old->any_first_as != c->any_first_as)
+		ask_again(p);
 	conf_free(old);
 	(void)adj_conf(p->adj, c);
+	peer_limit_check(p);
 	if (cost == CONF_RESET)
 		peer_start_soon(p);
 	else if (cost == CONF_NEXT && !c->passive && p->main->state == BGP_ACTIVE &&
@@ -543,7 +574,7 @@ peer_lost(struct peer *p, bool sure, const char *why)
 void
 peer_enable(struct peer *p)
 {
-	if (!p->shut)
+	if (!peer_limit_forget(p) && !p->shut)
 		return;
 	p->shut = false;
 	p->tries = p->faults = 0;

@@ -33,6 +33,8 @@ struct peer {
 
 	bool shut; /* by a person; outlives reloads */
 	char *shut_message;
+	char *limit_text; /* it told too many prefixes, and is down for that; NULL: it is not */
+	struct loop_timer limit; /* until it may come back; not running: until somebody says so */
 
 	unsigned tries;	 /* attempts in a row that led to nothing lasting */
 	unsigned faults; /* those that ended by a NOTIFICATION */
@@ -68,6 +70,15 @@ void peer_lost(struct peer *, bool sure, const char *why);
 void peer_accept(struct peer *, int fd, const struct transport_names *, uint8_t ttl);
 /* The process ends. */
 void peer_stop(struct peer *, bool graceful, const char *message);
+
+/* ---- peer_limit.c, for peer.c ---- */
+/* An established session came to its end: was it for the number of its prefixes? */
+void peer_limit_hit(struct peer *, struct session *);
+/* It may come back.  True: it was down for that. */
+bool peer_limit_forget(struct peer *);
+bool peer_limit_changed(const struct bgp_peer_conf *, const struct bgp_peer_conf *);
+/* After its limits were lowered. */
+void peer_limit_check(struct peer *);
 
 /* ---- for show.c ---- */
 const struct session *peer_foremost(const struct peer *); /* the session that is furthest */

@@ -66,6 +66,11 @@ peer_open(const struct peer *p, struct bgp_open *o)
 	/* RFC 8950 4: of our families only IPv4 can have a next hop of the other one. */
 	if (p->conf->ext_next_hop)
 		caps->ext_next_hop = caps->families & BGP_FAMILY_MASK(BGP_IPV4_UNICAST);
+	/* RFC 9234 4.1: a role is one towards another AS. */
+	if (p->conf->role != BGP_ROLE_NONE && p->conf->peer_as != as) {
+		caps->has_role = true;
+		caps->role = (uint8_t)(p->conf->role - 1);
+	}
 	caps_gr(p, caps);
 	if (host) {
 		len = strcspn(host, ".");
@@ -94,6 +99,37 @@ fault_families(const struct peer *p, struct bgp_fault *f)
 	    f, BGP_ERR_OPEN, BGP_OPEN_CAPABILITY, w.start, w.len, "no address family in common");
 }
 
+/* RFC 9234 4.2, table 2: the roles that belong together. */
+static bool
+roles_fit(enum bgp_role ours, uint8_t theirs)
+{
+	static const enum bgp_role of[] = {
+		[BGP_ROLE_PROVIDER] = BGP_ROLE_CUSTOMER,
+		[BGP_ROLE_CUSTOMER] = BGP_ROLE_PROVIDER,
+		[BGP_ROLE_RS] = BGP_ROLE_RS_CLIENT,
+		[BGP_ROLE_RS_CLIENT] = BGP_ROLE_RS,
+		[BGP_ROLE_PEER] = BGP_ROLE_PEER,
+	};
+
+	return of[ours] == (enum bgp_role)(theirs + 1);
+}
+
+static int
+check_role(const struct peer *p, const struct bgp_caps *theirs, struct bgp_fault *f)
+{
+	const char *why = NULL;
+
+	if (theirs->role_clash)
+		why = "several roles that differ";
+	else if (p->conf->role == BGP_ROLE_NONE)
+		return 0;
+	else if (!theirs->has_role && p->conf->role_strict)
+		why = "the peer tells no role";
+	else if (theirs->has_role && !roles_fit(p->conf->role, theirs->role))
+		why = "the peer's role does not belong to ours";
+	return why ? bgp_fault_set(f, BGP_ERR_OPEN, BGP_OPEN_ROLE, NULL, 0, why) : 0;
+}
+
 int
 peer_open_check(const struct peer *p, const struct bgp_open *o, struct bgp_fault *f)
 {
@@ -111,5 +147,5 @@ peer_open_check(const struct peer *p, const struct bgp_open *o, struct bgp_fault
 		    f, BGP_ERR_OPEN, BGP_OPEN_ID, NULL, 0, "the identifier is our own");
 	if (!(o->caps.families & conf_families(p->conf)))
 		return fault_families(p, f);
-	return 0;
+	return o->as != peer_local_as(p) ? check_role(p, &o->caps, f) : 0;
 }

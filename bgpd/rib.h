@@ -46,6 +46,7 @@ enum path_why {
 	PATH_ORIGINATOR, /* RFC 4456 8: it was ours */
 	PATH_CLUSTER,	 /* RFC 4456 8 */
 	PATH_OWN_HOP,	 /* RFC 4271 5.1.3: the next hop is ourselves */
+	PATH_LEAK,	 /* RFC 9234 5: it came a way that it should not have taken */
 	PATH_NR_WHY
 };
 
@@ -81,7 +82,8 @@ struct adj {
 	struct policy *import, *export;
 	bool graceful_shutdown, stale_to_all, rr_client;
 	uint8_t allow_as_in;
-	uint32_t max_prefixes[BGP_NR_FAMILIES];
+	bool any_first_as;
+	struct adj_limit limit[BGP_NR_FAMILIES];
 	struct name *audience[BGP_NR_FAMILIES];
 	uint32_t nr_paths[BGP_NR_FAMILIES], nr_ok[BGP_NR_FAMILIES];
 	/* By age: that are stale, of these long-lived; not seen since a refresh began. */

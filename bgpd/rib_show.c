@@ -102,6 +102,8 @@ attrs_json(const struct bgp_attrs *a, json_t *o)
 	json_object_set_new(o, "communities", communities_json(a->communities));
 	json_object_set_new(o, "extendedCommunities", ext_json(a->ext_communities));
 	json_object_set_new(o, "largeCommunities", large_json(a->large_communities));
+	if (a->has_otc)
+		json_object_set_new(o, "onlyToCustomer", json_integer(a->otc));
 }
 
 /* ---- routes ---- */
@@ -164,6 +166,7 @@ why_name(unsigned why)
 		[PATH_ORIGINATOR] = "own-originator-id",
 		[PATH_CLUSTER] = "own-cluster-id",
 		[PATH_OWN_HOP] = "next-hop-is-self",
+		[PATH_LEAK] = "route-leak",
 	};
 
 	return why < PATH_NR_WHY ? names[why] : "?";

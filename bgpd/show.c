@@ -49,6 +49,28 @@ families_json(unsigned mask)
 	return list;
 }
 
+/* How many prefixes the peer may tell, when there is a limit. */
+static void
+put_limit(json_t *o, const struct bgp_family_conf *c, uint32_t received)
+{
+	static const char *const actions[] = { [BGP_LIMIT_RESTART] = "restart",
+		[BGP_LIMIT_SHUTDOWN] = "shutdown",
+		[BGP_LIMIT_WARN] = "warn" };
+	json_t *limit;
+
+	if (!c->max_prefixes)
+		return;
+	limit = json_object();
+	put(limit, "maximum", number(c->max_prefixes));
+	put(limit, "warnAt", number(c->warn_prefixes));
+	put(limit, "action", json_string(actions[c->limit_action]));
+	put(limit, "state",
+	    json_string(received > c->max_prefixes		       ? "exceeded"
+		    : c->warn_prefixes && received >= c->warn_prefixes ? "near"
+								       : "below"));
+	put(o, "prefixLimit", limit);
+}
+
 static json_t *
 family_json(const struct peer *p, enum bgp_family f)
 {
@@ -61,6 +83,7 @@ family_json(const struct peer *p, enum bgp_family f)
 	put(o, "received", number(c.received));
 	put(o, "accepted", number(c.accepted));
 	put(o, "advertised", number(p->up ? c.advertised : 0));
+	put_limit(o, &p->conf->family[f], c.received);
 	put(o, "eorSent", json_boolean(c.eor_out));
 	put(o, "eorReceived", json_boolean(c.eor_in));
 	put(o, "stale", json_boolean(adj_stale_families(p->adj) & BGP_FAMILY_MASK(f)));
@@ -99,6 +122,8 @@ caps_json(const struct bgp_caps *c)
 	put(o, "fourOctetAS", json_boolean(c->as4));
 	put(o, "extendedNextHop", families_json(c->ext_next_hop));
 	put(o, "extendedMessage", json_boolean(c->ext_msg));
+	if (c->has_role)
+		put(o, "role", json_string(bgp_role_name(c->role)));
 	put(o, "gracefulRestart", json_boolean(c->gr));
 	if (c->gr) {
 		put(o, "restarting", json_boolean(c->gr_restarting));
@@ -170,6 +195,8 @@ peer_json(const struct peer *p)
 			(void)json_array_append_new(list, family_json(p, (enum bgp_family)f));
 	}
 	put(o, "families", list);
+	if (p->conf->role != BGP_ROLE_NONE)
+		put(o, "role", json_string(bgp_role_name((uint8_t)(p->conf->role - 1))));
 	if (held)
 		put(o, "heldDown", json_string(held));
 	put(o, "lastError",
@@ -179,6 +206,8 @@ peer_json(const struct peer *p)
 	put(messages, "received", counters_json(p->nr_in));
 	put(messages, "sent", counters_json(p->nr_out));
 	put(o, "messages", messages);
+	if (timer_is_running(&p->limit))
+		put(o, "limitSecondsLeft", number(timer_left_ms(&p->limit) / 1000));
 	if (timer_is_running(&p->stale))
 		put(o, "staleSecondsLeft", number(timer_left_ms(&p->stale) / 1000));
 	return o;

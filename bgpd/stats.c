@@ -19,6 +19,8 @@ family_stats(const struct peer *p, enum bgp_family f, unsigned families)
 	adj_counts(p->adj, f, &c);
 	return (struct bgp_family_stats){
 		.configured = families & BGP_FAMILY_MASK(f),
+		.max_prefixes = p->conf->family[f].max_prefixes,
+		.warn_prefixes = p->conf->family[f].warn_prefixes,
 		.received = c.received,
 		.accepted = c.accepted,
 		.advertised = p->up ? c.advertised : 0,
@@ -46,6 +48,7 @@ tell_peer(const struct peer *p, bool (*each)(void *arg, const struct bgp_peer_st
 		.end_subcode = p->last.subcode,
 		.end_received = p->last.how == SESSION_RECEIVED,
 		.end_their_as = p->last.their_as,
+		.over_limit = p->limit_text != NULL,
 		.has_md5 = p->conf->md5_key != NULL,
 		.gtsm_hops = p->conf->gtsm_hops,
 		.up_ms = s->state == BGP_ESTABLISHED ? s->up_ms : 0,

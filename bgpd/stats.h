@@ -12,6 +12,7 @@
 struct bgp_family_stats {
 	bool configured; /* or negotiated */
 	uint32_t received, accepted, advertised;
+	uint32_t max_prefixes, warn_prefixes; /* as configured; 0: none */
 	uint64_t withdraws_as_error, attrs_discarded;
 };
 
@@ -27,6 +28,7 @@ struct bgp_peer_stats {
 	uint8_t end_code, end_subcode;
 	bool end_received;     /* the NOTIFICATION was theirs */
 	uint32_t end_their_as; /* the wrong one in their OPEN; 0: it was none */
+	bool over_limit;       /* it is held down as it told too many prefixes */
 	bool has_md5;
 	uint8_t gtsm_hops;
 	uint64_t up_ms; /* since when it is established, by loop_now_ms(); 0: it is not */

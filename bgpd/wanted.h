@@ -91,11 +91,31 @@ struct bgp_policy {
 
 /* ---- configuration ---- */
 
+/* What happens when a peer announces more than it may. */
+enum bgp_limit_action {
+	BGP_LIMIT_RESTART,  /* Cease/Maximum Number of Prefixes Reached; back after restart_s */
+	BGP_LIMIT_SHUTDOWN, /* likewise, and down until a person says otherwise */
+	BGP_LIMIT_WARN,	    /* it is only said, in the log and in what is shown */
+};
+
+/* RFC 9234 3: what we are to the peer; the numbers of 4.1 plus one. */
+enum bgp_role {
+	BGP_ROLE_NONE,
+	BGP_ROLE_PROVIDER,
+	BGP_ROLE_RS,
+	BGP_ROLE_RS_CLIENT,
+	BGP_ROLE_CUSTOMER,
+	BGP_ROLE_PEER,
+};
+
 struct bgp_family_conf {
 	bool enabled;
-	uint32_t max_prefixes; /* accepted or not; 0: no limit */
-	uint32_t stale_s;      /* RFC 9494: long-lived stale time, 24 bits, with .gr; 0: none */
-	const char *audience;  /* which originated routes are for this peer; NULL: none */
+	uint32_t stale_s;	/* RFC 9494: long-lived stale time, 24 bits, with .gr; 0: none */
+	uint32_t max_prefixes;	/* accepted or not; 0: no limit */
+	uint32_t warn_prefixes; /* so many are worth a warning; 0: none is given */
+	enum bgp_limit_action limit_action;
+	uint32_t restart_s;   /* 0: as soon as after any other fault */
+	const char *audience; /* which originated routes are for this peer; NULL: none */
 };
 
 /*
@@ -138,6 +158,9 @@ struct bgp_peer_conf {
 	bool rr_client; /* RFC 4456: we reflect for it; internal peers only */
 	/* RFC 9494 4.6: long-lived stale routes also to an internal peer without the capability. */
 	bool stale_to_all;
+	bool any_first_as;  /* paths of an external peer may begin with another AS than its own */
+	enum bgp_role role; /* external peers only */
+	bool role_strict;   /* RFC 9234 4.2: a peer that does not tell its role is refused */
 	bool graceful_shutdown; /* RFC 8326: what is sent should be left for other paths */
 	const char *md5_key;	/* RFC 2385, at most 80 bytes; NULL: none */
 	const char *held_down;	/* why this peer must stay in Idle, for people; NULL: let it run */

@@ -239,10 +239,23 @@ family_of(const struct res_bgp_family *f)
 				      : -1;
 }
 
+/* So many prefixes are worth a warning. */
+static uint32_t
+warn_at(const struct res_bgp_family *f)
+{
+	const uint64_t at = (uint64_t)f->max_prefixes * f->max_warning_percent / 100;
+
+	return at || !f->max_prefixes || !f->max_warning_percent ? (uint32_t)at : 1;
+}
+
 static void
 peer_families(struct planner *p, struct bgp_plan_instance *inst,
     const struct res_bgp_peer_config *pc, struct bgp_peer_conf *peer)
 {
+	static const enum bgp_limit_action actions[] = { [RES_MAX_RESTART] = BGP_LIMIT_RESTART,
+		[RES_MAX_SHUTDOWN] = BGP_LIMIT_SHUTDOWN,
+		[RES_MAX_WARN] = BGP_LIMIT_WARN };
+
 	if (!pc || pc->families.nr == 0) {
 		peer->family[BGP_IPV4_UNICAST].enabled = true;
 		peer->family[BGP_IPV6_UNICAST].enabled = true;
@@ -263,6 +276,9 @@ peer_families(struct planner *p, struct bgp_plan_instance *inst,
 			.max_prefixes = f->max_prefixes,
 			.stale_s = f->has_long_lived_stale ? f->long_lived_stale_s
 							   : pc->gr_long_lived_stale_s,
+			.warn_prefixes = warn_at(f),
+			.limit_action = actions[f->max_action],
+			.restart_s = f->max_restart_s,
 			.audience = audience(p, inst, &f->advertisements, peer->name),
 		};
 		if (f->add_path != RES_ADD_PATH_NONE)
@@ -334,10 +350,20 @@ peer_source(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_
 }
 
 static void
-peer_not_yet(struct planner *p, const struct res_bgp_peer_config *pc)
+peer_role(const struct res_bgp_peer_config *pc, struct bgp_peer_conf *peer)
 {
-	if (pc->role != RES_ROLE_NONE)
-		notice(p, &pc->obj, REASON_NOT_SUPPORTED, "role (RFC 9234) is not spoken yet");
+	static const enum bgp_role roles[] = { [RES_ROLE_NONE] = BGP_ROLE_NONE,
+		[RES_ROLE_PROVIDER] = BGP_ROLE_PROVIDER,
+		[RES_ROLE_CUSTOMER] = BGP_ROLE_CUSTOMER,
+		[RES_ROLE_PEER] = BGP_ROLE_PEER,
+		[RES_ROLE_RS] = BGP_ROLE_RS,
+		[RES_ROLE_RS_CLIENT] = BGP_ROLE_RS_CLIENT };
+
+	peer->role = roles[pc->role];
+	peer->role_strict = pc->role_strict;
+	/* RFC 7947 2.2.2.1: a route server does not put its own AS in front. */
+	peer->any_first_as =
+	    pc->has_enforce_first_as ? !pc->enforce_first_as : pc->role == RES_ROLE_RS_CLIENT;
 }
 
 static void
@@ -392,7 +418,7 @@ peer_config(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_
 	peer->export = policy_of(a, &pc->export);
 	peer_source(p, pc, peer);
 	peer_secret(p, pc, peer);
-	peer_not_yet(p, pc);
+	peer_role(pc, peer);
 }
 
 static const struct res_bgp_override_peer *

@@ -43,6 +43,9 @@ static const struct {
 	    "One end refuses the hold time of the other: choose one that both take (3 and more)." },
 	{ 2, 7, -1, 0, "spec.families",
 	    "The ends have no address family in common: make families agree." },
+	{ 2, 11, -1, 0, "spec.role",
+	    "The roles of both ends do not belong together (RFC 9234): provider and customer, rs "
+	    "and rs-client, peer and peer." },
 	{ 2, 0, -1, 0, "", "The OPEN was refused: the message says why." },
 	{ 4, 0, -1, 0, "spec.timers.holdTimeSeconds",
 	    "Nothing was heard for the hold time: does the link lose packets, is the peer "
@@ -128,7 +131,14 @@ step_configured(struct explain *e, const struct bgp_peer_stats *p)
 	addr_format(&p->addr, addr, sizeof(addr));
 	if (p->held_down) {
 		s.verdict = EXPLAIN_FAIL;
-		s.reason = REASON_PEER_SHUTDOWN;
+		s.reason = p->over_limit ? REASON_PREFIX_LIMIT : REASON_PEER_SHUTDOWN;
+		if (p->over_limit) {
+			s.object = "BGPPeerConfig";
+			s.field = "spec.families[].maxPrefixes";
+			s.advice =
+			    "Raise maxPrefixes or let the peer announce less; then heraldctl bgp "
+			    "enable brings it back at once.";
+		}
 		for (const struct notice *n = e->app->plan ? e->app->plan->notices : NULL; n;
 		     n = n->next)
 			if (strcmp(n->message, p->held_down) == 0 || names(n->message, p->name))
@@ -221,11 +231,24 @@ step_routes(struct explain *e, const struct bgp_peer_stats *p)
 			continue;
 		s.message = xasprintf("%u received, %u of them accepted; %u advertised.",
 		    c->received, c->accepted, c->advertised);
+		if (c->max_prefixes) {
+			free(s.message);
+			s.message = xasprintf(
+			    "%u received of at most %u, %u of them accepted; %u advertised.",
+			    c->received, c->max_prefixes, c->accepted, c->advertised);
+		}
 		if (c->received && !c->accepted) {
 			s.verdict = EXPLAIN_DEGRADED;
 			s.reason = REASON_IMPORT_REJECTED;
 			s.object = "BGPPeerConfig";
 			s.field = "spec.import";
+		} else if (c->warn_prefixes && c->received >= c->warn_prefixes) {
+			s.verdict = EXPLAIN_DEGRADED;
+			s.reason = REASON_PREFIX_LIMIT;
+			s.object = "BGPPeerConfig";
+			s.field = "spec.families[].maxPrefixes";
+			s.advice = "At the limit the session ends, or is only warned of, as "
+				   "maxPrefixesAction says.";
 		}
 		explain_add(e, &s);
 	}

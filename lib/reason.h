@@ -49,6 +49,7 @@
 	X(PEER_ASN_MISSING,      "peer-asn-missing",      "The peer or the instance has no AS number.") \
 	X(PEER_DUPLICATE,        "peer-duplicate",        "Another peer of this node has the same address.") \
 	X(PEER_NOT_ESTABLISHED,  "peer-not-established",  "The session with the peer is not established.") \
+	X(PREFIX_LIMIT,          "prefix-limit",          "The peer announces as many prefixes as it may, or nearly.") \
 	X(PEER_SHUTDOWN,         "peer-shutdown",         "The peer was shut down by the administrator.") \
 	X(SECRET_MISSING,        "secret-missing",        "The Secret that the peer refers to does not exist, or has no password.") \
 	X(ROUTER_ID_MISSING,     "router-id-missing",     "This node has no IPv4 address to make a router ID of.") \

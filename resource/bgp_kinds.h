@@ -117,13 +117,18 @@ enum res_role {
 	RES_ROLE_RS_CLIENT
 };
 
+enum res_max_action { RES_MAX_RESTART, RES_MAX_SHUTDOWN, RES_MAX_WARN };
+
 struct res_bgp_family {
 	enum res_afi afi;
 	enum res_safi safi;
 	enum res_add_path add_path;
-	uint32_t max_prefixes;		/* 0: no limit */
-	bool has_long_lived_stale;	/* else gracefulRestart's */
-	uint32_t long_lived_stale_s;	/* RFC 9494; 0: none */
+	bool has_long_lived_stale;   /* else gracefulRestart's */
+	uint32_t long_lived_stale_s; /* RFC 9494; 0: none */
+	uint32_t max_prefixes;	     /* 0: no limit */
+	enum res_max_action max_action;
+	uint8_t max_warning_percent; /* of max_prefixes; 0: no warning */
+	uint32_t max_restart_s;
 	struct selector advertisements; /* over BGPAdvertisements; absent selects none */
 };
 
@@ -153,7 +158,10 @@ struct res_bgp_peer_config {
 	bool rr_client;	      /* RFC 4456: this node reflects for the peer */
 	bool has_allow_as_in; /* else HeraldConfig's bgp.allowASIn */
 	uint8_t allow_as_in;
+	bool has_enforce_first_as; /* else: unless we are the client of a route server */
+	bool enforce_first_as;
 	enum res_role role;
+	bool role_strict;
 	const char *bfd_profile; /* "": none */
 	struct res_bgp_bfd bfd;
 	struct {

@@ -71,6 +71,8 @@ peer_spec_check(struct decoder *d, const struct node *map, void *at)
 	/* RFC 5082 3: the TTL that is sent is 255, which multihop would contradict. */
 	if (p->ttl_security_hops && p->has_ebgp_multihop)
 		decode_fault(d, map, "ttlSecurity", "must be absent: ebgpMultihop is given");
+	if (p->role_strict && p->role == RES_ROLE_NONE)
+		decode_fault(d, map, "roleStrict", "must be absent: there is no role");
 	rules_check_import(d, map, "import", &p->import);
 }
 
@@ -80,6 +82,7 @@ static const char *const safi_words[] = { "unicast", "multicast", "mpls_label", 
 	"vpls", "evpn", "ls", "sr_policy", "mup", "mpls_vpn", "mpls_vpn_multicast",
 	"route_target_constraints", "flowspec_unicast", "flowspec_vpn", "key_value", NULL };
 static const char *const add_path_words[] = { "none", "send", "receive", "both", NULL };
+static const char *const max_action_words[] = { "restart", "shutdown", "warn", NULL };
 static const char *const role_words[] = { "", "provider", "customer", "peer", "rs", "rs-client",
 	NULL };
 
@@ -162,7 +165,17 @@ static const struct field family_fields[] = {
 	  FIELD_HAS(struct res_bgp_family, has_long_lived_stale), .max = 16777215,
 	  .cost = RES_COST_SESSION, .help = "of this family; default: gracefulRestart's" },
 	{ "maxPrefixes", T_UINT, F_NATIVE, FIELD_AT(struct res_bgp_family, max_prefixes),
-	  .max = UINT32_FULL, .cost = RES_COST_SOFT, .help = "more end the session; 0: no limit" },
+	  .max = UINT32_FULL, .cost = RES_COST_SOFT,
+	  .help = "so many may be received, accepted or not; 0: no limit" },
+	{ "maxPrefixesAction", T_ENUM, F_NATIVE, FIELD_AT(struct res_bgp_family, max_action),
+	  .words = max_action_words, .def = "restart", .cost = RES_COST_SOFT,
+	  .help = "with more: restart and shutdown end the session, warn does not" },
+	{ "maxPrefixesWarningPercent", T_UINT, F_NATIVE,
+	  FIELD_AT(struct res_bgp_family, max_warning_percent), .max = 100, .def = "75",
+	  .cost = RES_COST_SOFT, .help = "of maxPrefixes are worth a warning; 0: none" },
+	{ "maxPrefixesRestartSeconds", T_UINT, F_NATIVE,
+	  FIELD_AT(struct res_bgp_family, max_restart_s), .max = 604800, .def = "300",
+	  .cost = RES_COST_SOFT, .help = "how long the session stays down; 0: as after any fault" },
 	{ "advertisements", T_SELECTOR, 0, FIELD_AT(struct res_bgp_family, advertisements),
 	  .cost = RES_COST_SOFT, .help = "over BGPAdvertisements; absent: none" },
 	FIELD_END,
@@ -193,8 +206,15 @@ static const struct field spec_fields[] = {
 	{ "allowASIn", T_UINT, F_NATIVE | F_HAS, FIELD_AT(struct res_bgp_peer_config, allow_as_in),
 	  FIELD_HAS(struct res_bgp_peer_config, has_allow_as_in), .max = 10, .cost = RES_COST_SOFT,
 	  .help = "how often our AS may stand in a received path" },
+	{ "enforceFirstAS", T_BOOL, F_NATIVE | F_HAS,
+	  FIELD_AT(struct res_bgp_peer_config, enforce_first_as),
+	  FIELD_HAS(struct res_bgp_peer_config, has_enforce_first_as), .def = "true",
+	  .cost = RES_COST_SOFT,
+	  .help = "paths of another AS begin with it; absent: unless role is rs-client" },
 	{ "role", T_ENUM, F_NATIVE, FIELD_AT(struct res_bgp_peer_config, role), .words = role_words,
 	  .cost = RES_COST_SESSION, .help = "RFC 9234: what we are to the peer" },
+	{ "roleStrict", T_BOOL, F_NATIVE, FIELD_AT(struct res_bgp_peer_config, role_strict),
+	  .cost = RES_COST_SESSION, .help = "refuse a peer that does not tell its role" },
 	{ "bfdProfile", T_STRING, F_NATIVE, FIELD_AT(struct res_bgp_peer_config, bfd_profile),
 	  .max = 253, .cost = RES_COST_SOFT, .help = "a BFDProfile" },
 	{ "bfd", T_STRUCT, 0, FIELD_AT(struct res_bgp_peer_config, bfd), .sub = &bfd_table,

@@ -109,6 +109,10 @@ kit_text(const struct bgp_attrs *a, char *text)
 		snprintf(num, sizeof(num), "%u:%u%s", as, v, wire_more(&r) ? " " : "");
 		at = add(text, at, num);
 	}
+	if (a->has_otc) {
+		snprintf(num, sizeof(num), "|otc %u", a->otc);
+		at = add(text, at, num);
+	}
 	if (a->has_originator_id) {
 		snprintf(num, sizeof(num), "|originator %x", a->originator_id);
 		at = add(text, at, num);
@@ -471,6 +475,8 @@ kit_announce(struct kit *k, unsigned peer, const char *prefix, const struct kit_
 	a.local_pref = route->local_pref ? route->local_pref : 100;
 	a.has_originator_id = route->originator;
 	a.originator_id = route->originator;
+	a.has_otc = route->otc;
+	a.otc = route->otc;
 	if (route->next_hop) {
 		ck_assert_int_eq(addr_parse(route->next_hop, &a.next_hop), 0);
 	} else if (p.addr.family == ADDR_V4) {

@@ -56,6 +56,7 @@ struct kit_route {
 	uint8_t origin;
 	uint32_t originator; /* 0: none */
 	uint32_t cluster;    /* 0: none */
+	uint32_t otc;	     /* 0: none */
 	struct bgp_span unknown;
 };
 

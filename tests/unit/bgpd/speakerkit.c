@@ -369,6 +369,12 @@ put_caps(uint8_t *b, const struct raw_open *o)
 		*at++ = 6;
 		*at++ = 0;
 	}
+	for (unsigned i = 0; i < 2; i++) {
+		if (!o->role[i])
+			continue;
+		memcpy(at, (uint8_t[]){ 9, 1, (uint8_t)(o->role[i] - 1) }, 3);
+		at += 3;
+	}
 	if (o->gr) {
 		uint8_t *len = at + 1;
 

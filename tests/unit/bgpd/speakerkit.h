@@ -68,6 +68,7 @@ struct raw_open {
 	bool enhanced; /* RFC 7313 */
 	bool llgr, llgr_no_forwarding;
 	uint32_t llgr_time; /* of all families */
+	uint8_t role[2];    /* RFC 9234, plus one; 0: none */
 };
 
 void raw_listen(struct raw *, struct kit *, const char *addr, uint16_t port);

@@ -470,7 +470,8 @@ START_TEST(all_faults_at_once)
 	    "timers, "
 	    "authSecretRef, authSecretNamespace, gracefulRestart, ebgpMultihop, ttlSecurity, "
 	    "extendedMessages, "
-	    "extendedNextHop, routeReflectorClient, allowASIn, role, bfdProfile, bfd, families, "
+	    "extendedNextHop, routeReflectorClient, allowASIn, enforceFirstAS, role, roleStrict, "
+	    "bfdProfile, bfd, families, "
 	    "import, export\n");
 }
 END_TEST
