@@ -321,6 +321,8 @@ bgp_peer_clear(struct bgp *b, const char *name, enum bgp_clear how)
 		peer_reset(p, BGP_CEASE_RESET, NULL);
 		return 0;
 	}
+	if (!p->up)
+		return -ENOTCONN;
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
 		if (!(families_up(p) & BGP_FAMILY_MASK(f)))
 			continue;

@@ -95,6 +95,7 @@ int bgp_originate(struct bgp *, const char *instance, const char *owner,
 void bgp_routes_ready(struct bgp *);
 
 /* ---- operations; @peer is a name or an address; -ENOENT: no such peer ---- */
+/* A soft one of a session that is not established: -ENOTCONN. */
 enum bgp_clear { BGP_CLEAR_HARD, BGP_CLEAR_SOFT_IN, BGP_CLEAR_SOFT_OUT };
 int bgp_peer_clear(struct bgp *, const char *peer, enum bgp_clear);
 int bgp_peer_shutdown(struct bgp *, const char *peer, const char *message);

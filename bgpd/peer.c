@@ -242,6 +242,22 @@ is_collision(const struct session_end *e)
 	return e->code == BGP_ERR_CEASE && e->subcode == BGP_CEASE_COLLISION;
 }
 
+/* What was said last, and by whom, outlives what happens next. */
+static void
+keep_note(struct peer *p, const struct session *s)
+{
+	struct peer_note *n = &p->notes[s->end.how == SESSION_RECEIVED];
+
+	if (!s->end.code)
+		return;
+	mem_free(n->text);
+	*n = (struct peer_note){ .code = s->end.code,
+		.subcode = s->end.subcode,
+		.hard = s->end.hard,
+		.text = xstrdup(s->end.text),
+		.at_ms = loop_now_ms(s->loop) };
+}
+
 static void
 peer_failed(struct peer *p, struct session *s, enum bgp_state old)
 {
@@ -252,6 +268,7 @@ peer_failed(struct peer *p, struct session *s, enum bgp_state old)
 	if (!is_collision(&s->end)) {
 		peer_count_end(p, s, old);
 		peer_limit_hit(p, s);
+		keep_note(p, s);
 		p->last = s->end;
 		p->last_ms = loop_now_ms(s->loop);
 	}
@@ -483,6 +500,8 @@ peer_free(struct peer *p, enum bgp_err_cease subcode)
 	adj_free(p->adj);
 	conf_free(p->conf);
 	mem_free(p->shut_message);
+	mem_free(p->notes[0].text);
+	mem_free(p->notes[1].text);
 	mem_free(p);
 }
 

@@ -20,6 +20,14 @@ struct peer_long_lived {
 	bool over;	 /* it ended while the peer, which is back, told its table */
 };
 
+/* The NOTIFICATION that went one way last. */
+struct peer_note {
+	uint8_t code, subcode; /* of a hard reset those inside */
+	bool hard;
+	char *text; /* for people; NULL: there was none */
+	uint64_t at_ms;
+};
+
 struct peer {
 	struct peer *next;
 	struct instance *instance;
@@ -48,7 +56,8 @@ struct peer {
 
 	struct session_end last; /* of the session that ended last */
 	uint64_t last_ms;
-	unsigned flaps; /* sessions that were Established and ended */
+	struct peer_note notes[2]; /* sent, received */
+	unsigned flaps;		   /* sessions that were Established and ended */
 	uint64_t refused;
 	uint64_t nr_in[PEER_NR_TYPES], nr_out[PEER_NR_TYPES]; /* by message type */
 	struct log_limit noise;

@@ -150,8 +150,8 @@ is_long_lived(const struct path *p, const struct adj *adj, const struct bgp_attr
 		attrset_has_community(a->communities, BGP_LLGR_STALE));
 }
 
-static void
-candidate_fill(const struct rib *r, struct best_path *c, struct path *p)
+void
+rib_candidate(const struct rib *r, struct best_path *c, struct path *p)
 {
 	const struct attrset *set = attrset_at(&r->sets, p->set);
 	const struct adj *adj = r->adjs[p->adj];
@@ -203,7 +203,7 @@ node_decide(struct rib *r, const struct node *n)
 			return;
 		}
 		assert(nr < r->nr_candidates);
-		candidate_fill(r, &r->candidates[nr++], p);
+		rib_candidate(r, &r->candidates[nr++], p);
 	}
 	best = best_choose(r->candidates, nr, r->max_paths, r->max_paths_ibgp, r->relax);
 	for (size_t i = 0; i < nr; i++)

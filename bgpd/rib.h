@@ -189,6 +189,8 @@ void rib_hold(struct rib *);
 /* Decide all that is dirty, now, without sending anything new to peers beyond that. */
 void rib_flush_all(struct rib *);
 bool rib_is_dirty(const struct rib *, enum bgp_family);
+/* What the decision looks at of a feasible path. */
+void rib_candidate(const struct rib *, struct best_path *, struct path *);
 /* A path of @adj_id on @node; 0: none.  For our own (adj 0) the first. */
 uint32_t rib_path_of(const struct rib *, const struct node *, uint16_t adj_id);
 /* A new path record at the head of the node's list; 0: no memory. */

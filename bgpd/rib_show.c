@@ -7,6 +7,7 @@
 
 #include "bgpd/msg.h"
 #include "bgpd/out.h"
+#include "bgpd/rib_why.h"
 #include "lib/buf.h"
 #include "lib/mem.h"
 
@@ -174,7 +175,7 @@ why_name(unsigned why)
 
 /* A path of our own: who wants it, and for whom. */
 static void
-show_own(struct show *s, const struct path *p)
+show_own(struct show *s, const struct node *n, const struct path *p)
 {
 	static const char *const sources[BGP_NR_SOURCES] = { "podCIDR", "service", "learned" };
 	const struct claim *c = rib_claim(s->r, p->in);
@@ -187,6 +188,8 @@ show_own(struct show *s, const struct path *p)
 	json_object_set_new(o, "source", json_string(sources[c->source % BGP_NR_SOURCES]));
 	json_object_set_new(o, "audience", json_string(name_text(c->audience)));
 	json_object_set_new(o, "policy", json_string(name_text(c->policy)));
+	if (s->filter->all)
+		rib_why(s->r, n, p, o);
 }
 
 static void
@@ -201,17 +204,22 @@ show_table(struct show *s, const struct node *n)
 
 		if (!p->adj) {
 			if (!received)
-				show_own(s, p);
+				show_own(s, n, p);
 			continue;
 		}
-		if (!peer_matches(s, adj) || (!received && !p->set))
+		if (!peer_matches(s, adj) || (!received && !p->set && !s->filter->all))
 			continue;
-		o = route_new(s, received ? p->in : p->set, adj->name, p->since);
+		o = route_new(s, received || !p->set ? p->in : p->set, adj->name, p->since);
 		marks(o, p->flags & PATH_BEST, p->flags & PATH_MULTI, p->flags & PATH_AGES);
 		json_object_set_new(o, "source", json_string("learned"));
 		json_object_set_new(o, "accepted", json_boolean(p->why == PATH_OK));
 		if (p->why != PATH_OK)
 			json_object_set_new(o, "rejected", json_string(why_name(p->why)));
+		if (s->filter->all && p->set)
+			rib_why(s->r, n, p, o);
+		else if (s->filter->all)
+			json_object_set_new(
+			    o, "why", json_sprintf("not usable: %s", rib_why_not(p->why)));
 	}
 }
 
@@ -279,20 +287,47 @@ show_family(struct show *s)
 	return 0;
 }
 
+/* Is something that packets could follow among what was shown? */
+static bool
+has_usable(const struct show *s, size_t from)
+{
+	for (size_t i = from; i < json_array_size(s->out); i++) {
+		if (!json_object_get(json_array_get(s->out, i), "rejected"))
+			return true;
+	}
+	return false;
+}
+
+/* One prefix: exactly that one, or else the longest that it is in and that has a route; longer ones whose
+ * routes may not be used come before it. */
+static void
+show_prefix(struct show *s)
+{
+	const struct ptab *t = &s->r->tab[s->family];
+	const size_t before = json_array_size(s->out);
+	struct prefix p = *s->filter->prefix;
+
+	for (;;) {
+		const uint32_t id = ptab_find(t, &p, ptab_hash(t, &p));
+
+		if (id)
+			show_node(s, id);
+		if (!s->filter->longest || p.len == 0 || has_usable(s, before))
+			return;
+		p = prefix_of(&p.addr, p.len - 1u);
+	}
+}
+
 int
 rib_show_routes(const struct rib *r, const struct bgp_show_filter *filter, json_t *array)
 {
 	struct show s = { .r = r, .filter = filter, .out = array };
 
 	if (filter->prefix) {
-		uint32_t id;
-
 		s.family =
 		    filter->prefix->addr.family == ADDR_V4 ? BGP_IPV4_UNICAST : BGP_IPV6_UNICAST;
-		id = ptab_find(&r->tab[s.family], filter->prefix,
-		    ptab_hash(&r->tab[s.family], filter->prefix));
-		if (id && (filter->family < 0 || filter->family == (int)s.family))
-			show_node(&s, id);
+		if (filter->family < 0 || filter->family == (int)s.family)
+			show_prefix(&s);
 		return 0;
 	}
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {

@@ -4,6 +4,7 @@
 #include "bgpd/bmp.h"
 #include "bgpd/conf.h"
 #include "bgpd/peer.h"
+#include "bgpd/show_peer.h"
 
 static void
 put(json_t *o, const char *key, json_t *value)
@@ -111,10 +112,23 @@ stale_times_json(const struct bgp_caps *c)
 	return o;
 }
 
+/* Codes that mean nothing to us. */
+static json_t *
+unknown_json(const struct bgp_caps *c)
+{
+	json_t *list = json_array();
+
+	for (unsigned code = 0; code < 8 * sizeof(c->unknown); code++) {
+		if (c->unknown[code / 8] & 1u << code % 8)
+			(void)json_array_append_new(list, number(code));
+	}
+	return list;
+}
+
 static json_t *
 caps_json(const struct bgp_caps *c)
 {
-	json_t *o = json_object();
+	json_t *o = json_object(), *unknown;
 
 	put(o, "families", families_json(c->families));
 	put(o, "routeRefresh", json_boolean(c->refresh));
@@ -137,6 +151,10 @@ caps_json(const struct bgp_caps *c)
 		put(o, "longLivedStaleTimeSeconds", stale_times_json(c));
 	if (c->host[0])
 		put(o, "hostName", json_string(c->host));
+	if (json_array_size(unknown = unknown_json(c)))
+		put(o, "unknownCodes", unknown);
+	else
+		json_decref(unknown);
 	return o;
 }
 
@@ -162,17 +180,17 @@ put_session(json_t *o, const struct peer *p, const struct session *s)
 	put(o, "holdTimeSeconds", number(up ? s->hold_s : p->conf->hold_s));
 	put(o, "keepaliveSeconds", number(up ? s->keepalive_ms / 1000 : p->conf->keepalive_s));
 	put(o, "gracefulRestart", json_boolean(up && session_has_gr(s)));
-	if (!up) {
-		json_decref(caps);
+	if (s->state >= BGP_OPENSENT)
+		put(caps, "sent", caps_json(&s->ours.caps));
+	if (s->state >= BGP_OPENCONFIRM)
+		put(caps, "received", caps_json(&s->theirs.caps));
+	put(o, "capabilities", caps);
+	if (!up)
 		return;
-	}
 	put(o, "localAddress", addr_json(&s->names.local));
 	put(o, "localPort", number(s->names.local_port));
 	put(o, "peerPort", number(s->names.remote_port));
 	put(o, "peerRouterID", id_json(s->theirs.id));
-	put(caps, "sent", caps_json(&s->ours.caps));
-	put(caps, "received", caps_json(&s->theirs.caps));
-	put(o, "capabilities", caps);
 }
 
 static json_t *
@@ -208,6 +226,7 @@ peer_json(const struct peer *p)
 	put(o, "messages", messages);
 	if (timer_is_running(&p->limit))
 		put(o, "limitSecondsLeft", number(timer_left_ms(&p->limit) / 1000));
+	show_peer_details(o, p, s);
 	if (timer_is_running(&p->stale))
 		put(o, "staleSecondsLeft", number(timer_left_ms(&p->stale) / 1000));
 	return o;

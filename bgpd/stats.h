@@ -60,6 +60,8 @@ struct bgp_show_filter {
 	int family;		     /* enum bgp_family or -1 */
 	const char *peer;	     /* NULL: all */
 	const struct prefix *prefix; /* NULL: all */
+	bool longest; /* not this prefix, but the longest one with a route that it is in */
+	bool all;     /* also paths that may not be used; each with why */
 };
 json_t *bgp_show_peers(const struct bgp *);
 json_t *bgp_show_routes(const struct bgp *, const struct bgp_show_filter *);

@@ -29,17 +29,6 @@ usage_error(char **error, const char *text)
 
 /* ---- bgp ---- */
 
-static int
-cmd_bgp_peers(void *arg, const struct control_req *req, json_t **data, char **error)
-{
-	struct app *app = arg;
-
-	(void)req;
-	(void)error;
-	*data = bgp_show_peers(app->bgp);
-	return 0;
-}
-
 /* A peer that is not there is answered with those that are. */
 static int
 peer_result(struct app *app, const char *what, const char *peer, int err, char **error)
@@ -83,10 +72,69 @@ peer_is_known(const struct app *app, const char *peer)
 	return found;
 }
 
+/* BFD's word on a peer that it watches goes to the peer. */
+static void
+peers_add_bfd(struct app *app, json_t *peers)
+{
+	json_t *bfd = show_bfd(app), *p, *s;
+	size_t i, j;
+
+	json_array_foreach(peers, i, p)
+	{
+		json_array_foreach(json_object_get(bfd, "sessions"), j, s)
+		{
+			if (json_equal(json_object_get(s, "peerAddress"),
+				json_object_get(p, "peerAddress")))
+				json_object_set(p, "bfd", s);
+		}
+	}
+	json_decref(bfd);
+}
+
+static bool
+peer_is_called(const json_t *p, const char *name)
+{
+	const char *is = json_string_value(json_object_get(p, "name"));
+	const char *addr = json_string_value(json_object_get(p, "peerAddress"));
+
+	return (is && strcmp(is, name) == 0) || (addr && strcmp(addr, name) == 0);
+}
+
+static int
+cmd_bgp_peers(void *arg, const struct control_req *req, json_t **data, char **error)
+{
+	const char *name = NULL;
+	struct app *app = arg;
+	bool verbose = false;
+	json_t *list, *p;
+
+	for (size_t i = 0; i < req->argc; i++) {
+		if (strcmp(req->argv[i], "-v") == 0)
+			verbose = true;
+		else if (!name && req->argv[i][0] != '-')
+			name = req->argv[i];
+		else
+			return usage_error(error, "usage: bgp peers [-v] [PEER]");
+	}
+	if (name && !peer_is_known(app, name))
+		return peer_result(app, "bgp peers", name, -ENOENT, error);
+	*data = bgp_show_peers(app->bgp);
+	list = json_object_get(*data, "peers");
+	for (size_t i = json_array_size(list); name && i-- > 0;) {
+		p = json_array_get(list, i);
+		if (!peer_is_called(p, name))
+			json_array_remove(list, i);
+	}
+	peers_add_bfd(app, list);
+	/* Who asks for one wants to know all of it. */
+	json_object_set_new(*data, "verbose", json_boolean(verbose || name));
+	return 0;
+}
+
 /* What may stand behind `bgp routes`, in any order; false: a word that is not understood. */
 static bool
-parse_routes_word(
-    const char *word, bool *want_peer, struct bgp_show_filter *f, struct prefix *prefix)
+parse_routes_word(const char *word, bool *want_peer, bool *want_table, struct bgp_show_filter *f,
+    struct prefix *prefix)
 {
 	static const struct {
 		const char *word;
@@ -102,6 +150,7 @@ parse_routes_word(
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		if (strcmp(word, tables[i].word) == 0) {
 			f->table = tables[i].table;
+			*want_table = true;
 			return true;
 		}
 	if (strcmp(word, "ipv4") == 0)
@@ -112,9 +161,10 @@ parse_routes_word(
 		*want_peer = true;
 	else if (strcmp(word, "unicast") == 0)
 		return true;
-	else if (prefix_parse(word, prefix, NULL) == 0)
+	else if (prefix_parse(word, prefix, NULL) == 0) {
 		f->prefix = prefix;
-	else
+		f->longest = !strchr(word, '/');
+	} else
 		return false;
 	return true;
 }
@@ -125,10 +175,10 @@ cmd_bgp_routes(void *arg, const struct control_req *req, json_t **data, char **e
 	struct bgp_show_filter filter = { .table = BGP_SHOW_AVAILABLE, .family = -1 };
 	struct app *app = arg;
 	struct prefix prefix;
-	bool want_peer = false;
+	bool want_peer = false, want_table = false;
 
 	for (size_t i = 0; i < req->argc; i++)
-		if (!parse_routes_word(req->argv[i], &want_peer, &filter, &prefix)) {
+		if (!parse_routes_word(req->argv[i], &want_peer, &want_table, &filter, &prefix)) {
 			*error =
 			    xasprintf("bgp routes: \"%s\" is neither available, received or "
 				      "advertised, nor a family (ipv4, ipv6), --peer NAME or a "
@@ -141,6 +191,8 @@ cmd_bgp_routes(void *arg, const struct control_req *req, json_t **data, char **e
 		    error, "bgp routes: --peer wants a name or an address behind it");
 	if (filter.peer && !peer_is_known(app, filter.peer))
 		return peer_result(app, "bgp routes", filter.peer, -ENOENT, error);
+	/* Who asks for one prefix wants to know all that there is of it. */
+	filter.all = filter.prefix && !want_table;
 	*data = bgp_show_routes(app->bgp, &filter);
 	return 0;
 }
@@ -173,6 +225,8 @@ cmd_bgp_clear(void *arg, const struct control_req *req, json_t **data, char **er
 	enum bgp_clear how = BGP_CLEAR_HARD;
 	struct app *app = arg;
 
+	int err;
+
 	(void)data;
 	if (req->argc != 1 && req->argc != 3)
 		return usage_error(error, "usage: bgp clear PEER [soft in|soft out]");
@@ -186,8 +240,15 @@ cmd_bgp_clear(void *arg, const struct control_req *req, json_t **data, char **er
 		else
 			return usage_error(error, "usage: bgp clear PEER [soft in|soft out]");
 	}
-	return peer_result(
-	    app, "bgp clear", req->argv[0], bgp_peer_clear(app->bgp, req->argv[0], how), error);
+	err = bgp_peer_clear(app->bgp, req->argv[0], how);
+	if (err == -ENOTCONN) {
+		*error =
+		    xasprintf("bgp clear %s soft: the session is not established; heraldctl bgp "
+			      "peers %s says why",
+			req->argv[0], req->argv[0]);
+		return err;
+	}
+	return peer_result(app, "bgp clear", req->argv[0], err, error);
 }
 
 static int

@@ -17,13 +17,16 @@
 const struct command commands[] = {
 	{ { "status" }, "", "Show everything that matters on one screen", NULL,
 	  0, 0, COMMAND_ASK, render_status },
-	{ { "bgp", "peers" }, "", "Show BGP peers and their sessions", NULL,
-	  0, 0, COMMAND_ASK, render_bgp_peers },
+	{ { "bgp", "peers" }, "[-v] [PEER]", "Show BGP peers and their sessions",
+	  "-v shows all there is to know: capabilities and messages both ways, timers, the last words, what\n"
+	  "one that is not established waits for. So does PEER, a name or an address, of that one alone.",
+	  0, 2, COMMAND_ASK, render_bgp_peers },
 	{ { "bgp", "routes" },
 	  "[available|received|advertised] [ipv4|ipv6 unicast] [--peer NAME] [PREFIX]",
 	  "Show BGP routes",
 	  "available: those that may be used, received: what peers sent, before the import rules,\n"
-	  "advertised: what peers were told. Without a word: available.",
+	  "advertised: what peers were told. Without a word: available, or with PREFIX everything there is of\n"
+	  "it, and why each path is the best or is not. An address stands for the longest prefix it is in.",
 	  0, 6, COMMAND_ASK, render_bgp_routes },
 	{ { "bgp", "route-policies" }, "", "Show the policies made from the advertisements", NULL,
 	  0, 0, COMMAND_ASK, render_bgp_policies },

@@ -72,11 +72,16 @@ render_bgp_peers(const json_t *data, struct buf *out)
 {
 	static const char *const head[] = { "Local AS", "Peer AS", "Peer Address", "Session State",
 		"Uptime", "Family", "Received", "Advertised", NULL };
-	struct text_table *t = text_table_new(head);
+	struct text_table *t;
 	const json_t *peer, *family;
 	char age[24];
 	size_t i, j, nr;
 
+	if (answer_is(data, "verbose")) {
+		render_bgp_details(data, out);
+		return;
+	}
+	t = text_table_new(head);
 	json_array_foreach(json_object_get(data, "peers"), i, peer)
 	{
 		const json_t *families = json_object_get(peer, "families");
@@ -164,7 +169,8 @@ cell_attrs(struct text_table *t, const json_t *r)
 	attr_flag(&b, "best", answer_is(r, "best"));
 	attr_flag(&b, "multipath", answer_is(r, "multipath"));
 	attr_flag(&b, "stale", answer_is(r, "stale"));
-	attr_str(&b, "Rejected", answer_str(r, "rejected"));
+	if (!*answer_str(r, "why"))
+		attr_str(&b, "Rejected", answer_str(r, "rejected"));
 	attr_str(&b, "Origin", answer_str(r, "origin"));
 	attr_list(&b, "AsPath", json_object_get(r, "asPath"));
 	attr_int(&b, "Med", json_object_get(r, "med"));
@@ -172,6 +178,7 @@ cell_attrs(struct text_table *t, const json_t *r)
 	attr_list(&b, "Communities", json_object_get(r, "communities"));
 	attr_list(&b, "LargeCommunities", json_object_get(r, "largeCommunities"));
 	attr_list(&b, "ExtendedCommunities", json_object_get(r, "extendedCommunities"));
+	attr_str(&b, "Why", answer_str(r, "why"));
 	text_cell(t, buf_text(&b));
 	buf_fini(&b);
 }

@@ -11,6 +11,8 @@ struct buf;
 
 void render_status(const json_t *, struct buf *out);
 void render_bgp_peers(const json_t *, struct buf *out);
+/* `bgp peers` with -v or a name. */
+void render_bgp_details(const json_t *, struct buf *out);
 void render_bgp_bmp(const json_t *, struct buf *out);
 void render_bgp_routes(const json_t *, struct buf *out);
 void render_bgp_policies(const json_t *, struct buf *out);

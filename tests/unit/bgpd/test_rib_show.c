@@ -115,6 +115,105 @@ START_TEST(tables_are_shown)
 }
 END_TEST
 
+/* All there is of a prefix, the longest when it is an address. */
+static json_t *
+show_all(const char *text)
+{
+	struct prefix p;
+	struct bgp_show_filter f = { .table = BGP_SHOW_AVAILABLE,
+		.family = -1,
+		.prefix = &p,
+		.longest = !strchr(text, '/'),
+		.all = true };
+	json_t *list = json_array();
+
+	ck_assert_int_eq(prefix_parse(text, &p, NULL), 0);
+	ck_assert_int_eq(rib_show_routes(k->rib, &f, list), 0);
+	return list;
+}
+
+/* What the path of @peer on @prefix is said of. */
+static void
+check_why(const char *prefix, const char *peer, const char *lost_by, const char *why)
+{
+	json_t *list = show_all(prefix);
+	size_t i = 0;
+
+	while (i < json_array_size(list) && strcmp(field(list, i, "peer"), peer) != 0)
+		i++;
+	ck_assert_str_eq(field(list, i, "lostBy"), lost_by);
+	ck_assert_str_eq(field(list, i, "why"), why);
+	json_decref(list);
+}
+
+START_TEST(a_prefix_says_why_each_path_is_or_is_not_the_best)
+{
+	struct kit_conf c;
+
+	add_relay(0, false);
+	add_relay(1, false);
+	kit_conf_init(&c, 2);
+	c.conf.import.nr_rules = 0;
+	kit_conf(k, 2, &c);
+	kit_up(k, 2, false);
+	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	check_why(P1, "p0", "", "best: the only usable path");
+	announce(1, P1, (struct kit_route){ .path = { 65002, 7, 8 } });
+	check_why(P1, "p0", "", "best: shortest AS path");
+	check_why(P1, "p1", "as-path-length", "lost by: longer AS path: 3, the best has 1");
+	announce(1, P1, (struct kit_route){ .path = { 65002 } });
+	check_why(P1, "p1", "router-id",
+	    "shares the load; not first: higher router ID: 1.1.1.2, the best has 1.1.1.1");
+	announce(2, P1, (struct kit_route){ .path = { 65003 } });
+	check_why(
+	    P1, "p2", "", "not usable: no import rule matches, so it is not accepted (RFC 8212)");
+}
+END_TEST
+
+START_TEST(our_own_wins_in_words)
+{
+	struct bgp_announce a = kit_own(P1);
+
+	add_relay(0, false);
+	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	own(&a, 1);
+	check_why(P1, "p0", "local", "lost by: a route of our own wins");
+	check_why(P1, "", "", "best: our own");
+}
+END_TEST
+
+START_TEST(an_address_stands_for_the_longest_prefix_with_a_route)
+{
+	struct kit_conf c;
+	json_t *list;
+
+	add_relay(0, false);
+	kit_conf_init(&c, 1);
+	c.conf.import.nr_rules = 0;
+	kit_conf(k, 1, &c);
+	kit_up(k, 1, false);
+	announce(0, "172.16.0.0/12", (struct kit_route){ .path = { 65001 } });
+	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	announce(1, "172.20.1.128/25", (struct kit_route){ .path = { 65002 } });
+	list = show_all("172.20.1.7");
+	ck_assert_uint_eq(json_array_size(list), 1);
+	ck_assert_str_eq(field(list, 0, "prefix"), P1);
+	json_decref(list);
+	/* a longer one that may not be used is named, but is not the answer */
+	list = show_all("172.20.1.200");
+	ck_assert_uint_eq(json_array_size(list), 2);
+	ck_assert_str_eq(field(list, 0, "rejected"), "no-import-rule");
+	ck_assert_str_eq(field(list, 1, "prefix"), P1);
+	json_decref(list);
+	list = show_all("172.21.0.1");
+	ck_assert_str_eq(field(list, 0, "prefix"), "172.16.0.0/12");
+	json_decref(list);
+	list = show_all("192.0.2.1");
+	ck_assert_uint_eq(json_array_size(list), 0);
+	json_decref(list);
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -122,6 +221,9 @@ add_tests(Suite *s)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, tables_are_shown);
+	tcase_add_test(tc, a_prefix_says_why_each_path_is_or_is_not_the_best);
+	tcase_add_test(tc, our_own_wins_in_words);
+	tcase_add_test(tc, an_address_stands_for_the_longest_prefix_with_a_route);
 	suite_add_tcase(s, tc);
 }
 UNIT_MAIN("rib-show", add_tests)
