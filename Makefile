@@ -21,7 +21,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # These need no configuration: they bring in what they need and call make again, or only sweep.
-PLAIN := check check-lab check-kube check-fuzz demo soak bench bench-datapath bench-ipam bench-kube bench-l2 bench-pods kube-server \
+PLAIN := check check-lab check-kube check-fuzz conformance demo soak bench bench-datapath bench-ipam bench-kube bench-l2 bench-pods kube-server \
 	help clean distclean format format-check lint deps configure
 ifneq ($(if $(MAKECMDGOALS),$(filter-out $(PLAIN),$(MAKECMDGOALS)),all),)
 include $(BUILD)/config.mk
@@ -152,7 +152,7 @@ $(foreach t,$(patsubst $(O)/%,%,$(UNIT_TESTS)),$(eval \
 	$(call unit_rule,$(t),$(call unit_helpers,$(t)),$(call unit_room,$(t)))))
 $(O)/tests/unit/%.o: TEST_CFLAGS = $(CHECK_CFLAGS)
 
-.PHONY: check check-unit check-valgrind check-lab check-kube check-fuzz fuzz-all demo soak bench \
+.PHONY: check check-unit check-valgrind check-lab check-kube check-fuzz conformance fuzz-all demo soak bench \
 	bench-datapath bench-ipam bench-kube bench-l2 bench-pods
 check-unit: unit-tests
 	@tools/check/run-unit --build $(O) --jobs $(NPROC) $(TESTS)
@@ -221,6 +221,13 @@ check-kube: kube-server
 demo: deps
 	@$(MAKE) -j$(NPROC) all
 	@HERALD_BUILD=$(abspath $(O)) tools/check/grounded $(PYTHON) tests/lab/demo.py
+
+# The catalogue of tests/lab/conformance against Herald and four others; writes the matrix of
+# doc/conformance.md.  CONFORMANCE_ARGS='--dut herald --case refresh'
+conformance: deps
+	@$(MAKE) -j$(NPROC) all
+	@HERALD_BUILD=$(abspath $(O)) tools/check/grounded $(PYTHON) tests/lab/conformance/run.py \
+		$(CONFORMANCE_ARGS)
 
 # SOAK_ARGS='--seconds 60 --seed 7'
 soak: deps
@@ -336,6 +343,7 @@ help:
 	@echo 'check-fuzz     seeds replayed, then a short run of each fuzz target with a fixed seed'
 	@echo 'check-lab      network namespaces and real peers (root); LAB_ARGS= goes to pytest'
 	@echo 'check-kube     likewise, with a real Kubernetes API server that is built first (minutes)'
+	@echo 'conformance    what the RFCs demand, seen from the wire: Herald beside four others (root)'
 	@echo 'soak           ten minutes of requests while endpoints change and daemons are killed (root);'
 	@echo '               SOAK_ARGS= goes to it (--seconds N)'
 	@echo 'bench          measurements'
