@@ -124,6 +124,12 @@ import_apply(struct adj *adj, struct import *im, int rule)
 	r->room.used = 0;
 	if (policy_set(ru, &a, &r->room) < 0)
 		return -ENOMEM;
+	/* RFC 8326 4.1: the last choice, whatever preference rules gave; one may take the mark off. */
+	if (adj->honor_shutdown && !adj->session.ibgp && a.communities.len &&
+	    attrset_has_community(a.communities, BGP_GRACEFUL_SHUTDOWN)) {
+		a.has_local_pref = true;
+		a.local_pref = 0;
+	}
 	if (ru->set.next_hop == BGP_NH_ADDR && ru->set.next_hop_addr.family == a.next_hop.family) {
 		a.next_hop = ru->set.next_hop_addr;
 		a.next_hop_ll = (struct addr){ 0 };
@@ -645,10 +651,11 @@ adj_conf(struct adj *adj, const struct bgp_peer_conf *conf)
 	if (policy_take(&adj->import, &conf->import, &in_changed) < 0 ||
 	    policy_take(&adj->export, &conf->export, &out_changed) < 0)
 		log_error("out-of-memory", LOG_S("peer", adj->name), LOG_S("lost", "policy"));
-	if (adj->allow_as_in != conf->allow_as_in)
+	if (adj->allow_as_in != conf->allow_as_in || adj->honor_shutdown != conf->honor_shutdown)
 		in_changed = true;
 	adj->allow_as_in = conf->allow_as_in;
 	adj->any_first_as = conf->any_first_as;
+	adj->honor_shutdown = conf->honor_shutdown;
 	adj->graceful_shutdown = conf->graceful_shutdown;
 	client_set(adj, conf->rr_client);
 	adj->stale_to_all = conf->stale_to_all;

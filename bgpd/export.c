@@ -9,7 +9,6 @@
 #include "bgpd/out.h"
 #include "lib/log.h"
 
-#define GRACEFUL_SHUTDOWN 0xffff0000u
 #define NO_EXPORT 0xffffff01u
 #define NO_ADVERTISE 0xffffff02u
 #define NO_EXPORT_SUBCONFED 0xffffff03u
@@ -169,12 +168,12 @@ fits_message(const struct out_group *g, const struct bgp_attrs *a)
 static int
 ask_to_leave(const struct out_group *g, struct bgp_attrs *a)
 {
-	static const uint32_t community = GRACEFUL_SHUTDOWN;
+	static const uint32_t community = BGP_GRACEFUL_SHUTDOWN;
 	const struct bgp_communities add = { .std = &community, .nr_std = 1 };
 
 	if (g->ibgp)
 		a->local_pref = 0;
-	if (a->communities.len && attrset_has_community(a->communities, GRACEFUL_SHUTDOWN))
+	if (a->communities.len && attrset_has_community(a->communities, BGP_GRACEFUL_SHUTDOWN))
 		return 0;
 	return policy_add_communities(&add, a, &g->rib->room);
 }

@@ -80,7 +80,7 @@ struct adj {
 	struct adj_ops ops;
 	struct adj_session session; /* the last one, also when down */
 	struct policy *import, *export;
-	bool graceful_shutdown, stale_to_all, rr_client;
+	bool honor_shutdown, graceful_shutdown, stale_to_all, rr_client;
 	uint8_t allow_as_in;
 	bool any_first_as;
 	struct adj_limit limit[BGP_NR_FAMILIES];
@@ -214,7 +214,8 @@ int adj_paths_walk(struct adj *, enum bgp_family, adj_path_fn *, void *arg);
 void adj_path_remove(struct adj *, enum bgp_family, uint32_t node, uint32_t path);
 
 /* ---- stale.c ---- */
-#define BGP_LLGR_STALE 0xffff0006u /* RFC 9494 3.2 */
+#define BGP_GRACEFUL_SHUTDOWN 0xffff0000u /* RFC 8326 5 */
+#define BGP_LLGR_STALE 0xffff0006u	  /* RFC 9494 3.2 */
 void stale_init(struct adj *);
 void stale_fini(struct adj *);
 /* Give the path these ages (PATH_AGES), and count. */

@@ -158,9 +158,10 @@ struct bgp_peer_conf {
 	bool rr_client; /* RFC 4456: we reflect for it; internal peers only */
 	/* RFC 9494 4.6: long-lived stale routes also to an internal peer without the capability. */
 	bool stale_to_all;
-	bool any_first_as;  /* paths of an external peer may begin with another AS than its own */
-	enum bgp_role role; /* external peers only */
-	bool role_strict;   /* RFC 9234 4.2: a peer that does not tell its role is refused */
+	bool any_first_as;   /* paths of an external peer may begin with another AS than its own */
+	enum bgp_role role;  /* external peers only */
+	bool role_strict;    /* RFC 9234 4.2: a peer that does not tell its role is refused */
+	bool honor_shutdown; /* RFC 8326 4.1: what an external peer marks gets local preference 0 */
 	bool graceful_shutdown; /* RFC 8326: what is sent should be left for other paths */
 	const char *md5_key;	/* RFC 2385, at most 80 bytes; NULL: none */
 	const char *held_down;	/* why this peer must stay in Idle, for people; NULL: let it run */

@@ -5,6 +5,7 @@
 
 #include "daemon/bfd_apply.h"
 #include "daemon/discover.h"
+#include "daemon/drain.h"
 #include "daemon/ipam_apply.h"
 #include "daemon/kube_apply.h"
 #include "daemon/metrics.h"
@@ -483,8 +484,10 @@ app_init(struct app *app)
 		return EXIT_START;
 	}
 	status = init_state(app, &restarted);
-	if (!status)
+	if (!status) {
+		drain_load(app);
 		ipam_apply_init(app);
+	}
 	if (!status)
 		status = init_kube(app, restarted);
 	/* Before the sessions: a second herald on this node must not disturb the first. */

@@ -85,9 +85,12 @@ struct app {
 	size_t nr_yielding;
 	enum app_drain drain;
 	struct loop_timer drain_timer; /* until its Services are withdrawn */
-	bool giving;		       /* this node gives addresses to the Services of the API */
-	bool unsaved;		       /* allocations changed since allocations.json was written */
-	bool running;		       /* app_init() is through */
+	unsigned drained_by;	       /* enum drain_cause bits */
+	unsigned drain_wait_s;	       /* that peers are, or were, given */
+	bool drain_asks_first; /* at the start: peers may have routes of an earlier process */
+	bool giving;	       /* this node gives addresses to the Services of the API */
+	bool unsaved;	       /* allocations changed since allocations.json was written */
+	bool running;	       /* app_init() is through */
 	bool sweeping; /* every Service will be announced: no need to do it one by one before */
 	bool stopping;
 	bool carrying;	  /* the datapath follows the store */
@@ -128,12 +131,6 @@ void reconcile_leader(struct app *); /* another node gives addresses now, or thi
 void reconcile_links(void *app);     /* what discover says of links is another thing now */
 void reconcile_drain(struct app *);  /* it is drained otherwise than before */
 void reconcile_fini(struct app *);
-
-/* daemon/drain.c: out of the way without losing a packet, and back.  Until the process ends. */
-void drain_init(struct app *);
-void drain_begin(struct app *, unsigned wait_s); /* what peers are given to take other paths */
-void drain_end(struct app *);
-void drain_fini(struct app *);
 
 /* daemon/fib_wanted.c: routes to other nodes, and what was learned. */
 void fib_wanted_nodes(struct app *);

@@ -459,6 +459,7 @@ peer_defaults(struct planner *p, const struct res_bgp_peer *from, uint32_t local
 		/* Two that know each other's link-local addresses alone have no other next hop. */
 		.ext_next_hop = linklocal || where->unnumbered,
 		.allow_as_in = p->config->bgp_allow_as_in,
+		.honor_shutdown = p->config->bgp_honor_shutdown,
 		.graceful_shutdown = p->drained,
 		.import = policy_of(&p->plan->arena, &p->config->bgp_import),
 	};

@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "daemon/bfd_apply.h"
+#include "daemon/drain.h"
 #include "daemon/ipam_apply.h"
 #include "daemon/explain.h"
 #include "daemon/show.h"
@@ -473,7 +474,6 @@ cmd_l2(void *arg, const struct control_req *req, json_t **data, char **error)
 	return 0;
 }
 
-#define DRAIN_WAIT_S 10
 #define DRAIN_WAIT_MAX_S 3600
 
 static int
@@ -481,7 +481,7 @@ cmd_drain(void *arg, const struct control_req *req, json_t **data, char **error)
 {
 	static const char usage[] = "usage: drain [--wait SECONDS]: 0 to 3600";
 	struct app *app = arg;
-	uint64_t wait = DRAIN_WAIT_S;
+	uint64_t wait = store_config(app->store)->drain.wait_s;
 
 	if (req->argc == 2 && strcmp(req->argv[0], "--wait") == 0) {
 		if (text_u64(req->argv[1], DRAIN_WAIT_MAX_S, &wait) < 0)
@@ -498,10 +498,18 @@ cmd_drain(void *arg, const struct control_req *req, json_t **data, char **error)
 static int
 cmd_undrain(void *arg, const struct control_req *req, json_t **data, char **error)
 {
+	const struct app *app = arg;
+	char *text;
+
 	(void)req;
 	(void)error;
 	drain_end(arg);
-	*data = json_pack("{s:b, s:s}", "drained", false, "message", "this node takes part again");
+	text = app->drained_by
+	    ? xasprintf("still drained: %s %s", drain_text_first(app->drained_by)->why,
+		  drain_text_first(app->drained_by)->advice)
+	    : xstrdup("this node takes part again");
+	*data = json_pack("{s:b, s:s}", "drained", app->drained_by != 0, "message", text);
+	free(text);
 	return 0;
 }
 

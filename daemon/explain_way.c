@@ -7,6 +7,7 @@
 
 #include "daemon/app.h"
 #include "daemon/datapath_wanted.h"
+#include "daemon/drain.h"
 #include "daemon/show.h"
 #include "lib/mem.h"
 
@@ -175,8 +176,14 @@ step_told(const struct way *w, const struct prefix *prefix)
 	if (told) {
 		s.message = xasprintf("%s was told of %s.", w->peer->name, text);
 	} else if (w->e->app->drain != APP_NOT_DRAINED) {
+		const struct drain_text *t = drain_text_first(w->e->app->drained_by);
+
 		s.verdict = EXPLAIN_FAIL;
 		s.reason = REASON_DRAINING;
+		s.object = *t->field ? "Node" : "";
+		s.field = t->field;
+		s.message = xstrdup(t->why);
+		s.advice = t->advice;
 	} else {
 		s.verdict = EXPLAIN_FAIL;
 		s.reason = w->peer->export.nr_rules ? REASON_EXPORT_REJECTED : REASON_NO_NEXT_HOP;

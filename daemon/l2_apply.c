@@ -428,6 +428,7 @@ l2_apply_init(struct app *app)
 		if (kube_apply_http(app))
 			s->leases = l2_lease_new(s);
 	}
+	l2_apply_drain(app, app->drain != APP_NOT_DRAINED);
 	timer_set(&s->beat, 0);
 	l2_apply_soon(app);
 }

@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "daemon/app.h"
+#include "daemon/drain.h"
 #include "daemon/kube_apply.h"
 #include "daemon/metrics.h"
 #include "lib/log.h"
@@ -29,6 +30,10 @@ metrics_daemon(struct scrape *s)
 	metric_double(&s->out, METRIC_UPTIME,
 	    (double)(loop_now_ms(s->app->loop) - s->app->started_ms) / 1e3, NULL);
 	metric_u64(&s->out, METRIC_READY, ready_look(s->app, NULL), NULL);
+	for (unsigned i = 0; i < DRAIN_NR_CAUSES; i++)
+		if (s->app->drained_by & 1u << i)
+			metric_u64(&s->out, METRIC_DRAINED, s->app->drain,
+			    METRIC_VALUES(drain_text(i)->name));
 	return false;
 }
 

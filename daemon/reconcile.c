@@ -7,6 +7,7 @@
 
 #include "daemon/bfd_apply.h"
 #include "daemon/discover.h"
+#include "daemon/drain.h"
 #include "daemon/ipam_apply.h"
 #include "daemon/ipam_wanted.h"
 #include "daemon/kube_apply.h"
@@ -379,8 +380,8 @@ reconcile_sessions(struct app *app)
 	int err;
 
 	discover_begin(app->discover);
-	app->plan = bgp_plan_new(
-	    app->store, app->node, app->drain != APP_NOT_DRAINED, discover_links(app->discover));
+	app->plan =
+	    bgp_plan_new(app->store, app->node, drain_asks(app), discover_links(app->discover));
 	discover_end(app->discover);
 	log_notices(old, app->plan);
 	err = bgp_apply(app->bgp, &app->plan->conf);
@@ -425,6 +426,7 @@ reconcile_all(struct app *app)
 {
 	if (kube_apply_awaited(app))
 		return;
+	drain_follow(app);
 	(void)pods_apply(app);
 	(void)reconcile_sessions(app);
 	app->sweeping = true;

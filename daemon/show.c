@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "daemon/app.h"
+#include "daemon/drain.h"
 #include "daemon/kube_apply.h"
 #include "daemon/pods.h"
 #include "daemon/service.h"
@@ -271,6 +272,8 @@ show_status(struct app *app)
 	json_object_set_new(root, "reloads",
 	    json_pack("{s:o, s:o}", "ok", count(app->nr_good), "failed",
 		count(files_nr_refused(app->files))));
+	if (app->drain != APP_NOT_DRAINED)
+		json_object_set_new(root, "drain", drain_show(app));
 	json_object_set_new(root, "bgp", status_bgp(app));
 	json_object_set_new(root, "pools",
 	    json_pack("{s:o, s:o, s:o, s:o}", "total", count(pools.total), "conflicting",

@@ -311,6 +311,55 @@ done:
 	return err;
 }
 
+int
+state_save_drain(const char *dir, const struct state_drain *d)
+{
+	char *path, *text;
+	int err = 0;
+
+	if (d) {
+		text = xasprintf("{\"person\": %s, \"withdrawn\": %s, \"waitSeconds\": %u}\n",
+		    d->person ? "true" : "false", d->withdrawn ? "true" : "false", d->wait_s);
+		err = replace_file(dir, "drain.json", text, true);
+		free(text);
+		return err;
+	}
+	path = path_in(dir, "drain.json");
+	if (unlink(path) < 0 && errno != ENOENT)
+		err = -errno;
+	free(path);
+	return err;
+}
+
+int
+state_load_drain(const char *dir, struct state_drain *d, char **error)
+{
+	char *path = path_in(dir, "drain.json");
+	json_t *root = NULL;
+	json_error_t bad;
+	json_int_t wait;
+	int err = 0;
+
+	if (access(path, R_OK) < 0)
+		goto done;
+	root = json_load_file(path, 0, &bad);
+	wait = json_integer_value(json_object_get(root, "waitSeconds"));
+	if (!json_is_boolean(json_object_get(root, "person")) || wait < 0 || wait > UINT16_MAX) {
+		*error = xasprintf("%s: not what herald wrote; is this node drained? heraldctl "
+				   "drain, undrain say so",
+		    path);
+		err = -EBADMSG;
+		goto done;
+	}
+	*d = (struct state_drain){ .person = json_is_true(json_object_get(root, "person")),
+		.withdrawn = json_is_true(json_object_get(root, "withdrawn")),
+		.wait_s = (unsigned)wait };
+done:
+	json_decref(root);
+	free(path);
+	return err;
+}
+
 /* The first line of a small file; "" when there is none. */
 static void
 read_line(const char *path, char *line, size_t size)

@@ -49,6 +49,19 @@ typedef void state_resting_fn(void *arg, const struct addr *, const char *last, 
 int state_load_resting(const char *dir, state_resting_fn *, void *arg, char **error)
     __attribute__((warn_unused_result));
 
+/* Is this node drained (DIR/drain.json)? */
+struct state_drain {
+	bool person;	 /* by heraldctl drain */
+	bool withdrawn;	 /* peers have not had its Services any more */
+	unsigned wait_s; /* that they were given before */
+};
+/* Synced and renamed into place; NULL: it is not. */
+int state_save_drain(const char *dir, const struct state_drain *)
+    __attribute__((warn_unused_result));
+/* 0 also when there is none: *d is as it was.  -EBADMSG with *error, which is the caller's. */
+int state_load_drain(const char *dir, struct state_drain *d, char **error)
+    __attribute__((warn_unused_result));
+
 /*
  * Did a herald run here since the node booted, and not say goodbye?  Then what it told the peers and
  * put into the kernel is still there.  state_mark_running() makes the next start see that,

@@ -102,10 +102,15 @@ struct res_herald_config {
 	} bgp_listen;
 	struct res_rules bgp_import;
 	uint8_t bgp_allow_as_in;
+	bool bgp_honor_shutdown;
 	struct res_datapath datapath;
 	struct res_l2 l2;
 	struct res_pod_ipam ipam;
 	bool direct_node_routes, install_learned;
+	struct {
+		bool on_cordon, on_out_of_service, on_exclude_label;
+		uint16_t wait_s; /* between asking peers and withdrawing */
+	} drain;
 	uint32_t routing_table;
 };
 

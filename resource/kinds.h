@@ -46,11 +46,19 @@ struct res_condition {
 	const char *type, *status, *reason;
 };
 
+struct res_taint {
+	const char *key, *value, *effect;
+};
+
 struct res_node {
 	struct res_object obj;
 	struct res_prefixes pod_cidrs; /* spec.podCIDRs, or spec.podCIDR alone */
 	const char *pod_cidr;	       /* spec.podCIDR as it stands, "" when absent */
 	bool unschedulable;
+	struct {
+		const struct res_taint *v;
+		size_t nr;
+	} taints;
 	struct {
 		const struct res_node_addr *v;
 		size_t nr;

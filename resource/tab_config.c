@@ -283,6 +283,9 @@ static const struct field bgp_fields[] = {
 	  .help = "what is accepted from peers that have no rules of their own" },
 	{ "allowASIn", T_UINT, 0, FIELD_AT(CONF, bgp_allow_as_in), .max = 10, .cost = RES_COST_SOFT,
 	  .help = "how often our AS may stand in a received path" },
+	{ "honorGracefulShutdown", T_BOOL, 0, FIELD_AT(CONF, bgp_honor_shutdown), .def = "true",
+	  .cost = RES_COST_SOFT,
+	  .help = "RFC 8326: routes that another AS marks as about to go are the last choice" },
 	FIELD_END,
 };
 static const struct table bgp_table = { bgp_fields, 0, bgp_check };
@@ -400,6 +403,21 @@ static const struct field ipam_fields[] = {
 };
 static const struct table ipam_table = { ipam_fields, sizeof(PODS), ipam_check };
 
+static const struct field drain_fields[] = {
+	{ "onCordon", T_BOOL, 0, FIELD_AT(CONF, drain.on_cordon), .cost = RES_COST_SOFT,
+	  .help = "a Node that is cordoned (spec.unschedulable)" },
+	{ "onOutOfService", T_BOOL, 0, FIELD_AT(CONF, drain.on_out_of_service), .def = "true",
+	  .cost = RES_COST_SOFT, .help = "one with the taint node.kubernetes.io/out-of-service" },
+	{ "onExcludeLabel", T_BOOL, 0, FIELD_AT(CONF, drain.on_exclude_label), .def = "true",
+	  .cost = RES_COST_SOFT,
+	  .help = "one with the label node.kubernetes.io/exclude-from-external-load-balancers" },
+	{ "waitSeconds", T_UINT, 0, FIELD_AT(CONF, drain.wait_s), .max = 3600, .def = "10",
+	  .cost = RES_COST_SOFT,
+	  .help = "what peers are given to take other paths before Services are withdrawn" },
+	FIELD_END,
+};
+static const struct table drain_table = { drain_fields, 0, NULL };
+
 static const struct field routing_fields[] = {
 	{ "directNodeRoutes", T_BOOL, 0, FIELD_AT(CONF, direct_node_routes), .cost = RES_COST_SOFT,
 	  .help = "a route to the PodCIDRs of every node on the same link" },
@@ -429,6 +447,7 @@ static const struct field spec_fields[] = {
 	{ "ipam", T_STRUCT, 0, FIELD_AT(CONF, ipam), .sub = &ipam_table,
 	  .help = "addresses of pods" },
 	FIELD_GROUP("routing", 0, routing_table),
+	FIELD_GROUP("drain", 0, drain_table),
 	FIELD_END,
 };
 static const struct table spec_table = { spec_fields, 0, spec_check };

@@ -127,13 +127,28 @@ node_spec_check(struct decoder *d, const struct node *map, void *at)
 		decode_fault(d, map, "podCIDR", "%.80s: must be the first of podCIDRs", n->pod_cidr);
 }
 
+static const struct field taint_fields[] = {
+	{ "key", T_STRING, F_REQUIRED, FIELD_AT(struct res_taint, key), .max = 317,
+	  .cost = RES_COST_SOFT, .help = "node.kubernetes.io/out-of-service, ..." },
+	{ "value", T_STRING, 0, FIELD_AT(struct res_taint, value), .cost = RES_COST_SOFT,
+	  .help = "of the taint" },
+	{ "effect", T_STRING, 0, FIELD_AT(struct res_taint, effect), .cost = RES_COST_SOFT,
+	  .help = "NoSchedule, PreferNoSchedule, NoExecute" },
+	FIELD_ANY("timeAdded"),
+	FIELD_END,
+};
+static const struct table taint_table = { taint_fields, sizeof(struct res_taint), NULL };
+
 static const struct field node_spec_fields[] = {
 	{ "podCIDRs", T_PREFIX, F_LIST, FIELD_LIST_AT(struct res_node, pod_cidrs),
 	  .cost = RES_COST_SOFT, .help = "where this node's pods live" },
 	{ "podCIDR", T_STRING, 0, FIELD_AT(struct res_node, pod_cidr), .cost = RES_COST_SOFT,
 	  .help = "the first of podCIDRs" },
-	{ "unschedulable", T_BOOL, 0, FIELD_AT(struct res_node, unschedulable), .help = "cordoned" },
-	FIELD_ANY("providerID"), FIELD_ANY("taints"), FIELD_ANY("externalID"),
+	{ "unschedulable", T_BOOL, 0, FIELD_AT(struct res_node, unschedulable),
+	  .cost = RES_COST_SOFT, .help = "cordoned" },
+	{ "taints", T_STRUCT, F_LIST, FIELD_LIST_AT(struct res_node, taints), .sub = &taint_table,
+	  .cost = RES_COST_SOFT, .help = "what keeps pods away" },
+	FIELD_ANY("providerID"), FIELD_ANY("externalID"),
 	FIELD_ANY("configSource"),
 	FIELD_END,
 };

@@ -77,9 +77,9 @@ const struct command commands[] = {
 	  "With an address, also why each node does or does not.",
 	  0, 1, COMMAND_ASK, render_l2 },
 	{ { "drain" }, "[--wait SECONDS]", "Take this node out of the way without losing a packet",
-	  "BGP peers are asked to take other paths (GRACEFUL_SHUTDOWN); after 10 s, or SECONDS, Services\n"
+	  "BGP peers are asked to take other paths (GRACEFUL_SHUTDOWN); after SECONDS (10), Services\n"
 	  "are withdrawn; other nodes take its layer 2 addresses. PodCIDRs stay announced. It lasts until\n"
-	  "undrain, or until the daemon ends.",
+	  "undrain, whatever becomes of the daemon.",
 	  0, 2, COMMAND_ASK, NULL },
 	{ { "undrain" }, "", "Let this node take part again", NULL,
 	  0, 0, COMMAND_ASK, NULL },

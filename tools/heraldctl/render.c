@@ -603,6 +603,20 @@ status_tunnel(const json_t *tunnel, struct buf *out)
 	buf_puts(out, "\n");
 }
 
+/* Nothing while it takes part. */
+static void
+status_drain(const json_t *drain, struct buf *out)
+{
+	if (!drain)
+		return;
+	buf_printf(out, "%-10s %s", "Drain:", answer_str(drain, "message"));
+	if (json_object_get(drain, "secondsLeft"))
+		buf_printf(out, " Peers take other paths; Services are withdrawn in %lld s.\n",
+		    (long long)answer_int(drain, "secondsLeft"));
+	else
+		buf_puts(out, " Its Services are withdrawn.\n");
+}
+
 void
 render_status(const json_t *data, struct buf *out)
 {
@@ -623,6 +637,7 @@ render_status(const json_t *data, struct buf *out)
 	status_sources(data, out);
 	status_kubernetes(json_object_get(data, "kubernetes"), out);
 	status_reload(data, out);
+	status_drain(json_object_get(data, "drain"), out);
 	status_bgp(json_object_get(data, "bgp"), out);
 	status_counts(out, "Pools:", json_object_get(data, "pools"), pools);
 	status_counts(out, "Services:", json_object_get(data, "services"), services);

@@ -529,6 +529,39 @@ END_TEST
 
 /* ---- graceful restart ---- */
 
+/* Whatever a rule gives it, unless a rule takes the mark off; only from another AS. */
+START_TEST(rfc8326_4_1_what_is_about_to_go_is_the_last_choice)
+{
+	struct kit_route r = { .path = { 65001 }, .communities = { BGP_GRACEFUL_SHUTDOWN } };
+	struct kit_conf c;
+
+	kit_conf_init(&c, 0);
+	c.import[0].set.has_local_pref = true;
+	c.import[0].set.local_pref = 500;
+	kit_conf(k, 0, &c);
+	kit_up(k, 0, false);
+	kit_add(k, 1, false);
+	announce(0, P1, r);
+	announce(1, P1, (struct kit_route){ .path = { 65002, 9, 9 } });
+	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1"); /* not asked to honor it */
+	c.conf.honor_shutdown = true;
+	kit_conf(k, 0, &c);
+	kit_run(k);
+	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.2");
+	c.import[0].set.remove =
+	    (struct bgp_communities){ .std = (uint32_t[]){ BGP_GRACEFUL_SHUTDOWN }, .nr_std = 1 };
+	kit_conf(k, 0, &c);
+	kit_run(k);
+	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
+	c.import[0].set.remove = (struct bgp_communities){ 0 };
+	kit_conf(k, 0, &c);
+	kit_down(k, 0, 0);
+	kit_up(k, 0, true); /* internal: it was the border's to do */
+	announce(0, P1, r);
+	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
+}
+END_TEST
+
 START_TEST(rfc4724_4_2_stale_until_end_of_rib)
 {
 	add_relay(0, false);
@@ -741,6 +774,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, rfc8212_nothing_is_imported_without_a_rule);
 	tcase_add_test(tc, rfc4486_4_too_many_prefixes);
 	tcase_add_test(tc, rfc4271_4_3_withdrawn_and_announced_is_announced);
+	tcase_add_test(tc, rfc8326_4_1_what_is_about_to_go_is_the_last_choice);
 	tcase_add_test(tc, rfc4724_4_2_stale_until_end_of_rib);
 	tcase_add_test(tc, rfc4724_4_2_consecutive_restart_drops_the_old_stale);
 	tcase_add_test(tc, rfc4724_4_2_purge_and_families_that_are_gone);

@@ -50,7 +50,8 @@ static void
 teardown(void)
 {
 	static const char *const names[] = { "allocations.json", "allocations.json.bad",
-		"allocations.json.tmp", "allocations.log", "resting.json", "running", NULL };
+		"allocations.json.tmp", "allocations.log", "resting.json", "drain.json", "running",
+		NULL };
 	char path[128];
 
 	for (size_t i = 0; names[i]; i++) {
@@ -237,6 +238,43 @@ START_TEST(what_does_not_tell_of_rest_is_passed_over)
 }
 END_TEST
 
+START_TEST(a_drain_is_saved_loaded_and_forgotten)
+{
+	const struct state_drain d = { .person = true, .withdrawn = true, .wait_s = 30 };
+	struct state_drain got = { 0 };
+	char *error = NULL;
+
+	ck_assert_int_eq(state_load_drain(dir, &got, &error), 0);
+	ck_assert(!got.person);
+	ck_assert_int_eq(state_save_drain(dir, &d), 0);
+	ck_assert_int_eq(state_load_drain(dir, &got, &error), 0);
+	ck_assert(got.person && got.withdrawn);
+	ck_assert_uint_eq(got.wait_s, 30);
+	ck_assert_int_eq(state_save_drain(dir, NULL), 0);
+	ck_assert_int_eq(state_save_drain(dir, NULL), 0);
+	got = (struct state_drain){ 0 };
+	ck_assert_int_eq(state_load_drain(dir, &got, &error), 0);
+	ck_assert(!got.person);
+	ck_assert_ptr_null(error);
+}
+END_TEST
+
+START_TEST(a_broken_drain_is_said_and_changes_nothing)
+{
+	static const char *const bad[] = { "", "{", "[]", "{\"person\": 1, \"waitSeconds\": 1}",
+		"{\"person\": true, \"waitSeconds\": -1}",
+		"{\"person\": true, \"waitSeconds\": 65536}" };
+	struct state_drain got = { 0 };
+	char *error = NULL;
+
+	put("drain.json", bad[_i]);
+	ck_assert_int_eq(state_load_drain(dir, &got, &error), -EBADMSG);
+	ck_assert_ptr_nonnull(strstr(error, "drain.json"));
+	ck_assert(!got.person);
+	free(error);
+}
+END_TEST
+
 START_TEST(running_is_remembered_until_goodbye_or_reboot)
 {
 	ck_assert(!state_was_running(dir));
@@ -263,6 +301,8 @@ add_tests(Suite *s)
 	tcase_add_loop_test(t, a_line_that_was_cut_is_left_out, 0, 5);
 	tcase_add_test(t, what_rests_is_saved_and_loaded);
 	tcase_add_loop_test(t, what_does_not_tell_of_rest_is_passed_over, 0, 5);
+	tcase_add_test(t, a_drain_is_saved_loaded_and_forgotten);
+	tcase_add_loop_test(t, a_broken_drain_is_said_and_changes_nothing, 0, 6);
 	tcase_add_test(t, running_is_remembered_until_goodbye_or_reboot);
 	suite_add_tcase(s, t);
 }
