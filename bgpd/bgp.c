@@ -10,6 +10,7 @@
 #include "bgpd/bmp.h"
 #include "bgpd/listen.h"
 #include "bgpd/peer.h"
+#include "bgpd/range.h"
 #include "lib/mem.h"
 
 #define LEARNED_SETTLE_MS 10000
@@ -117,6 +118,7 @@ static void
 instance_free(struct instance *in, enum bgp_err_cease why)
 {
 	peers_drop(in, true, why);
+	ranges_drop(in, true);
 	bmp_instance_gone(in->bgp, in);
 	rib_free(in->rib);
 	mem_free(in->name);
@@ -140,13 +142,18 @@ instance_apply(struct instance *in, const struct bgp_instance_conf *c)
 	for (size_t i = 0; i < c->nr_peers; i++) {
 		struct peer *p = peer_find(in, c->peers[i].name);
 
-		if (p)
+		if (p && !c->peers[i].range_limit)
 			p->wanted = true;
 	}
+	ranges_take(in, c);
 	peers_drop(in, false, BGP_CEASE_DECONFIGURED);
+	ranges_drop(in, false);
+	ranges_confer(in, c, renamed);
 	for (size_t i = 0; i < c->nr_peers; i++) {
 		struct peer *p = peer_find(in, c->peers[i].name);
 
+		if (c->peers[i].range_limit)
+			continue;
 		if (p) {
 			/* The AS and the identifier are in our OPEN. */
 			if (renamed)
@@ -310,16 +317,12 @@ families_up(const struct peer *p)
 	return p->up ? session_families(p->up) : 0;
 }
 
-int
-bgp_peer_clear(struct bgp *b, const char *name, enum bgp_clear how)
+static void
+peer_clear(struct peer *p, enum bgp_clear how)
 {
-	struct peer *p = peer_named(b, name);
-
-	if (!p)
-		return -ENOENT;
 	if (how == BGP_CLEAR_HARD) {
 		peer_reset(p, BGP_CEASE_RESET, NULL);
-		return 0;
+		return;
 	}
 	if (!p->up)
 		return -ENOTCONN;
@@ -332,6 +335,26 @@ bgp_peer_clear(struct bgp *b, const char *name, enum bgp_clear how)
 		else if (p->up->theirs.caps.refresh)
 			session_ask_refresh(p->up, (enum bgp_family)f);
 	}
+}
+
+static void
+clear_fn(struct peer *p, void *how)
+{
+	peer_clear(p, *(enum bgp_clear *)how);
+}
+
+int
+bgp_peer_clear(struct bgp *b, const char *name, enum bgp_clear how)
+{
+	struct peer *p = peer_named(b, name);
+	struct range *r = p ? NULL : range_named(b, name);
+
+	if (r)
+		range_each(r, clear_fn, &how);
+	else if (p)
+		peer_clear(p, how);
+	else
+		return -ENOENT;
 	return 0;
 }
 
@@ -339,10 +362,14 @@ int
 bgp_peer_shutdown(struct bgp *b, const char *name, const char *message)
 {
 	struct peer *p = peer_named(b, name);
+	struct range *r = p ? NULL : range_named(b, name);
 
-	if (!p)
+	if (r)
+		range_shutdown(r, message);
+	else if (p)
+		peer_shutdown(p, message);
+	else
 		return -ENOENT;
-	peer_shutdown(p, message);
 	return 0;
 }
 
@@ -350,10 +377,14 @@ int
 bgp_peer_enable(struct bgp *b, const char *name)
 {
 	struct peer *p = peer_named(b, name);
+	struct range *r = p ? NULL : range_named(b, name);
 
-	if (!p)
+	if (r)
+		range_enable(r);
+	else if (p)
+		peer_enable(p);
+	else
 		return -ENOENT;
-	peer_enable(p);
 	return 0;
 }
 
@@ -377,6 +408,8 @@ peer_is_complete(const struct peer *p)
 {
 	struct adj_counts c;
 
+	if (!p->up && p->range) /* it may never come again */
+		return true;
 	if (!p->up) /* one that has not come up since the start may still tell what it told before */
 		return p->was_up || peer_held_down(p);
 	if (!session_has_gr(p->up)) /* it sends no End-of-RIB: a while has to do */

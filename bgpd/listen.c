@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bgpd/peer.h"
+#include "bgpd/range.h"
 #include "lib/mem.h"
 
 #define RETRY_MS 1000
@@ -16,7 +16,7 @@
 #define LOGS_A_MINUTE 10
 
 struct key {
-	struct addr peer;
+	struct prefix peer; /* or a range of them */
 	char *text;
 	bool wanted;
 };
@@ -51,6 +51,7 @@ static void
 connection_place(struct bgp *b, int fd, uint8_t ttl)
 {
 	struct transport_names names;
+	struct range *r;
 	struct peer *p;
 	unsigned suppressed = 0;
 
@@ -61,6 +62,11 @@ connection_place(struct bgp *b, int fd, uint8_t ttl)
 	p = bgp_peer_at(b, &names.remote, names.ifindex, names.local_port);
 	if (p) {
 		peer_accept(p, fd, &names, ttl);
+		return;
+	}
+	r = range_at(b, &names.remote, names.ifindex, names.local_port);
+	if (r) {
+		range_accept(r, fd, &names, ttl);
 		return;
 	}
 	close(fd);
@@ -102,12 +108,12 @@ key_remove(struct listener *l, size_t i)
 }
 
 static int
-key_put(struct listener *l, const struct addr *peer, const char *text)
+key_put(struct listener *l, const struct prefix *peer, const char *text)
 {
 	size_t i = 0;
 	int err;
 
-	while (i < l->nr_keys && !addr_eq(&l->keys[i].peer, peer))
+	while (i < l->nr_keys && !prefix_eq(&l->keys[i].peer, peer))
 		i++;
 	if (i < l->nr_keys && strcmp(l->keys[i].text, text) == 0) {
 		l->keys[i].wanted = true;
@@ -125,49 +131,58 @@ key_put(struct listener *l, const struct addr *peer, const char *text)
 	return 0;
 }
 
-static bool
-listener_is_for(const struct listener *l, const struct peer *p)
+/* What the peers of a listener come to. */
+struct sum {
+	unsigned nr;
+	uint8_t least; /* TTL */
+	int err;       /* the first */
+};
+
+/* A peer, or a range of them, with this configuration. */
+static void
+sum_add(struct listener *l, struct sum *s, const struct instance *in, const struct bgp_peer_conf *c,
+    const struct prefix *from, uint8_t min_ttl)
 {
-	return l->at.addr.family == p->conf->addr.family &&
-	    listen_serves(l->bgp, p->instance, l->at.port);
+	int err = 0;
+
+	if (l->at.addr.family != from->addr.family || !listen_serves(l->bgp, in, l->at.port))
+		return;
+	s->nr++;
+	s->least = min_ttl < s->least ? min_ttl : s->least;
+	if (c->md5_key)
+		err = key_put(l, from, c->md5_key);
+	if (err < 0)
+		log_error("md5-key-failed", LOG_S("peer", c->name), LOG_ERR(-err));
+	s->err = s->err ? s->err : err;
 }
 
 /* RFC 5082 3: the least that any of the peers here may come with; 0 when one does without. */
 static int
 peers_sync(struct listener *l)
 {
-	uint8_t least = 255;
-	unsigned nr = 0;
-	int first = 0;
+	struct sum s = { .least = 255 };
 
 	for (size_t i = 0; i < l->nr_keys; i++)
 		l->keys[i].wanted = false;
 	for (const struct instance *in = l->bgp->instances; in; in = in->next) {
 		for (const struct peer *p = in->peers; p; p = p->next) {
-			uint8_t ttl = peer_transport(p).min_ttl;
-			int err = 0;
+			const struct prefix host = prefix_host(&p->conf->addr);
 
-			if (!listener_is_for(l, p))
-				continue;
-			nr++;
-			least = ttl < least ? ttl : least;
-			if (p->conf->md5_key)
-				err = key_put(l, &p->conf->addr, p->conf->md5_key);
-			if (err < 0)
-				log_error(
-				    "md5-key-failed", LOG_S("peer", p->conf->name), LOG_ERR(-err));
-			first = first ? first : err;
+			if (!p->range) /* the range's key is its own */
+				sum_add(l, &s, in, p->conf, &host, peer_transport(p).min_ttl);
 		}
+		for (const struct range *r = in->ranges; r; r = r->next)
+			sum_add(l, &s, in, r->conf, &r->conf->range, range_transport(r).min_ttl);
 	}
 	for (size_t i = l->nr_keys; i-- > 0;) {
 		if (!l->keys[i].wanted)
 			key_remove(l, i);
 	}
-	if (!nr)
-		least = 0;
-	if (least != l->min_ttl && transport_listen_min_ttl(l->fd, &l->at.addr, least) == 0)
-		l->min_ttl = least;
-	return first;
+	if (!s.nr)
+		s.least = 0;
+	if (s.least != l->min_ttl && transport_listen_min_ttl(l->fd, &l->at.addr, s.least) == 0)
+		l->min_ttl = s.least;
+	return s.err;
 }
 
 /* ---- listeners ---- */

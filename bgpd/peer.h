@@ -33,7 +33,8 @@ struct peer {
 	struct instance *instance;
 	struct bgp_peer_conf *conf; /* without policies, which adj has */
 	struct adj *adj;
-	bool wanted; /* while a configuration is applied */
+	struct range *range; /* that it connected from; NULL: it is in the configuration itself */
+	bool wanted;	     /* while a configuration is applied */
 
 	struct session *main;  /* always there */
 	struct session *extra; /* a second connection, until it is known which one stays */

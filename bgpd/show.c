@@ -3,7 +3,7 @@
  */
 #include "bgpd/bmp.h"
 #include "bgpd/conf.h"
-#include "bgpd/peer.h"
+#include "bgpd/range.h"
 #include "bgpd/show_peer.h"
 
 static void
@@ -206,6 +206,8 @@ peer_json(const struct peer *p)
 	put(o, "localASN", number(peer_local_as(p)));
 	put(o, "peerASN", number(p->up ? p->up->theirs.as : p->conf->peer_as));
 	put(o, "peerAddress", addr_json(&p->conf->addr));
+	if (p->range)
+		put(o, "range", json_string(p->range->conf->name));
 	put(o, "routerID", id_json(p->instance->router_id));
 	put_session(o, p, s);
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
@@ -241,6 +243,36 @@ listed(const char *key, json_t *list)
 	return o;
 }
 
+static json_t *
+range_json(const struct range *r)
+{
+	json_t *o = json_object();
+	const char *held = range_held_down(r);
+	char text[PREFIX_STRLEN];
+
+	put(o, "name", json_string(r->conf->name));
+	put(o, "instance", json_string(r->instance->name));
+	put(o, "prefix", json_string(prefix_format(&r->conf->range, text, sizeof(text))));
+	put(o, "peers", number(range_nr_peers(r)));
+	put(o, "limit", number(r->conf->range_limit));
+	put(o, "refused", number(r->refused));
+	if (held)
+		put(o, "heldDown", json_string(held));
+	return o;
+}
+
+static json_t *
+ranges_json(const struct bgp *b)
+{
+	json_t *list = json_array();
+
+	for (const struct instance *in = b->instances; in; in = in->next) {
+		for (const struct range *r = in->ranges; r; r = r->next)
+			(void)json_array_append_new(list, range_json(r));
+	}
+	return list;
+}
+
 json_t *
 bgp_show_peers(const struct bgp *b)
 {
@@ -251,6 +283,7 @@ bgp_show_peers(const struct bgp *b)
 			(void)json_array_append_new(list, peer_json(p));
 	}
 	o = listed("peers", list);
+	put(o, "ranges", ranges_json(b));
 	put(o, "connectionsRefused", number(b->nr_refused));
 	return o;
 }

@@ -15,6 +15,7 @@ struct bgp_tap;
 struct bmp;
 struct listener;
 struct peer;
+struct range;
 
 struct instance {
 	struct instance *next;
@@ -25,7 +26,8 @@ struct instance {
 	uint32_t number; /* counts instances since the start; the first is 0 */
 	struct rib *rib;
 	struct peer *peers;
-	bool wanted; /* while a configuration is applied */
+	struct range *ranges; /* from where others may become peers */
+	bool wanted;	      /* while a configuration is applied */
 };
 
 #define BGP_READ_LEN (64u * 1024) /* at once; the buffer has room for an unfinished message too */

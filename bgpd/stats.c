@@ -4,7 +4,7 @@
 #include "bgpd/stats.h"
 
 #include "bgpd/conf.h"
-#include "bgpd/peer.h"
+#include "bgpd/range.h"
 #include "bgpd/rib.h"
 
 #include <string.h>
@@ -88,6 +88,24 @@ bgp_tables_each(
 		if (!each(arg, &stats))
 			return;
 	}
+}
+
+bool
+bgp_range_find(const struct bgp *b, const char *name, struct bgp_range_stats *stats)
+{
+	const struct range *r = range_named(b, name);
+
+	if (!r)
+		return false;
+	*stats = (struct bgp_range_stats){
+		.name = r->conf->name,
+		.held_down = range_held_down(r),
+		.range = r->conf->range,
+		.peers = range_nr_peers(r),
+		.limit = r->conf->range_limit,
+		.refused = r->refused,
+	};
+	return true;
 }
 
 uint64_t

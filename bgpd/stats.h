@@ -48,6 +48,14 @@ void bgp_peers_each(
     const struct bgp *, bool (*each)(void *arg, const struct bgp_peer_stats *), void *arg);
 void bgp_tables_each(
     const struct bgp *, bool (*each)(void *arg, const struct bgp_table_stats *), void *arg);
+/* A listen range; false: there is none of this name. */
+struct bgp_range_stats {
+	const char *name, *held_down; /* why nobody is let in; NULL: they are */
+	struct prefix range;
+	uint32_t peers, limit;
+	uint64_t refused;
+};
+bool bgp_range_find(const struct bgp *, const char *name, struct bgp_range_stats *);
 /* Connections from addresses of no peer. */
 uint64_t bgp_nr_refused(const struct bgp *);
 /* "open", ...; NULL for a number that is none. */

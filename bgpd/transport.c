@@ -67,20 +67,25 @@ sockaddr_of(const struct addr *a, uint16_t port, unsigned ifindex, struct sockad
 }
 
 int
-transport_md5(int fd, const struct addr *peer, const char *key)
+transport_md5(int fd, const struct prefix *peer, const char *key)
 {
+	bool all = peer->len == addr_bits((enum addr_family)peer->addr.family);
 	struct tcp_md5sig sig = { 0 };
 	size_t len = key ? strlen(key) : 0;
 	int err = 0;
 
 	if (len > sizeof(sig.tcpm_key))
 		return -EMSGSIZE;
-	if (!addr_to_sockaddr(peer, 0, (struct sockaddr_storage *)&sig.tcpm_addr))
+	if (!addr_to_sockaddr(&peer->addr, 0, (struct sockaddr_storage *)&sig.tcpm_addr))
 		return -EAFNOSUPPORT;
+	if (!all) { /* the kernel takes the key of the longest prefix */
+		sig.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX;
+		sig.tcpm_prefixlen = peer->len;
+	}
 	sig.tcpm_keylen = (uint16_t)len;
 	if (key)
 		memcpy(sig.tcpm_key, key, len);
-	if (setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &sig, sizeof(sig)) < 0)
+	if (setsockopt(fd, IPPROTO_TCP, all ? TCP_MD5SIG : TCP_MD5SIG_EXT, &sig, sizeof(sig)) < 0)
 		err = -errno;
 	mem_wipe(&sig, sizeof(sig));
 	return !key && err == -ENOENT ? 0 : err;
@@ -129,6 +134,7 @@ bind_local(int fd, const struct transport *t)
 int
 transport_dial(const struct transport *t, int *to)
 {
+	const struct prefix host = prefix_host(&t->remote);
 	struct sockaddr_storage ss;
 	socklen_t len;
 	int fd, err;
@@ -141,7 +147,7 @@ transport_dial(const struct transport *t, int *to)
 		return -errno;
 	err = set_common(fd, t);
 	if (err == 0 && t->md5_key)
-		err = transport_md5(fd, &t->remote, t->md5_key);
+		err = transport_md5(fd, &host, t->md5_key);
 	if (err == 0)
 		err = bind_local(fd, t);
 	if (err == 0 && connect(fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS)

@@ -36,8 +36,8 @@ int transport_accept(int listener, int *fd, uint8_t *ttl) __attribute__((warn_un
 /* Make an accepted socket what transport_dial() makes of its own. */
 int transport_adopt(int fd, const struct transport *) __attribute__((warn_unused_result));
 
-/* RFC 2385: the key for segments from and to @peer on a listener; NULL takes it away. */
-int transport_md5(int fd, const struct addr *peer, const char *key);
+/* RFC 2385: the key for segments from and to @peer, one or a range, on a listener; NULL takes it away. */
+int transport_md5(int fd, const struct prefix *peer, const char *key);
 /* RFC 5082 3: connections begun with a lower TTL are not answered; 0: all are. */
 int transport_listen_min_ttl(int fd, const struct addr *listening, uint8_t ttl);
 

@@ -43,6 +43,19 @@ static const struct {
 	{ REASON_NODE_UNKNOWN, "Give herald the name of the Node (-n, spec.nodeName), or add its Node document." },
 	{ REASON_PEER_CONFIG_MISSING, "Add the BGPPeerConfig, or mend peerConfigRef." },
 	{ REASON_PEER_ADDRESS_MISSING, "Set peerAddress, or a way to find it." },
+	{ REASON_GATEWAY_UNKNOWN,
+	    "Give this node a default route of that family with a gateway (ip route), or the peer a "
+	    "peerAddress." },
+	{ REASON_NEIGHBOUR_UNKNOWN,
+	    "Have the router send IPv6 router advertisements on that link, as FRR does with "
+	    "\"neighbor IFACE interface\"; or give the peer a peerAddress, fe80::1%eth1." },
+	{ REASON_LINK_MISSING,
+	    "See ip link on this node; a link-local peerAddress has its interface behind it, "
+	    "fe80::1%eth1." },
+	{ REASON_LINK_DOWN, "Set the interface up (ip link set IFACE up)." },
+	{ REASON_NO_LINK_LOCAL,
+	    "See net.ipv6.conf.IFACE.disable_ipv6 and addr_gen_mode on this node." },
+	{ REASON_PEER_LIMIT, "Raise peerLimit, or make the range smaller." },
 	{ REASON_PEER_ASN_MISSING, "Set localASN of the instance and peerASN of the peer." },
 	{ REASON_SECRET_MISSING, "Add the Secret with a value \"password\"." },
 	{ REASON_ROUTER_ID_MISSING, "Set routerID in a BGPNodeConfigOverride, or give the node an IPv4 address." },

@@ -254,12 +254,44 @@ step_routes(struct explain *e, const struct bgp_peer_stats *p)
 	}
 }
 
+/* A range of peers: whether it lets anybody in. */
+static void
+step_range(struct explain *e, const struct bgp_range_stats *r)
+{
+	struct explain_step s = {
+		.stage = "configuration", .subject = r->name, .reason = REASON_SATISFIED
+	};
+
+	s.message =
+	    xasprintf("Whoever connects from %s is a peer; %u of at most %u are there, %llu "
+		      "connections were refused.",
+		prefix_str(&r->range), r->peers, r->limit, (unsigned long long)r->refused);
+	if (r->held_down) {
+		free(s.message);
+		s.message = xasprintf("Nobody is let in: %s.", r->held_down);
+		s.verdict = EXPLAIN_FAIL;
+		s.reason = REASON_PEER_SHUTDOWN;
+	} else if (r->peers >= r->limit) {
+		s.verdict = EXPLAIN_DEGRADED;
+		s.reason = REASON_PEER_LIMIT;
+		s.field = "spec.bgpInstances[].peers[].peerLimit";
+		s.object = "BGPClusterConfig";
+	}
+	explain_add(e, &s);
+}
+
 bool
 explain_peer(struct explain *e, const char *name)
 {
 	struct find f = { .name = name };
+	struct bgp_range_stats range;
 
 	bgp_peers_each(e->app->bgp, is_it, &f);
+	if (!f.found && bgp_range_find(e->app->bgp, name, &range)) {
+		(void)step_notices(e, name);
+		step_range(e, &range);
+		return true;
+	}
 	if (!f.found)
 		return step_notices(e, name);
 	step_configured(e, &f.stats);

@@ -83,7 +83,8 @@
 	X(LINK_DOWN,             "link-down",             "The interface is down.")                \
 	X(NO_LINK_LOCAL,         "no-link-local",         "The interface has no IPv6 link-local address.") \
 	X(GATEWAY_UNKNOWN,       "gateway-unknown",       "There is no default route of this family with a gateway.") \
-	X(NEIGHBOUR_UNKNOWN,     "neighbour-unknown",     "No router was heard on the interface yet.")
+	X(NEIGHBOUR_UNKNOWN,     "neighbour-unknown",     "No router was heard on the interface yet.") \
+	X(PEER_LIMIT,            "peer-limit",            "The range has as many peers as it may have.")
 /* clang-format on */
 
 enum reason {

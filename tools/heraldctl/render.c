@@ -67,6 +67,32 @@ print_free(struct text_table *t, struct buf *out)
 
 /* ---- BGP ---- */
 
+/* One that is to be found has none yet. */
+static const char *
+address_of(const json_t *peer)
+{
+	const char *address = answer_str(peer, "peerAddress");
+
+	return *address ? address : "-";
+}
+
+static void
+render_ranges(const json_t *ranges, struct buf *out)
+{
+	const json_t *r;
+	size_t i;
+
+	json_array_foreach(ranges, i, r)
+	{
+		const char *why = answer_str(r, "heldDown");
+
+		buf_printf(out, "\n%s: listening for %s, %lld of at most %lld peers%s%s\n",
+		    answer_str(r, "name"), answer_str(r, "prefix"),
+		    (long long)answer_int(r, "peers"), (long long)answer_int(r, "limit"),
+		    *why ? "; nobody is let in: " : "", why);
+	}
+}
+
 void
 render_bgp_peers(const json_t *data, struct buf *out)
 {
@@ -91,7 +117,7 @@ render_bgp_peers(const json_t *data, struct buf *out)
 			family = json_array_get(families, j);
 			cell_int(t, peer, "localASN");
 			cell_int(t, peer, "peerASN");
-			text_cell(t, answer_str(peer, "peerAddress"));
+			text_cell(t, address_of(peer));
 			text_cell(t, answer_str(peer, "state"));
 			text_cell(t, answer_age(peer, "uptimeSeconds", age, sizeof(age)));
 			if (family)
@@ -112,8 +138,9 @@ render_bgp_peers(const json_t *data, struct buf *out)
 			why = answer_str(peer, "lastError");
 		if (*why && strcmp(answer_str(peer, "state"), "established") != 0)
 			buf_printf(out, "\n%s (%s): %s\n", answer_str(peer, "name"),
-			    answer_str(peer, "peerAddress"), why);
+			    address_of(peer), why);
 	}
+	render_ranges(json_object_get(data, "ranges"), out);
 }
 
 static void
