@@ -317,12 +317,13 @@ families_up(const struct peer *p)
 	return p->up ? session_families(p->up) : 0;
 }
 
-static void
+/* -ENOTCONN: there is no session to clear softly. */
+static int
 peer_clear(struct peer *p, enum bgp_clear how)
 {
 	if (how == BGP_CLEAR_HARD) {
 		peer_reset(p, BGP_CEASE_RESET, NULL);
-		return;
+		return 0;
 	}
 	if (!p->up)
 		return -ENOTCONN;
@@ -335,12 +336,13 @@ peer_clear(struct peer *p, enum bgp_clear how)
 		else if (p->up->theirs.caps.refresh)
 			session_ask_refresh(p->up, (enum bgp_family)f);
 	}
+	return 0;
 }
 
 static void
 clear_fn(struct peer *p, void *how)
 {
-	peer_clear(p, *(enum bgp_clear *)how);
+	(void)peer_clear(p, *(enum bgp_clear *)how); /* those who have no session need none */
 }
 
 int
@@ -351,11 +353,7 @@ bgp_peer_clear(struct bgp *b, const char *name, enum bgp_clear how)
 
 	if (r)
 		range_each(r, clear_fn, &how);
-	else if (p)
-		peer_clear(p, how);
-	else
-		return -ENOENT;
-	return 0;
+	return p ? peer_clear(p, how) : r ? 0 : -ENOENT;
 }
 
 int
