@@ -128,7 +128,7 @@ class Herald(Subject):
             nets = [{"prefix": n} for n in s.policy_nets()] + [{"prefix": "0.0.0.0/0", "le": 32}]
             peer["import"] = [{"match": {"prefixes": nets}, "action": "accept"}]
         docs = [h.doc("HeraldConfig", "default", config),
-                h.node("dut", s.steady() or ["192.168.255.0/24"], [w.DUT]),
+                h.node("dut", ["192.168.255.0/24"], [w.DUT]),
                 h.cluster(w.DUT_AS, {f"p{i}": {
                     "peerASN": 65001 + i, "peerAddress": w.peer_address(i), "config": "far"}
                     for i in range(s.peers)}),
@@ -136,9 +136,7 @@ class Herald(Subject):
         for f in docs[-1]["spec"]["families"]:
             f.update(family)
         if s.own:
-            docs.append(h.advertise_pods())
-        if s.flip:
-            docs += [h.advertise_services(), h.pool("flip", s.nets()[-1])]
+            docs += [h.advertise_services(addresses=["ExternalIP"]), *self.service("own", s.steady())]
         self.put("conf/10.yaml", "".join(f"---\n{json.dumps(d)}\n" for d in docs))
         if s.flip:
             self.flip(True)
@@ -169,10 +167,14 @@ class Herald(Subject):
     def originated(self):
         return self.retry(lambda: self.ask("status"))["bgp"]["routes"]["originated"]
 
+    @staticmethod
+    def service(name, nets, ready=True):
+        """One Service that has these addresses, and an endpoint."""
+        return (h.service(name, kind="ClusterIP", externalIPs=[n[:-3] for n in nets]),
+                h.endpoints(name, ("192.168.255.9", "dut", ready)))
+
     def flip(self, on):
-        net = self.spec.nets()[-1].split("/", maxsplit=1)[0]
-        docs = h.service("flip", annotations={"lbipam.cilium.io/ips": net}), \
-            h.endpoints("flip", ("192.168.255.9", "dut", on))
+        docs = self.service("flip", self.spec.nets()[-1:], on)
         h.write_atomically(f"{self.dir}/conf/20.yaml",
                            "".join(f"---\n{json.dumps(d)}\n" for d in docs))
 

@@ -56,7 +56,9 @@ stream_open(struct stream *s, const struct session *p)
 	const struct gun *g = p->gun;
 	uint8_t m[200] = { 0 }, as[4], *c = m + 31;
 	const uint8_t mp4[] = { 0, 1, 0, 1 }, mp6[] = { 0, 2, 0, 1 };
-	const uint8_t gr4[] = { 0, 120, 0, 1, 1, 0, 0, 2, 1, 0 }, ap4[] = { 0, 1, 1, 3 };
+	/* RFC 4724 3: 120 s; that it has restarted; that forwarding went on meanwhile. */
+	const uint8_t gr4[] = { p->downs ? 0x80 : 0, 120, 0, 1, 1, 0x80, 0, 2, 1, 0x80 };
+	const uint8_t ap4[] = { 0, 1, 1, 3 };
 
 	put32(as, p->as);
 	c += capability(c, 1, mp4, 4);
