@@ -3,9 +3,12 @@
  */
 #include "bfd/auth.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <string.h>
+
+#include "lib/digest.h"
+#include "lib/mem.h"
+
+_Static_assert(BFD_KEY_MAX == DIGEST_SHA1_LEN, "a key stands in the digest's place");
 
 #define DIGEST_AT (PACKET_MAX - BFD_KEY_MAX)
 
@@ -14,14 +17,13 @@ static bool
 digest_of(const struct auth *a, const uint8_t *bytes, uint8_t out[BFD_KEY_MAX])
 {
 	uint8_t copy[PACKET_MAX];
-	unsigned len = 0;
 	bool ok;
 
 	memcpy(copy, bytes, DIGEST_AT);
 	memcpy(copy + DIGEST_AT, a->key, BFD_KEY_MAX);
-	ok = EVP_Digest(copy, sizeof(copy), out, &len, EVP_sha1(), NULL) == 1;
-	OPENSSL_cleanse(copy, sizeof(copy));
-	return ok && len == BFD_KEY_MAX;
+	ok = digest_sha1(copy, sizeof(copy), out);
+	mem_wipe(copy, sizeof(copy));
+	return ok;
 }
 
 void
@@ -53,8 +55,7 @@ auth_check(struct auth *a, const struct packet *p, const uint8_t *bytes, bool is
 	if (a->seen &&
 	    (ahead > 3u * p->multiplier || (p->auth_type == AUTH_SHA1_METICULOUS && ahead == 0)))
 		return DROP_BAD_AUTH;
-	if (!digest_of(a, bytes, digest) ||
-	    CRYPTO_memcmp(digest, bytes + DIGEST_AT, BFD_KEY_MAX) != 0)
+	if (!digest_of(a, bytes, digest) || !digest_eq(digest, bytes + DIGEST_AT, BFD_KEY_MAX))
 		return DROP_BAD_AUTH;
 	a->type = p->auth_type;
 	a->seen_seq = p->auth_seq;

@@ -9,6 +9,7 @@
 #include "bfd/bfd.h"
 
 #include "bfd/runner.h"
+#include "lib/digest.h"
 #include "lib/hash.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -509,6 +510,9 @@ new_sess(struct bfd *b, const struct bfd_conf *c)
 	snprintf(s->ends.device, sizeof(s->ends.device), "%s", c->device);
 	memcpy(s->key, c->key, c->key_len);
 	s->key_len = c->key_len;
+	/* Opened here, for the thread waits for nothing.  Without it every packet fails its check. */
+	if (s->key_len)
+		(void)digest_open();
 	s->key_id = c->key_id;
 	s->news.state = s->news.remote = BFD_DOWN;
 	s->news.since_us = runner_clock();

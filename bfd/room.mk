@@ -2,4 +2,4 @@
 ROOMS += bfd
 bfd_SRC := $(wildcard bfd/*.c)
 bfd_USES = lib
-bfd_LIBS = $(LIBCRYPTO_LIBS) -pthread
+bfd_LIBS = -pthread

@@ -2,4 +2,3 @@
 ROOMS += cluster
 cluster_SRC := $(wildcard cluster/*.c)
 cluster_USES = lib
-cluster_LIBS = $(LIBCRYPTO_LIBS)

@@ -3,22 +3,14 @@
  */
 #include "cluster/seal.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include "lib/digest.h"
 
-static bool
-compute(const uint8_t *bytes, size_t len, const uint8_t *key, size_t key_len, uint8_t *seal)
-{
-	unsigned n = 0;
-
-	return HMAC(EVP_sha256(), key, (int)key_len, bytes, len, seal, &n) && n == SEAL_LEN;
-}
+_Static_assert(SEAL_LEN == DIGEST_SHA256_LEN, "a seal is a whole digest");
 
 bool
 seal_put(uint8_t *bytes, size_t len, const uint8_t *key, size_t key_len)
 {
-	return compute(bytes, len, key, key_len, bytes + len);
+	return digest_hmac_sha256(key, key_len, bytes, len, bytes + len);
 }
 
 bool
@@ -26,8 +18,8 @@ seal_take(const uint8_t *bytes, size_t *len, const uint8_t *key, size_t key_len)
 {
 	uint8_t seal[SEAL_LEN];
 
-	if (*len < SEAL_LEN || !compute(bytes, *len - SEAL_LEN, key, key_len, seal))
+	if (*len < SEAL_LEN || !digest_hmac_sha256(key, key_len, bytes, *len - SEAL_LEN, seal))
 		return false;
 	*len -= SEAL_LEN;
-	return CRYPTO_memcmp(seal, bytes + *len, SEAL_LEN) == 0;
+	return digest_eq(seal, bytes + *len, SEAL_LEN);
 }

@@ -507,6 +507,10 @@ kube_http_new(struct loop *loop, struct kube_access *access)
 {
 	struct kube_http *h;
 
+	if (curl_calls_open() < 0) {
+		errno = ENOENT;
+		return NULL;
+	}
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		errno = ENOMEM;
 		return NULL;

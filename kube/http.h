@@ -18,7 +18,7 @@
 struct kube_http;
 struct kube_call;
 
-/* NULL: no memory, errno.  @access is borrowed and outlives it. */
+/* NULL: no memory or (logged) no libcurl, errno.  @access is borrowed and outlives it. */
 struct kube_http *kube_http_new(struct loop *, struct kube_access *);
 void kube_http_free(struct kube_http *); /* cancels every call; NULL is fine */
 

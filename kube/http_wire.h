@@ -5,7 +5,7 @@
 #ifndef HERALD_KUBE_HTTP_WIRE_H
 #define HERALD_KUBE_HTTP_WIRE_H
 
-#include <curl/curl.h>
+#include "kube/curl.h"
 
 #include <stdbool.h>
 #include <stdint.h>

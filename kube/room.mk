@@ -2,4 +2,4 @@
 ROOMS += kube
 kube_SRC := $(wildcard kube/*.c)
 kube_USES = resource lib
-kube_LIBS = $(CURL_LIBS) $(YAML_LIBS) $(JANSSON_LIBS)
+kube_LIBS = $(YAML_LIBS) $(JANSSON_LIBS)
