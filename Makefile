@@ -21,7 +21,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # These need no configuration: they bring in what they need and call make again, or only sweep.
-PLAIN := check check-lab check-kube check-fuzz conformance demo soak bench bench-datapath bench-ipam bench-kube bench-l2 bench-pods kube-server \
+PLAIN := check check-lab check-kube check-fuzz conformance demo soak bench bench-bgp bench-datapath bench-ipam bench-kube bench-l2 bench-pods kube-server \
 	help clean distclean format format-check lint deps configure
 ifneq ($(if $(MAKECMDGOALS),$(filter-out $(PLAIN),$(MAKECMDGOALS)),all),)
 include $(BUILD)/config.mk
@@ -153,7 +153,7 @@ $(foreach t,$(patsubst $(O)/%,%,$(UNIT_TESTS)),$(eval \
 $(O)/tests/unit/%.o: TEST_CFLAGS = $(CHECK_CFLAGS)
 
 .PHONY: check check-unit check-valgrind check-lab check-kube check-fuzz conformance fuzz-all demo soak bench \
-	bench-datapath bench-ipam bench-kube bench-l2 bench-pods
+	bench-bgp bench-datapath bench-ipam bench-kube bench-l2 bench-pods
 check-unit: unit-tests
 	@tools/check/run-unit --build $(O) --jobs $(NPROC) $(TESTS)
 
@@ -258,6 +258,13 @@ bench-l2:
 	@$(MAKE) -j$(NPROC) all
 	@HERALD_BUILD=$(abspath $(O)) tools/check/grounded $(PYTHON) tests/bench/l2/run $(BENCH_ARGS)
 
+# BENCH_ARGS= goes to tests/bench/bgp/run (--quick, --only T1,T3, --with herald,bird, --json FILE --resume).
+bench-bgp: deps
+	@$(MAKE) -j$(NPROC) all
+	@$(MAKE) -s -f tests/bench/bgp/rules.mk OUT=$(O)/bench/bgp CC='$(CC)'
+	@HERALD_BUILD=$(abspath $(O)) HERALD_BENCH=$(abspath $(O))/bench/bgp \
+		tools/check/grounded $(PYTHON) tests/bench/bgp/run $(BENCH_ARGS)
+
 # BENCH_ARGS= goes to tests/bench/pods/run (--seconds N --dir DIR).
 bench-pods: deps
 	@$(MAKE) -j$(NPROC) all benches
@@ -347,6 +354,7 @@ help:
 	@echo 'soak           ten minutes of requests while endpoints change and daemons are killed (root);'
 	@echo '               SOAK_ARGS= goes to it (--seconds N)'
 	@echo 'bench          measurements'
+	@echo 'bench-bgp      BGP beside FRR, BIRD, GoBGP and OpenBGPD (root); BENCH_ARGS='
 	@echo 'bench-datapath the load balancer beside nftables, iptables and the floor (root); BENCH_ARGS='
 	@echo 'bench-kube     from a change in the API to the wire, a start, an API server that is away (root)'
 	@echo 'bench-ipam     many Services at once, one more, a restart: the allocator by itself; BENCH_ARGS='

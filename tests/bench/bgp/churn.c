@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gun.h"
+#include "tests/bench/bgp/gun.h"
 
 enum { ANNOUNCE, CHANGE, WITHDRAW };
 

@@ -25,7 +25,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "gun.h"
+#include "tests/bench/bgp/gun.h"
 
 #define MAX_WORDS 16
 

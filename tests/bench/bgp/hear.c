@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gun.h"
+#include "tests/bench/bgp/gun.h"
 
 void
 tables_make(struct session *p)

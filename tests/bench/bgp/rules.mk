@@ -5,7 +5,7 @@ CC ?= gcc
 HERE := tests/bench/bgp
 SOURCES := $(wildcard $(HERE)/*.c)
 
-BENCH_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wconversion -Werror -D_GNU_SOURCE
+BENCH_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wconversion -Werror -D_GNU_SOURCE -I.
 
 $(OUT)/gun: $(SOURCES) $(HERE)/gun.h
 	@mkdir -p $(@D)

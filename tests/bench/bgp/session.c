@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "gun.h"
+#include "tests/bench/bgp/gun.h"
 
 #define WRITE_LEN (1u << 18)
 #define READS 8

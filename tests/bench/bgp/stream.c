@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gun.h"
+#include "tests/bench/bgp/gun.h"
 
 void
 stream_add(struct stream *s, const void *bytes, size_t len)

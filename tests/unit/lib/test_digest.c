@@ -1,11 +1,12 @@
 /*
  * tests/unit/lib/test_digest.c: hashes of libcrypto, which is opened late, against published vectors.
  */
-#include <check.h>
-#include <string.h>
+#include "tests/unit/unit.h"
 
 #include "lib/digest.h"
 #include "lib/late.h"
+
+#include <string.h>
 
 /* RFC 3174 7.3, the first */
 START_TEST(sha1_of_abc)
@@ -59,21 +60,16 @@ START_TEST(what_is_not_there_is_an_error)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(Suite *s)
 {
-	Suite *s = suite_create("digest");
-	TCase *t = tcase_create("digest");
-	SRunner *r = srunner_create(s);
-	int failed;
+	TCase *tc = tcase_create("digest");
 
-	tcase_add_test(t, sha1_of_abc);
-	tcase_add_test(t, hmac_sha256_of_case_2);
-	tcase_add_test(t, equal_is_every_byte);
-	tcase_add_test(t, what_is_not_there_is_an_error);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	tcase_add_test(tc, sha1_of_abc);
+	tcase_add_test(tc, hmac_sha256_of_case_2);
+	tcase_add_test(tc, equal_is_every_byte);
+	tcase_add_test(tc, what_is_not_there_is_an_error);
+	suite_add_tcase(s, tc);
 }
+
+UNIT_MAIN("digest", add_tests)
