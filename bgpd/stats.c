@@ -74,6 +74,19 @@ bgp_peers_each(
 	}
 }
 
+/* Paths that no peer sent. */
+static uint32_t
+own_paths(const struct rib *r)
+{
+	uint32_t own = r->paths.nr;
+
+	for (uint32_t i = 1; i < r->nr_adjs; i++) {
+		for (int f = 0; f < BGP_NR_FAMILIES; f++)
+			own -= r->adjs[i] ? r->adjs[i]->nr_paths[f] : 0;
+	}
+	return own;
+}
+
 void
 bgp_tables_each(
     const struct bgp *b, bool (*each)(void *arg, const struct bgp_table_stats *), void *arg)
@@ -81,7 +94,8 @@ bgp_tables_each(
 	for (const struct instance *in = b->instances; in; in = in->next) {
 		struct bgp_table_stats stats = { .instance = in->name,
 			.paths = in->rib->paths.nr,
-			.originated = in->rib->claims.nr };
+			.originated = in->rib->claims.nr,
+			.own = own_paths(in->rib) };
 
 		for (int f = 0; f < BGP_NR_FAMILIES; f++)
 			stats.prefixes[f] = in->rib->tab[f].nodes.nr;

@@ -41,6 +41,7 @@ struct bgp_table_stats {
 	const char *instance;
 	uint32_t prefixes[BGP_NR_FAMILIES];
 	uint32_t paths, originated;
+	uint32_t own; /* of paths: one for each prefix and audience, whoever originates it */
 };
 
 /* Borrowed for the call; @each returns false to stop. */

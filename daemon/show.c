@@ -107,12 +107,17 @@ status_reload(const struct app *app)
 	    (json_int_t)(age < 0 ? 0 : age), "faults", list);
 }
 
+static bool
+add_own(void *arg, const struct bgp_table_stats *t)
+{
+	*(json_int_t *)arg += t->own;
+	return true;
+}
+
 static json_t *
 status_bgp(const struct app *app)
 {
-	const struct bgp_show_filter own = { .table = BGP_SHOW_AVAILABLE, .family = -1 };
 	json_t *peers = bgp_show_peers(app->bgp), *down = json_array();
-	json_t *routes = bgp_show_routes(app->bgp, &own);
 	json_int_t received = 0, accepted = 0, originated = 0;
 	size_t nr, established = 0, i, j;
 	json_t *p, *f;
@@ -133,10 +138,9 @@ status_bgp(const struct app *app)
 			str(p, "peerAddress"), "state", str(p, "state"), "lastError",
 			str(p, "lastError")));
 	}
-	json_array_foreach(json_object_get(routes, "routes"), i, p) originated += !*str(p, "peer");
 	nr = json_array_size(json_object_get(peers, "peers"));
 	json_decref(peers);
-	json_decref(routes);
+	bgp_tables_each(app->bgp, add_own, &originated);
 	return json_pack("{s:o, s:o, s:{s:I, s:I, s:I}, s:o}", "peers", count(nr), "established",
 	    count(established), "routes", "received", received, "accepted", accepted, "originated",
 	    originated, "down", down);
