@@ -65,6 +65,10 @@ const struct command commands[] = {
 	  "Ends after N records, 20 unless told; with -f and without N it goes on until interrupted.\n"
 	  "IP is a client's, a frontend's or a backend's. Nothing is recorded while nobody looks.",
 	  0, 7, COMMAND_STREAM, render_observed },
+	{ { "top" }, "[-d SECONDS]", "Show peers, Services by packets a second and layer 2, live",
+	  "On a terminal, looked at anew every 2 seconds, or SECONDS. tab goes to the next pane, arrows\n"
+	  "and page keys scroll, / filters, space pauses, q leaves.",
+	  0, 2, COMMAND_TOP, NULL },
 	{ { "ippools" }, "", "Show address pools", NULL,
 	  0, 0, COMMAND_ASK, render_ippools },
 	{ { "ipam", "release" }, "NAMESPACE/NAME", "Have a Service's addresses given anew",

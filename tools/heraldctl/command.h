@@ -19,6 +19,7 @@ enum command_kind {
 	COMMAND_STREAM,	   /* likewise, one record after the other, each by @render */
 	COMMAND_CHECK,	   /* runs herald -t instead; needs no daemon */
 	COMMAND_CONVERT,   /* does it here; needs no daemon */
+	COMMAND_TOP,	   /* a terminal view */
 };
 
 struct command {

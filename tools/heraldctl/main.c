@@ -9,6 +9,7 @@
 #include "tools/heraldctl/command.h"
 #include "tools/heraldctl/convert.h"
 #include "tools/heraldctl/render.h"
+#include "tools/heraldctl/top.h"
 #include "tools/heraldctl/yaml.h"
 
 #include <errno.h>
@@ -356,6 +357,8 @@ run(struct options *o)
 		return run_check(o->argc - words, o->argv + words);
 	if (c->kind == COMMAND_CONVERT)
 		return convert_run(o->argc - words, o->argv + words);
+	if (c->kind == COMMAND_TOP)
+		return top_run(o->socket, o->argc - words, o->argv + words);
 	return c->kind == COMMAND_STREAM ? listen_to(c, o) : ask(c, o);
 }
 

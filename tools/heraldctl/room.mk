@@ -2,7 +2,7 @@
 ROOMS += heraldctl
 heraldctl_SRC := $(filter-out tools/heraldctl/main.c,$(wildcard tools/heraldctl/*.c))
 heraldctl_USES = resource lib
-heraldctl_LIBS = $(JANSSON_LIBS) $(YAML_LIBS)
+heraldctl_LIBS = $(JANSSON_LIBS) $(YAML_LIBS) $(NCURSES_LIBS)
 
 PROGRAMS += $(if $(wildcard tools/heraldctl/main.c),heraldctl)
 heraldctl_MAIN = tools/heraldctl/main.c
