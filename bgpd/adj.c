@@ -5,7 +5,6 @@
 #include "bgpd/adj.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "bgpd/msg.h"
@@ -229,19 +228,21 @@ adj_paths_walk(struct adj *adj, enum bgp_family f, adj_path_fn *fn, void *arg)
 	uint32_t left = adj->nr_paths[f];
 
 	for (uint32_t id = 1; left && id < ptab_end(&r->tab[f]); id++) {
-		struct node *n = ptab_node(&r->tab[f], id);
-		uint32_t path;
+		const struct node *n = ptab_node(&r->tab[f], id);
+		uint32_t next;
 		int err;
 
 		if (n->len == NODE_FREE)
 			continue;
-		path = rib_path_of(r, n, adj->id);
-		if (!path)
-			continue;
-		left--;
-		err = fn(adj, f, id, path, arg);
-		if (err < 0)
-			return err;
+		for (uint32_t path = n->paths; path; path = next) {
+			next = rib_path(r, path)->next;
+			if (rib_path(r, path)->adj != adj->id)
+				continue;
+			left--;
+			err = fn(adj, f, id, path, arg);
+			if (err < 0)
+				return err;
+		}
 	}
 	return 0;
 }
@@ -307,6 +308,18 @@ fault_memory(struct bgp_fault *fault)
 	    fault, BGP_ERR_CEASE, BGP_CEASE_RESOURCES, NULL, 0, "no memory for the peer's routes");
 }
 
+/* The peer's path for the node; with several (RFC 7911 3) the one of this identifier.  0: none. */
+static uint32_t
+path_find(const struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path_id)
+{
+	const struct rib *r = adj->rib;
+	const struct node *n = ptab_node(&r->tab[f], node);
+
+	if (adj->session.add_rx & BGP_FAMILY_MASK(f))
+		return rib_path_of_id(r, n, adj->id, path_id);
+	return rib_path_of(r, n, adj->id);
+}
+
 static void
 withdraw(struct adj *adj, struct bgp_nlri *nlri)
 {
@@ -319,7 +332,7 @@ withdraw(struct adj *adj, struct bgp_nlri *nlri)
 
 		if (!node)
 			continue;
-		path = rib_path_of(r, ptab_node(t, node), adj->id);
+		path = path_find(adj, nlri->family, node, nlri->path_id);
 		if (path)
 			adj_path_remove(adj, nlri->family, node, path);
 	}
@@ -327,7 +340,7 @@ withdraw(struct adj *adj, struct bgp_nlri *nlri)
 
 static int
 announce_one(struct adj *adj, enum bgp_family f, struct import *im, const struct prefix *p,
-    uint64_t hash, struct bgp_fault *fault)
+    uint64_t hash, uint32_t path_id, struct bgp_fault *fault)
 {
 	struct rib *r = adj->rib;
 	struct ptab *t = &r->tab[f];
@@ -339,15 +352,20 @@ announce_one(struct adj *adj, enum bgp_family f, struct import *im, const struct
 	node = ptab_get(t, p, hash);
 	if (!node)
 		return fault_memory(fault);
-	path = rib_path_of(r, ptab_node(t, node), adj->id);
+	path = path_find(adj, f, node, path_id);
 	if (!path) {
+		int err = 0;
+
 		/* An empty node that we just made is reaped when it is decided. */
 		rib_touch(r, f, node);
 		if (adj->nr_paths[f] >= adj->limit[f].look_at && limit_look(adj, f, fault) < 0)
 			return -EBADMSG;
-		path = rib_path_add(r, ptab_node(t, node), adj->id);
+		if (adj->session.add_rx & BGP_FAMILY_MASK(f))
+			err = rib_path_add_id(adj, ptab_node(t, node), path_id, &path);
+		else
+			path = rib_path_add(r, ptab_node(t, node), adj->id);
 		if (!path)
-			return fault_memory(fault);
+			return err == -ENOSPC ? 0 : fault_memory(fault);
 		adj->nr_paths[f]++;
 	}
 	path_put(adj, f, node, rib_path(r, path), im->in, set, why, 0);
@@ -380,16 +398,19 @@ announce_all(struct adj *adj, struct bgp_nlri *nlri, struct import *im, struct b
 	const struct ptab *t = &adj->rib->tab[nlri->family];
 	struct prefix p[AHEAD];
 	uint64_t hash[AHEAD];
+	uint32_t path_id[AHEAD];
 	unsigned nr;
 	int err = 0;
 
 	do {
 		for (nr = 0; nr < AHEAD && next_route(adj, nlri, &p[nr]); nr++) {
+			path_id[nr] = nlri->path_id;
 			hash[nr] = ptab_hash(t, &p[nr]);
 			ptab_prefetch(t, hash[nr]);
 		}
 		for (unsigned i = 0; i < nr && !err; i++)
-			err = announce_one(adj, nlri->family, im, &p[i], hash[i], fault);
+			err =
+			    announce_one(adj, nlri->family, im, &p[i], hash[i], path_id[i], fault);
 	} while (nr == AHEAD && !err);
 	return err;
 }
@@ -497,6 +518,7 @@ adj_update(struct adj *adj, struct wire_rd body, struct bgp_fault *fault)
 		.as4 = s->as4,
 		.ibgp = s->ibgp,
 		.families = s->families,
+		.add_path = s->add_rx,
 		.ext_next_hop = s->ext_next_hop,
 		.local_as = s->local_as,
 	};
@@ -609,24 +631,6 @@ audience_take(struct adj *adj, enum bgp_family f, const char *audience)
 	adj->audience[f] = n;
 }
 
-/* RFC 4456 6: what it tells is for all internal peers, and the other way round. */
-static void
-client_set(struct adj *adj, bool client)
-{
-	struct rib *r = adj->rib;
-	bool any = r->nr_clients > 0;
-
-	if (adj->rr_client == client)
-		return;
-	adj->rr_client = client;
-	r->nr_clients += client ? 1 : UINT_MAX;
-	rib_touch_all(r);
-	for (uint32_t i = 1; any != (r->nr_clients > 0) && i < r->nr_adjs; i++) {
-		if (r->adjs[i] && r->adjs[i] != adj && r->adjs[i]->up)
-			out_regroup(r->adjs[i]);
-	}
-}
-
 static void
 limit_take(struct adj_limit *l, const struct bgp_family_conf *c)
 {
@@ -657,10 +661,12 @@ adj_conf(struct adj *adj, const struct bgp_peer_conf *conf)
 	adj->any_first_as = conf->any_first_as;
 	adj->honor_shutdown = conf->honor_shutdown;
 	adj->graceful_shutdown = conf->graceful_shutdown;
-	client_set(adj, conf->rr_client);
+	out_client_set(adj, conf->rr_client);
 	adj->stale_to_all = conf->stale_to_all;
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
 		limit_take(&adj->limit[f], &conf->family[f]);
+		adj->add_max[f] = conf->family[f].add_max;
+		adj->add_multi[f] = conf->family[f].add_multi;
 		audience_take(adj, (enum bgp_family)f, conf->family[f].audience);
 	}
 	if (in_changed && adj_reimport(adj) < 0)
@@ -693,7 +699,7 @@ adj_free(struct adj *adj)
 	r = adj->rib;
 	adj_down(adj, 0, 0);
 	stale_fini(adj);
-	client_set(adj, false);
+	out_client_set(adj, false);
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
 		name_put(r, adj->audience[f]);
 		adj->audience[f] = NULL;
@@ -709,6 +715,8 @@ adj_free(struct adj *adj)
 void
 adj_up(struct adj *adj, const struct adj_session *session)
 {
+	/* What was kept under path identifiers cannot be named without them, nor the other way round. */
+	adj_purge_stale(adj, adj->session.add_rx ^ session->add_rx);
 	adj->session = *session;
 	adj->up = true;
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {

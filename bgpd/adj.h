@@ -35,6 +35,7 @@ struct adj_session {
 	bool llgr_sent, llgr_received; /* RFC 9494: the capability, by us, by the peer */
 	unsigned families;	       /* negotiated */
 	unsigned ext_next_hop;
+	unsigned add_rx, add_tx; /* RFC 7911: families with several paths of a prefix */
 	uint32_t local_as, peer_as;
 	uint32_t own_as; /* the instance's, where the peer knows us as another one; else 0 */
 	enum bgp_local_as local_as_mode;

@@ -286,6 +286,15 @@ mp_next_hop(struct attr_walk *w, struct wire_rd hop)
 		u->reach_next_hop_ll = u->reach_next_hop;
 }
 
+static struct bgp_nlri
+mp_nlri(const struct attr_walk *w, struct wire_rd r, enum bgp_family family)
+{
+	return (struct bgp_nlri){ .rd = r,
+		.family = family,
+		.present = true,
+		.add_path = w->ctx->add_path & BGP_FAMILY_MASK((unsigned)family) };
+}
+
 static enum bgp_verdict
 mp_reach(struct attr_walk *w, struct wire_rd r)
 {
@@ -305,7 +314,7 @@ mp_reach(struct attr_walk *w, struct wire_rd r)
 		return BGP_V_OK;
 	if (!next_hop_len_is_sound(w, family, hop.left))
 		return BGP_V_RESET; /* RFC 7606 7.11 */
-	u->reach = (struct bgp_nlri){ .rd = r, .family = (enum bgp_family)family, .present = true };
+	u->reach = mp_nlri(w, r, (enum bgp_family)family);
 	mp_next_hop(w, hop);
 	if (!addr_is_unicast(&u->reach_next_hop) || addr_is_loopback(&u->reach_next_hop))
 		return BGP_V_WITHDRAW; /* RFC 4271 6.3 by analogy: the routes cannot be used */
@@ -322,8 +331,7 @@ mp_unreach(struct attr_walk *w, struct wire_rd r)
 		return BGP_V_RESET; /* RFC 7606 7.12 */
 	if (family < 0 || !(w->ctx->families & BGP_FAMILY_MASK((unsigned)family)))
 		return BGP_V_OK;
-	w->u->unreach =
-	    (struct bgp_nlri){ .rd = r, .family = (enum bgp_family)family, .present = true };
+	w->u->unreach = mp_nlri(w, r, (enum bgp_family)family);
 	return BGP_V_OK;
 }
 

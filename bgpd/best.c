@@ -6,6 +6,7 @@
  */
 #include "bgpd/best.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* What a step looks at, turned so that the smallest wins. */
@@ -33,6 +34,8 @@ step_value(const struct best_path *p, enum best_step step)
 		return p->router_id;
 	case BEST_CLUSTER_LEN:
 		return p->cluster_len;
+	case BEST_PATH_ID:
+		return p->path_id;
 	default:
 		return 0;
 	}
@@ -124,6 +127,34 @@ best_choose(struct best_path *p, size_t nr, unsigned max_ebgp, unsigned max_ibgp
 	return best;
 }
 
+static int
+rank_cmp(const void *a, const void *b)
+{
+	const struct best_path *x = a, *y = b;
+
+	if ((x->lost_by == BEST_CHOSEN) != (y->lost_by == BEST_CHOSEN))
+		return x->lost_by == BEST_CHOSEN ? -1 : 1;
+	for (int step = BEST_LOCAL; step < BEST_ORDER; step++) {
+		const uint32_t v = step_value(x, (enum best_step)step);
+		const uint32_t w = step_value(y, (enum best_step)step);
+
+		if (v != w)
+			return v < w ? -1 : 1;
+		if (step == BEST_PEER_ADDRESS && !addr_eq(&x->peer, &y->peer))
+			return addr_cmp(&x->peer, &y->peer);
+	}
+	return 0;
+}
+
+void
+best_rank(struct best_path *p, size_t nr)
+{
+	if (nr < 2)
+		return;
+	(void)best_choose(p, nr, 1, 1, true);
+	qsort(p, nr, sizeof(*p), rank_cmp);
+}
+
 const char *
 best_step_name(enum best_step step)
 {
@@ -140,6 +171,7 @@ best_step_name(enum best_step step)
 		[BEST_ROUTER_ID] = "router-id",
 		[BEST_CLUSTER_LEN] = "cluster-list-length",
 		[BEST_PEER_ADDRESS] = "peer-address",
+		[BEST_PATH_ID] = "path-id",
 		[BEST_ORDER] = "older",
 	};
 

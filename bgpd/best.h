@@ -25,6 +25,7 @@ enum best_step {
 	BEST_ROUTER_ID,	   /* f; the ORIGINATOR_ID stands for it (RFC 4456 9) */
 	BEST_CLUSTER_LEN,  /* RFC 4456 9 */
 	BEST_PEER_ADDRESS, /* g */
+	BEST_PATH_ID,	   /* the same peer's (RFC 7911): the lowest identifier */
 	BEST_ORDER,	   /* the same peer's: the first given */
 	BEST_NR_STEPS
 };
@@ -41,6 +42,7 @@ struct best_path {
 	uint32_t igp_cost;     /* of the next hop; all 0 here: every next hop is taken as near */
 	uint32_t router_id;
 	uint32_t cluster_len;
+	uint32_t path_id;
 	struct addr peer;
 	const uint8_t *as_path; /* in wire form; looked at without relax */
 	uint32_t as_path_bytes;
@@ -58,6 +60,12 @@ struct best_path {
  * (as FRR has it).
  */
 size_t best_choose(struct best_path *, size_t nr, unsigned max_ebgp, unsigned max_ibgp, bool relax);
+
+/*
+ * Put them in order, the best first.  Behind it MEDs count between different neighbouring ASes, too:
+ * without that the steps are no order.
+ */
+void best_rank(struct best_path *, size_t nr);
 
 /* "local", "local-pref", ... for people. */
 const char *best_step_name(enum best_step);

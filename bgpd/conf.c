@@ -50,6 +50,8 @@ static const struct field fields[] = {
 	FIELD(held_down,       TEXT,    CONF_RESET),
 	FIELD(family[BGP_IPV4_UNICAST].enabled, NUMBER, CONF_RESET),
 	FIELD(family[BGP_IPV6_UNICAST].enabled, NUMBER, CONF_RESET),
+	FIELD(family[BGP_IPV4_UNICAST].add_path, NUMBER, CONF_RESET),
+	FIELD(family[BGP_IPV6_UNICAST].add_path, NUMBER, CONF_RESET),
 	FIELD(connect_retry_s, NUMBER,  CONF_NEXT),
 	FIELD(passive,         NUMBER,  CONF_NEXT),
 };

@@ -60,6 +60,7 @@ emit_begin(struct emit *e, struct out_group *g, emit_fn *fn, void *arg)
 	e->block = NULL;
 	e->open = false;
 	e->not_src = e->not_nh = 0;
+	e->path_id = 0;
 }
 
 /* Close the message that is being filled. */
@@ -95,6 +96,7 @@ pack_open(struct emit *e, uint32_t set)
 		attrset_view(&g->rib->sets, set, &e->attrs);
 	bgp_pack_begin(&e->pack, wire_wr_init(b->data + b->len, b->cap - b->len),
 	    g->ext_msg ? BGP_MAX_EXT_LEN : BGP_MAX_LEN, g->family, set ? &e->attrs : NULL, g->as4);
+	e->pack.add_path = g->add != NULL;
 	e->set = set;
 	e->open = true;
 }
@@ -114,6 +116,7 @@ emit_add(struct emit *e, uint32_t node, uint32_t set, uint16_t not_src, uint16_t
 	if (e->block) {
 		if (!e->open)
 			pack_open(e, set);
+		e->pack.path_id = e->path_id;
 		if (bgp_pack_add(&e->pack, &p) == 0)
 			return 0;
 		block_close(e);
@@ -122,6 +125,7 @@ emit_add(struct emit *e, uint32_t node, uint32_t set, uint16_t not_src, uint16_t
 	if (!e->block)
 		return -ENOMEM;
 	pack_open(e, set);
+	e->pack.path_id = e->path_id;
 	return bgp_pack_add(&e->pack, &p) == 0 ? 0 : -ENOMEM;
 }
 

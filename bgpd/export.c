@@ -16,16 +16,6 @@
 /* Sets up to this size fit any message with room to spare. */
 #define SMALL_SET 1500
 
-/* A path on its way out. */
-struct outgoing {
-	uint32_t set;
-	enum bgp_source source;
-	uint8_t prepend;
-	bool reflect; /* RFC 4456: of one internal peer for another */
-	uint16_t src;
-	bool may_be_stale; /* it is from where LLGR_STALE is obeyed (RFC 9494 4.3) */
-};
-
 void
 export_forget(struct out_group *g)
 {
@@ -61,9 +51,31 @@ is_kept_back(const struct out_group *g, const struct bgp_attrs *a)
 		attrset_has_community(a->communities, NO_EXPORT_SUBCONFED));
 }
 
+/* A learned path as it may go to this group; set 0: it may not. */
+struct outgoing
+export_learned(const struct out_group *g, uint32_t path)
+{
+	const struct path *p = rib_path(g->rib, path);
+	const struct adj *from = g->rib->adjs[p->adj];
+	bool reflect = g->ibgp && from->session.ibgp;
+
+	/* RFC 4271 9.2: what an internal peer told is not told to internal peers, unless one of the
+	 * two is a client (RFC 4456 6). */
+	if (reflect && !g->rr_client && !from->rr_client)
+		return (struct outgoing){ 0 };
+	return (struct outgoing){
+		.path = path,
+		.set = p->set,
+		.source = BGP_SRC_LEARNED,
+		.reflect = reflect,
+		.src = p->adj,
+		.may_be_stale = p->flags & PATH_LONG_LIVED || from->session.llgr_sent,
+	};
+}
+
 /* Which path of the node this group may hear of; set 0: none. */
-static struct outgoing
-path_choose(const struct out_group *g, const struct node *n)
+struct outgoing
+export_choose(const struct out_group *g, const struct node *n)
 {
 	const struct rib *r = g->rib;
 	struct outgoing o = { 0 };
@@ -74,6 +86,7 @@ path_choose(const struct out_group *g, const struct node *n)
 		if (i && rib_path(r, i)->set) {
 			const struct claim *c = rib_claim(r, rib_path(r, i)->in);
 
+			o.path = i;
 			o.set = rib_path(r, i)->set;
 			o.source = (enum bgp_source)c->source;
 			o.prepend = c->prepend;
@@ -83,21 +96,8 @@ path_choose(const struct out_group *g, const struct node *n)
 	if (!g->relay)
 		return o;
 	for (uint32_t i = n->paths; i; i = rib_path(r, i)->next) {
-		const struct path *p = rib_path(r, i);
-		const struct adj *from = r->adjs[p->adj];
-		bool reflect = g->ibgp && from->session.ibgp;
-
-		if (!(p->flags & PATH_BEST))
-			continue;
-		/* RFC 4271 9.2: what an internal peer told is not told to internal peers, unless
-		 * one of the two is a client (RFC 4456 6). */
-		if (reflect && !g->rr_client && !from->rr_client)
-			break;
-		o = (struct outgoing){
-			.set = p->set, .source = BGP_SRC_LEARNED, .reflect = reflect, .src = p->adj
-		};
-		o.may_be_stale = p->flags & PATH_LONG_LIVED || from->session.llgr_sent;
-		break;
+		if (rib_path(r, i)->flags & PATH_BEST)
+			return export_learned(g, i);
 	}
 	return o;
 }
@@ -320,8 +320,16 @@ transform(struct out_group *g, const struct outgoing *o, int rule, uint32_t *out
 int
 export_node(struct out_group *g, uint32_t id, struct exported *e)
 {
+	struct outgoing o = export_choose(g, ptab_node(&g->rib->tab[g->family], id));
+
+	return export_path(g, id, &o, e);
+}
+
+int
+export_path(struct out_group *g, uint32_t id, const struct outgoing *from, struct exported *e)
+{
+	const struct outgoing o = *from;
 	struct rib *r = g->rib;
-	struct outgoing o = path_choose(g, ptab_node(&r->tab[g->family], id));
 	struct export_memo *m;
 	struct prefix p;
 	uint32_t how;

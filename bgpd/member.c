@@ -78,8 +78,8 @@ member_pend(struct member *m, uint32_t node, bool had)
 	ptab_node(&m->group->rib->tab[m->group->family], node)->pins++;
 }
 
-static void
-pend_clear(struct member *m, uint32_t node)
+void
+member_pend_clear(struct member *m, uint32_t node)
 {
 	struct rib *r = m->group->rib;
 	enum bgp_family f = m->group->family;
@@ -103,9 +103,12 @@ member_reset(struct member *m)
 	uint32_t node;
 
 	while ((node = bitset_next(&m->pend, 0)) != UINT32_MAX)
-		pend_clear(m, node);
+		member_pend_clear(m, node);
 	bitset_fini(&m->pend);
 	bitset_fini(&m->had);
+	mem_free(m->gone);
+	m->gone = NULL;
+	m->nr_gone = m->cap_gone = m->floor_gone = 0;
 	dump_unref(m->dump);
 	m->dump = NULL;
 	m->state = MEMBER_WAIT;
@@ -116,8 +119,8 @@ member_count(struct member *m)
 {
 	const struct out_group *g = m->group;
 
-	m->nr_told = 0;
-	if (!g->relay)
+	m->nr_told = g->add ? addpath_count(m) : 0;
+	if (!g->relay || g->add)
 		return;
 	for (uint32_t id = 1; id < ptab_end(&g->rib->tab[g->family]); id++)
 		m->nr_told +=
@@ -182,18 +185,21 @@ window_collect(const struct out_group *g, uint32_t from, uint32_t to, struct cha
 static int
 dump_advance(struct out_group *g, struct dump *d)
 {
-	uint32_t end = ptab_end(&g->rib->tab[g->family]), to;
+	uint32_t end = ptab_end(&g->rib->tab[g->family]), to, window;
 	struct dump_fill fill = { .dump = d };
 	size_t had = d->nr, nr;
 	struct change *c;
 	struct emit e;
 
-	to = end - d->cursor > OUT_WINDOW ? d->cursor + OUT_WINDOW : end;
+	window = g->add ? OUT_WINDOW / g->add_max : OUT_WINDOW;
+	to = end - d->cursor > window ? d->cursor + window : end;
 	c = mem_calloc(OUT_WINDOW, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	nr = window_collect(g, d->cursor, to, c);
 	emit_begin(&e, g, dump_keep, &fill);
+	nr = g->add ? 0 : window_collect(g, d->cursor, to, c);
+	if (g->add && addpath_emit(g, d->cursor, to, &e) < 0)
+		fill.failed = true;
 	for (size_t i = 0; i < nr && !fill.failed; i++) {
 		if (emit_add(&e, c[i].node, c[i].set, c[i].src, c[i].nh) < 0)
 			fill.failed = true;
@@ -305,7 +311,7 @@ notes_collect(struct member *m, struct change *c, size_t max)
 		if (set || bitset_has(&m->had, node))
 			c[nr++] = (struct change){ .node = node, .set = set };
 		else
-			pend_clear(m, node);
+			member_pend_clear(m, node);
 		node++;
 	}
 	changes_sort(c, nr);
@@ -329,7 +335,7 @@ notes_serve(struct member *m, size_t room)
 	for (i = 0; i < nr; i++) {
 		if (emit_add(&e, c[i].node, c[i].set, 0, 0) < 0)
 			break;
-		pend_clear(m, c[i].node);
+		member_pend_clear(m, c[i].node);
 	}
 	emit_end(&e);
 	mem_free(c);
@@ -436,7 +442,7 @@ member_kick(struct member *m)
 	while (m->pend.nr && (room = m->adj->ops.room(m->adj->ops.arg)) > 0) {
 		if (!batches--)
 			return true;
-		if (notes_serve(m, room) < 0) {
+		if ((m->group->add ? addpath_notes(m, room) : notes_serve(m, room)) < 0) {
 			rib_hold(m->group->rib);
 			return false;
 		}

@@ -53,6 +53,8 @@ struct bgp_caps {
 	/* RFC 9494 3.1; never without .gr (4.1). */
 	unsigned llgr_families, llgr_forwarding; /* listed; F bit set */
 	uint32_t llgr_time_s[BGP_NR_FAMILIES];	 /* long-lived stale time, 24 bits */
+	/* RFC 7911: families of which the sender of the OPEN sends, and takes, several paths. */
+	unsigned add_send, add_receive;
 	unsigned ext_next_hop;	   /* RFC 8950: families that may have an IPv6 next hop */
 	bool has_role, role_clash; /* RFC 9234 4.2; clash: several, that differ */
 	uint8_t role;		   /* the sender's, as on the wire */

@@ -19,6 +19,7 @@ enum cap_code {
 	CAP_ROLE = 9,
 	CAP_GRACEFUL_RESTART = 64,
 	CAP_AS4 = 65,
+	CAP_ADD_PATH = 69,
 	CAP_ENHANCED_REFRESH = 70,
 	CAP_LONG_LIVED_GR = 71,
 	CAP_FQDN = 73,
@@ -29,6 +30,8 @@ enum cap_code {
 #define GR_FORWARDING 0x80
 #define LLGR_TUPLE_LEN 7
 #define LLGR_TIME_MAX 0xffffffu
+#define ADD_PATH_RECEIVE 1
+#define ADD_PATH_SEND 2
 
 /* ---- decoding: a capability whose length is not what its RFC says is as if it were not there
  * (RFC 5492 3 leaves it open; a session is worth more than a capability). ---- */
@@ -164,6 +167,34 @@ cap_long_lived_gr(struct wire_rd r, struct bgp_caps *c)
 	}
 }
 
+/* RFC 7911 4: AFI, SAFI, and whether several paths are received (1), sent (2) or both (3); any other
+ * value makes the capability one that is not understood. */
+static void
+cap_add_path(struct wire_rd r, struct bgp_caps *c)
+{
+	unsigned send = 0, receive = 0;
+	uint16_t afi;
+	uint8_t safi, how;
+	int family;
+
+	while (wire_more(&r)) {
+		afi = wire_u16(&r);
+		safi = wire_u8(&r);
+		how = wire_u8(&r);
+		if (r.bad || how == 0 || how > (ADD_PATH_RECEIVE | ADD_PATH_SEND))
+			return;
+		family = bgp_family_of(afi, safi);
+		if (family < 0)
+			continue;
+		if (how & ADD_PATH_RECEIVE)
+			receive |= BGP_FAMILY_MASK((unsigned)family);
+		if (how & ADD_PATH_SEND)
+			send |= BGP_FAMILY_MASK((unsigned)family);
+	}
+	c->add_send |= send;
+	c->add_receive |= receive;
+}
+
 /* Names are for screens: what cannot be printed is '?'. */
 static void
 put_name(struct wire_rd r, char *name, size_t size)
@@ -202,6 +233,7 @@ static const struct {
 	{ CAP_ROLE,             cap_role },
 	{ CAP_GRACEFUL_RESTART, cap_graceful_restart },
 	{ CAP_AS4,              cap_as4 },
+	{ CAP_ADD_PATH,         cap_add_path },
 	{ CAP_ENHANCED_REFRESH, cap_enhanced_refresh },
 	{ CAP_LONG_LIVED_GR,    cap_long_lived_gr },
 	{ CAP_FQDN,             cap_fqdn },
@@ -423,6 +455,24 @@ put_ext_next_hop(struct wire_wr *w, const struct bgp_caps *c)
 	cap_end(w, at);
 }
 
+static void
+put_add_path(struct wire_wr *w, const struct bgp_caps *c)
+{
+	const size_t at = cap_begin(w, CAP_ADD_PATH);
+
+	for (unsigned i = 0; i < BGP_NR_FAMILIES; i++) {
+		const unsigned how = (c->add_receive & BGP_FAMILY_MASK(i) ? ADD_PATH_RECEIVE : 0u) |
+		    (c->add_send & BGP_FAMILY_MASK(i) ? ADD_PATH_SEND : 0u);
+
+		if (!how)
+			continue;
+		wire_put_u16(w, bgp_family_afi((enum bgp_family)i));
+		wire_put_u8(w, SAFI_UNICAST);
+		wire_put_u8(w, (uint8_t)how);
+	}
+	cap_end(w, at);
+}
+
 /* All capabilities of ours in one list, without the parameter around it. */
 static void
 put_caps(struct wire_wr *w, const struct bgp_caps *c)
@@ -454,6 +504,8 @@ put_caps(struct wire_wr *w, const struct bgp_caps *c)
 		wire_put_u32(w, c->as4_number);
 		cap_end(w, at);
 	}
+	if (c->add_send | c->add_receive)
+		put_add_path(w, c);
 	if (c->enhanced_refresh)
 		cap_end(w, cap_begin(w, CAP_ENHANCED_REFRESH));
 	if (c->gr && c->llgr_families) /* RFC 9494 4.1: never alone */

@@ -10,6 +10,8 @@
 
 #include "lib/mem.h"
 
+#define ADD_PATHS_SENT 8 /* unless something else is asked for */
+
 /* ---- groups ---- */
 
 static uint32_t
@@ -36,6 +38,15 @@ stale_rule(const struct adj *adj)
 	return adj->stale_to_all && adj->session.ibgp ? OUT_STALE_INTERNAL : OUT_STALE_NOT;
 }
 
+/* How many paths of a prefix the peer is sent: 0: one, without an identifier. */
+static uint8_t
+add_max(const struct adj *adj, enum bgp_family f)
+{
+	if (!(adj->session.add_tx & BGP_FAMILY_MASK(f)))
+		return 0;
+	return adj->add_max[f] ? adj->add_max[f] : ADD_PATHS_SENT;
+}
+
 static bool
 group_is_for(const struct out_group *g, const struct adj *adj)
 {
@@ -47,6 +58,7 @@ group_is_for(const struct out_group *g, const struct adj *adj)
 	    g->ext_next_hop == !!(s->ext_next_hop & BGP_FAMILY_MASK(f)) &&
 	    g->graceful_shutdown == adj->graceful_shutdown && g->rr_client == adj->rr_client &&
 	    g->stale == stale_rule(adj) && g->reflect == is_reflected_to(adj) &&
+	    g->add_max == add_max(adj, f) && g->add_multi == (g->add_max && adj->add_multi[f]) &&
 	    g->role == s->role && g->local_as == s->local_as && g->behind_as == behind_as(s) &&
 	    addr_eq(&g->self, &s->self[f]) && addr_eq(&g->self_ll, &s->self_ll) &&
 	    policy_eq(g->policy, adj->export);
@@ -68,6 +80,13 @@ group_get(struct adj *adj, enum bgp_family f)
 		return NULL;
 	g->rib = r;
 	g->family = f;
+	g->add_max = add_max(adj, f);
+	g->add_multi = g->add_max && adj->add_multi[f];
+	g->add = g->add_max ? addpath_new() : NULL;
+	if (g->add_max && !g->add) {
+		mem_free(g);
+		return NULL;
+	}
 	g->audience = adj->audience[f] ? name_get(r, name_text(adj->audience[f])) : NULL;
 	g->policy = policy_ref(adj->export);
 	g->ibgp = s->ibgp;
@@ -106,6 +125,7 @@ group_free(struct out_group *g)
 		g->nr_out -= !!set;
 		attrset_unref(&r->sets, set);
 	}
+	addpath_free(g);
 	umap_fini(&g->out);
 	umap_fini(&g->src);
 	dump_unref(g->dump);
@@ -160,9 +180,8 @@ changes_sort(struct change *c, size_t nr)
 	}
 }
 
-/* Is the route kept from this member: it is its own, or its address is the next hop? */
-static bool
-is_kept_from(const struct member *m, uint16_t src, uint16_t nh)
+bool
+member_is_kept_from(const struct member *m, uint16_t src, uint16_t nh)
 {
 	return m->adj->id == src || m->adj->id == nh;
 }
@@ -173,8 +192,8 @@ static void
 change_note(struct out_group *g, const struct change *c)
 {
 	for (struct member *m = g->relay || g->behind ? g->members : NULL; m; m = m->next) {
-		uint32_t had = is_kept_from(m, c->old_src, c->old_nh) ? 0 : c->old;
-		uint32_t want = is_kept_from(m, c->src, c->nh) ? 0 : c->set;
+		uint32_t had = member_is_kept_from(m, c->old_src, c->old_nh) ? 0 : c->old;
+		uint32_t want = member_is_kept_from(m, c->src, c->nh) ? 0 : c->set;
 
 		if (m->state != MEMBER_WAIT)
 			m->nr_told += (uint32_t) !!want - (uint32_t) !!had;
@@ -183,8 +202,13 @@ change_note(struct out_group *g, const struct change *c)
 		if (m->direct || member_follows(m, c->node))
 			member_pend(m, c->node, had);
 	}
-	/* Nobody may join a dump that is not the table any more. */
-	if (g->dump && (g->dump->done || c->node < g->dump->cursor)) {
+	group_dump_spoilt(g, c->node);
+}
+
+void
+group_dump_spoilt(struct out_group *g, uint32_t node)
+{
+	if (g->dump && (g->dump->done || node < g->dump->cursor)) {
 		dump_unref(g->dump);
 		g->dump = NULL;
 	}
@@ -239,8 +263,8 @@ change_find(struct out_group *g, uint32_t node, struct change *c)
 	return 1;
 }
 
-static void
-send_direct(void *arg, struct bgp_block *b, uint16_t not_src, uint16_t not_nh)
+void
+group_send(void *arg, struct bgp_block *b, uint16_t not_src, uint16_t not_nh)
 {
 	const struct out_group *g = arg;
 
@@ -257,7 +281,7 @@ changes_emit(struct out_group *g, const struct change *c, size_t nr, bool anybod
 	struct emit e;
 	size_t i;
 
-	emit_begin(&e, g, send_direct, g);
+	emit_begin(&e, g, group_send, g);
 	for (i = 0; i < nr; i++) {
 		if (anybody && !c[i].quiet &&
 		    emit_add(&e, c[i].node, c[i].set, change_src(&c[i]), change_nh(&c[i])) < 0)
@@ -270,9 +294,8 @@ changes_emit(struct out_group *g, const struct change *c, size_t nr, bool anybod
 		change_drop(g, &c[i]);
 }
 
-/* Who gets bytes now, and room for the notes of the others.  -ENOMEM. */
-static int
-members_prepare(struct out_group *g, bool *anybody)
+int
+group_prepare(struct out_group *g, bool *anybody)
 {
 	*anybody = g->behind = false;
 	for (struct member *m = g->members; m; m = m->next) {
@@ -292,7 +315,7 @@ group_flush(struct out_group *g, const uint32_t *nodes, size_t nr)
 	size_t nr_changes = 0, cap = 0;
 	bool anybody, short_of_memory;
 
-	short_of_memory = members_prepare(g, &anybody) < 0;
+	short_of_memory = group_prepare(g, &anybody) < 0;
 	for (size_t i = 0; i < nr; i++) {
 		struct change c;
 		int found;
@@ -321,8 +344,12 @@ group_flush(struct out_group *g, const uint32_t *nodes, size_t nr)
 void
 out_flush(struct rib *r, enum bgp_family f, const uint32_t *nodes, size_t nr)
 {
-	for (struct out_group *g = r->groups[f]; g; g = g->next)
-		group_flush(g, nodes, nr);
+	for (struct out_group *g = r->groups[f]; g; g = g->next) {
+		if (g->add)
+			addpath_flush(g, nodes, nr);
+		else
+			group_flush(g, nodes, nr);
+	}
 }
 
 /* ---- building a new group's table ---- */
@@ -340,7 +367,7 @@ group_build(struct out_group *g, uint32_t budget)
 		int found;
 
 		if (n->len != NODE_FREE && (g->relay || n->flags & NODE_LOCAL)) {
-			found = change_find(g, g->built, &c);
+			found = g->add ? addpath_build(g, g->built) : change_find(g, g->built, &c);
 			if (found < 0) {
 				err = -ENOMEM;
 				break;
@@ -472,7 +499,10 @@ member_move(struct member *m, struct out_group *to)
 	if (member_reserve(m) < 0)
 		goto fail;
 	if (m->state != MEMBER_WAIT) {
-		member_compare(m, from, to);
+		if (to->add && addpath_compare(m, from, to) < 0)
+			goto fail;
+		if (!to->add)
+			member_compare(m, from, to);
 		dump_unref(m->dump);
 		m->dump = NULL;
 		m->state = MEMBER_LIVE;
@@ -552,6 +582,24 @@ out_refresh(struct adj *adj, enum bgp_family f)
 	work_post(&adj->rib->work);
 }
 
+/* RFC 4456 6: what it tells is for all internal peers, and the other way round. */
+void
+out_client_set(struct adj *adj, bool client)
+{
+	struct rib *r = adj->rib;
+	bool any = r->nr_clients > 0;
+
+	if (adj->rr_client == client)
+		return;
+	adj->rr_client = client;
+	r->nr_clients += client ? 1 : UINT32_MAX;
+	rib_touch_all(r);
+	for (uint32_t i = 1; any != (r->nr_clients > 0) && i < r->nr_adjs; i++) {
+		if (r->adjs[i] && r->adjs[i] != adj && r->adjs[i]->up)
+			out_regroup(r->adjs[i]);
+	}
+}
+
 uint32_t
 out_advertised(const struct adj *adj, enum bgp_family f)
 {
@@ -559,7 +607,7 @@ out_advertised(const struct adj *adj, enum bgp_family f)
 
 	if (!m || m->state == MEMBER_WAIT)
 		return 0;
-	return m->group->relay ? m->nr_told : m->group->nr_out;
+	return m->group->relay || m->group->add ? m->nr_told : m->group->nr_out;
 }
 
 /* ---- the whole ---- */

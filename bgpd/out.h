@@ -61,13 +61,21 @@ struct out_group {
 	struct addr self, self_ll;
 	/* Learned routes may go out, so that members have to be told apart. */
 	bool relay;
-	bool behind;	      /* during a flush: not every member is direct */
-	uint32_t built;	      /* nodes below have been looked at; UINT32_MAX: all */
-	struct umap out, src; /* node -> attribute set sent; who it was learned from (relay) */
+	bool behind;	       /* during a flush: not every member is direct */
+	uint32_t built;	       /* nodes below have been looked at; UINT32_MAX: all */
+	struct umap out, src;  /* node -> attribute set sent; who it was learned from (relay) */
+	struct add_table *add; /* RFC 7911: in place of both, for several paths; NULL: one each */
+	uint8_t add_max;       /* that many; 0 with NULL */
+	bool add_multi;	       /* only those that share the load with the best */
 	uint32_t nr_out;
 	struct member *members;
 	struct dump *dump; /* that a new member may join; NULL: none */
 	struct export_memo memo[OUT_CACHE];
+};
+
+/* Withdrawn from the group when a member was behind, which may still have it. */
+struct gone {
+	uint32_t node, path_id;
 };
 
 enum member_state {
@@ -90,6 +98,18 @@ struct member {
 	bool direct;		 /* during a flush: is up to date and has room */
 	uint32_t nr_told;	 /* routes that it has when nothing is pending; not while waiting */
 	struct bitset pend, had; /* to be told of; has something for it (valid with pend) */
+	struct gone *gone;	 /* of noted nodes; only with several paths */
+	size_t nr_gone, cap_gone, floor_gone;
+};
+
+/* A path on its way out. */
+struct outgoing {
+	uint32_t path, set;
+	enum bgp_source source;
+	uint8_t prepend;
+	bool reflect; /* RFC 4456: of one internal peer for another */
+	uint16_t src;
+	bool may_be_stale; /* it is from where LLGR_STALE is obeyed (RFC 9494 4.3) */
 };
 
 /* A route as a group is told of it. */
@@ -129,15 +149,52 @@ bool out_work(struct rib *);
 /* Put an up peer's families in the groups where they belong now. */
 void out_regroup(struct adj *);
 void out_leave(struct adj *, enum bgp_family);
+void out_client_set(struct adj *, bool client); /* RFC 4456: it is one of ours, or is not */
 void out_refresh(struct adj *, enum bgp_family);
 uint32_t out_advertised(const struct adj *, enum bgp_family);
 /* By attributes, withdrawals first, else in node order. */
 void changes_sort(struct change *, size_t nr);
 /* The member of the group whose own address is the set's next hop; 0: none. */
 uint16_t group_nh_member(const struct out_group *, uint32_t set);
+/* Is a route kept from this member: it is its own (@src), or its address is the next hop (@nh)? */
+bool member_is_kept_from(const struct member *, uint16_t src, uint16_t nh);
+/* Who gets bytes now (.direct), and room for the notes of the others.  -ENOMEM. */
+int group_prepare(struct out_group *, bool *anybody);
+/* What goes to every member that is direct. */
+void group_send(void *group, struct bgp_block *, uint16_t not_src, uint16_t not_nh);
+/* Nobody may join a dump that is not the table any more. */
+void group_dump_spoilt(struct out_group *, uint32_t node);
+
+/* ---- addpath.c: what a group was sent when that is several paths of a prefix (RFC 7911).  The path
+ * identifier that is sent is the number of the path: ours alone to choose (RFC 7911 3). ---- */
+struct add_path {
+	uint32_t next; /* of the same node */
+	uint32_t path_id, set;
+	uint16_t src;
+};
+struct add_table *addpath_new(void); /* NULL: no memory */
+void addpath_free(struct out_group *);
+void addpath_flush(struct out_group *, const uint32_t *nodes, size_t nr);
+/* Look at a node for the first time, when nobody was told of it.  -ENOMEM. */
+int addpath_build(struct out_group *, uint32_t node);
+/* All that was sent of the nodes from @from to below @to.  -ENOMEM. */
+struct emit;
+int addpath_emit(struct out_group *, uint32_t from, uint32_t to, struct emit *);
+/* Likewise of what was noted for the member.  -ENOMEM: all stays noted. */
+int addpath_notes(struct member *, size_t room);
+/* Note in what two groups differ for the member.  -ENOMEM. */
+int addpath_compare(struct member *, const struct out_group *from, const struct out_group *to);
+uint32_t addpath_count(const struct member *);
+/* What the member was sent of the node: each in turn; NULL at the end. @at: NULL at first. */
+const struct add_path *addpath_next(
+    const struct member *, uint32_t node, const struct add_path *at);
 
 /* ---- export.c ---- */
+/* The path for a group that is sent one; set 0: none. */
+struct outgoing export_choose(const struct out_group *, const struct node *);
+struct outgoing export_learned(const struct out_group *, uint32_t path);
 /* -ENOMEM */
+int export_path(struct out_group *, uint32_t node, const struct outgoing *, struct exported *);
 int export_node(struct out_group *, uint32_t node, struct exported *);
 void export_forget(struct out_group *);
 
@@ -154,6 +211,7 @@ struct emit {
 	struct bgp_pack pack;
 	struct bgp_attrs attrs;
 	uint32_t set;
+	uint32_t path_id; /* of what is added next; for groups that are sent several paths */
 	uint16_t not_src, not_nh;
 };
 void emit_begin(struct emit *, struct out_group *, emit_fn *, void *arg);
@@ -166,6 +224,7 @@ void emit_end(struct emit *);
 uint32_t member_view(const struct member *, const struct out_group *, uint32_t set, uint16_t src);
 /* The node has to be told again; room was reserved by member_reserve(). */
 void member_pend(struct member *, uint32_t node, bool had);
+void member_pend_clear(struct member *, uint32_t node);
 int member_reserve(struct member *);
 bool member_is_synced(const struct member *);
 /* Is the change of this node news to the member at this point of its dump? */
@@ -180,7 +239,11 @@ void member_count(struct member *); /* nr_told, from scratch */
 void member_reset(struct member *); /* as if nothing was to be told */
 void dump_unref(struct dump *);
 
-/* ---- rib.c, for members ---- */
+/* ---- rib.c, beside the decision ---- */
 void rib_reap(struct rib *, enum bgp_family, uint32_t node);
+/* What the decision looks at of a feasible path. */
+void rib_candidate(const struct rib *, struct best_path *, uint32_t path);
+/* A node's feasible learned paths, the best first, up to @max; @multi: only those that share the load. */
+size_t rib_rank(struct rib *, const struct node *, bool multi, uint32_t *paths, size_t max);
 
 #endif

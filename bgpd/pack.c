@@ -292,7 +292,7 @@ has_room(const struct bgp_pack *p, size_t len)
 int
 bgp_pack_add(struct bgp_pack *p, const struct prefix *prefix)
 {
-	const size_t bytes = (prefix->len + 7u) / 8;
+	const size_t bytes = (prefix->len + 7u) / 8 + (p->add_path ? 4 : 0);
 	const size_t before = p->w.len;
 
 	if (p->open && !has_room(p, 1 + bytes))
@@ -310,8 +310,10 @@ bgp_pack_add(struct bgp_pack *p, const struct prefix *prefix)
 									       : -ENOSPC;
 		}
 	}
+	if (p->add_path)
+		wire_put_u32(&p->w, p->path_id);
 	wire_put_u8(&p->w, prefix->len);
-	wire_put_bytes(&p->w, prefix->addr.b, bytes);
+	wire_put_bytes(&p->w, prefix->addr.b, (prefix->len + 7u) / 8);
 	return 0;
 }
 

@@ -160,6 +160,9 @@ peer_up(struct peer *p, struct session *s)
 		.local_as = peer_local_as(p),
 		.own_as = own_as(p),
 		.local_as_mode = p->conf->local_as_mode,
+		/* RFC 7911 4 */
+		.add_rx = session_families(s) & s->ours.caps.add_receive & s->theirs.caps.add_send,
+		.add_tx = session_families(s) & s->ours.caps.add_send & s->theirs.caps.add_receive,
 		.peer_as = s->theirs.as,
 		.local_id = p->instance->router_id,
 		.peer_id = s->theirs.id,

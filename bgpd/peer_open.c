@@ -72,6 +72,14 @@ peer_open(const struct peer *p, struct bgp_open *o)
 		caps->role = (uint8_t)(p->conf->role - 1);
 	}
 	caps_gr(p, caps);
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		const unsigned how = p->conf->family[f].add_path;
+
+		if (!(caps->families & BGP_FAMILY_MASK(f)))
+			continue;
+		caps->add_send |= how & BGP_ADD_SEND ? BGP_FAMILY_MASK(f) : 0;
+		caps->add_receive |= how & BGP_ADD_RECEIVE ? BGP_FAMILY_MASK(f) : 0;
+	}
 	if (host) {
 		len = strcspn(host, ".");
 		if (len >= sizeof(caps->host))

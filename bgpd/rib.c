@@ -18,6 +18,8 @@
 #include "bgpd/out.h"
 #include "lib/mem.h"
 
+/* Of one prefix, that a peer may tell; as many as the kernel shares among. */
+#define ADD_PATHS_MAX 64
 #define MAX_PATHS 8 /* of multipath, unless something else is asked for */
 
 struct name {
@@ -151,8 +153,9 @@ is_long_lived(const struct path *p, const struct adj *adj, const struct bgp_attr
 }
 
 void
-rib_candidate(const struct rib *r, struct best_path *c, struct path *p)
+rib_candidate(const struct rib *r, struct best_path *c, uint32_t i)
 {
+	struct path *p = rib_path(r, i);
 	const struct attrset *set = attrset_at(&r->sets, p->set);
 	const struct adj *adj = r->adjs[p->adj];
 	struct bgp_attrs a;
@@ -170,6 +173,7 @@ rib_candidate(const struct rib *r, struct best_path *c, struct path *p)
 		.cluster_len = a.cluster_list.len / 4,
 		.as_path = a.as_path.p,
 		.as_path_bytes = a.as_path.len,
+		.path_id = umap_get(&r->path_ids, i),
 		.peer = adj->session.remote,
 		.ref = p,
 	};
@@ -203,11 +207,33 @@ node_decide(struct rib *r, const struct node *n)
 			return;
 		}
 		assert(nr < r->nr_candidates);
-		rib_candidate(r, &r->candidates[nr++], p);
+		rib_candidate(r, &r->candidates[nr++], i);
 	}
 	best = best_choose(r->candidates, nr, r->max_paths, r->max_paths_ibgp, r->relax);
 	for (size_t i = 0; i < nr; i++)
 		path_mark(r->candidates[i].ref, i == best, r->candidates[i].multipath);
+}
+
+size_t
+rib_rank(struct rib *r, const struct node *n, bool multi, uint32_t *paths, size_t max)
+{
+	size_t nr = 0;
+
+	for (uint32_t i = n->paths; i; i = rib_path(r, i)->next) {
+		const struct path *p = rib_path(r, i);
+
+		if (!p->adj || !p->set || (multi && !(p->flags & PATH_MULTI)))
+			continue;
+		assert(nr < r->nr_candidates);
+		rib_candidate(r, &r->candidates[nr], i);
+		r->candidates[nr++].ref = (void *)(uintptr_t)i;
+	}
+	best_rank(r->candidates, nr);
+	if (nr > max)
+		nr = max;
+	for (size_t i = 0; i < nr; i++)
+		paths[i] = (uint32_t)(uintptr_t)r->candidates[i].ref;
+	return nr;
 }
 
 /* Nobody refers to it any more. */
@@ -340,6 +366,60 @@ rib_path_add(struct rib *r, struct node *n, uint16_t adj_id)
 	return i;
 }
 
+uint32_t
+rib_path_of_id(const struct rib *r, const struct node *n, uint16_t adj_id, uint32_t path_id)
+{
+	uint32_t i = n->paths;
+
+	while (i && (rib_path(r, i)->adj != adj_id || umap_get(&r->path_ids, i) != path_id))
+		i = rib_path(r, i)->next;
+	return i;
+}
+
+/* Room for a decision about all of them, and for one identifier. */
+static int
+paths_reserve(struct rib *r, size_t nr)
+{
+	while (nr > r->nr_candidates) {
+		if (mem_grow((void **)&r->candidates, &r->nr_candidates, r->nr_candidates,
+			sizeof(*r->candidates), 0) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int
+rib_path_add_id(struct adj *adj, struct node *n, uint32_t path_id, uint32_t *path)
+{
+	unsigned nr = 1, own = 0, kept_back;
+	struct rib *r = adj->rib;
+
+	*path = 0;
+	for (uint32_t i = n->paths; i; i = rib_path(r, i)->next, nr++)
+		own += rib_path(r, i)->adj == adj->id;
+	if (own >= ADD_PATHS_MAX) {
+		if (log_allow(&adj->noise, loop_now_ms(r->loop), 10, &kept_back))
+			log_warn("path-ignored", LOG_S("instance", r->instance),
+			    LOG_S("peer", adj->name), LOG_U("limit", ADD_PATHS_MAX),
+			    LOG_S("why", "too many paths of one prefix"),
+			    LOG_U("suppressed", kept_back));
+		return -ENOSPC;
+	}
+	if (paths_reserve(r, nr) < 0)
+		return -ENOMEM;
+	*path = rib_path_add(r, n, adj->id);
+	if (!*path)
+		return -ENOMEM;
+	if (path_id && umap_reserve(&r->path_ids, *path) < 0) {
+		rib_path_drop(r, n, *path);
+		*path = 0;
+		return -ENOMEM;
+	}
+	if (path_id)
+		umap_set(&r->path_ids, *path, path_id);
+	return 0;
+}
+
 void
 rib_path_drop(struct rib *r, struct node *n, uint32_t path)
 {
@@ -349,6 +429,8 @@ rib_path_drop(struct rib *r, struct node *n, uint32_t path)
 	while (*at != path)
 		at = &rib_path(r, *at)->next;
 	*at = p->next;
+	if (umap_get(&r->path_ids, path))
+		umap_set(&r->path_ids, path, 0);
 	slab_give(&r->paths, path);
 }
 
@@ -369,8 +451,10 @@ rib_adj_add(struct rib *r)
 		r->adjs = xrealloc(r->adjs, nr, sizeof(struct adj *));
 		memset(r->adjs + r->nr_adjs, 0, (nr - r->nr_adjs) * sizeof(struct adj *));
 		r->nr_adjs = nr;
-		r->candidates = xrealloc(r->candidates, nr, sizeof(*r->candidates));
-		r->nr_candidates = nr;
+		if (nr > r->nr_candidates) {
+			r->candidates = xrealloc(r->candidates, nr, sizeof(*r->candidates));
+			r->nr_candidates = nr;
+		}
 	}
 	adj->rib = r;
 	adj->id = (uint16_t)id;
@@ -431,6 +515,7 @@ rib_free(struct rib *r)
 		mem_free(r->dirty[f].nodes);
 	}
 	slab_fini(&r->paths);
+	umap_fini(&r->path_ids);
 	slab_fini(&r->claims);
 	attrset_table_fini(&r->sets);
 	assert(!r->names);

@@ -84,6 +84,8 @@ struct adj {
 	uint8_t allow_as_in;
 	bool any_first_as;
 	struct adj_limit limit[BGP_NR_FAMILIES];
+	uint8_t add_max[BGP_NR_FAMILIES]; /* see bgp_family_conf */
+	bool add_multi[BGP_NR_FAMILIES];
 	struct name *audience[BGP_NR_FAMILIES];
 	uint32_t nr_paths[BGP_NR_FAMILIES], nr_ok[BGP_NR_FAMILIES];
 	/* By age: that are stale, of these long-lived; not seen since a refresh began. */
@@ -135,6 +137,7 @@ struct rib {
 	struct attrset_table sets;
 	struct ptab tab[BGP_NR_FAMILIES];
 	struct slab paths, claims;
+	struct umap path_ids; /* of paths that came with one (RFC 7911) */
 	struct rib_dirty dirty[BGP_NR_FAMILIES];
 	uint32_t *batch;   /* RIB_SLICE nodes at hand */
 	struct adj **adjs; /* by id; 0 is never used */
@@ -181,20 +184,20 @@ rib_now_s(const struct rib *r)
 /* ---- rib.c ---- */
 /* The node is decided anew at the end of the turn. */
 void rib_touch(struct rib *, enum bgp_family, uint32_t node);
-/* All of them: what decides about them changed. */
-void rib_touch_all(struct rib *);
+void rib_touch_all(struct rib *); /* what decides about them changed */
 /* Likewise, but after RIB_RETRY_MS: memory was short. */
 void rib_redo(struct rib *, enum bgp_family, uint32_t node);
 void rib_hold(struct rib *);
 /* Decide all that is dirty, now, without sending anything new to peers beyond that. */
 void rib_flush_all(struct rib *);
 bool rib_is_dirty(const struct rib *, enum bgp_family);
-/* What the decision looks at of a feasible path. */
-void rib_candidate(const struct rib *, struct best_path *, struct path *);
 /* A path of @adj_id on @node; 0: none.  For our own (adj 0) the first. */
 uint32_t rib_path_of(const struct rib *, const struct node *, uint16_t adj_id);
 /* A new path record at the head of the node's list; 0: no memory. */
 uint32_t rib_path_add(struct rib *, struct node *, uint16_t adj_id);
+/* Likewise with path identifiers (RFC 7911).  -ENOSPC: it has too many (6); -ENOMEM. */
+uint32_t rib_path_of_id(const struct rib *, const struct node *, uint16_t adj_id, uint32_t path_id);
+int rib_path_add_id(struct adj *, struct node *, uint32_t path_id, uint32_t *path);
 /* Unlink and release; the caller has given back what it refers to. */
 void rib_path_drop(struct rib *, struct node *, uint32_t path);
 struct adj *rib_adj_add(struct rib *);

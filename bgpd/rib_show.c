@@ -81,6 +81,23 @@ large_json(struct bgp_span s)
 	return list;
 }
 
+static json_t *
+id_json(uint32_t id)
+{
+	return json_sprintf("%u.%u.%u.%u", id >> 24, id >> 16 & 255, id >> 8 & 255, id & 255);
+}
+
+static json_t *
+clusters_json(struct bgp_span s)
+{
+	struct wire_rd r = wire_rd_init(s.p, s.len);
+	json_t *list = json_array();
+
+	while (wire_more(&r))
+		json_array_append_new(list, id_json(wire_u32(&r)));
+	return list;
+}
+
 static void
 attrs_json(const struct bgp_attrs *a, json_t *o)
 {
@@ -105,6 +122,10 @@ attrs_json(const struct bgp_attrs *a, json_t *o)
 	json_object_set_new(o, "largeCommunities", large_json(a->large_communities));
 	if (a->has_otc)
 		json_object_set_new(o, "onlyToCustomer", json_integer(a->otc));
+	if (a->has_originator_id)
+		json_object_set_new(o, "originatorID", id_json(a->originator_id));
+	if (a->cluster_list.len)
+		json_object_set_new(o, "clusterList", clusters_json(a->cluster_list));
 }
 
 /* ---- routes ---- */
@@ -212,6 +233,9 @@ show_table(struct show *s, const struct node *n)
 		o = route_new(s, received || !p->set ? p->in : p->set, adj->name, p->since);
 		marks(o, p->flags & PATH_BEST, p->flags & PATH_MULTI, p->flags & PATH_AGES);
 		json_object_set_new(o, "source", json_string("learned"));
+		if (adj->session.add_rx & BGP_FAMILY_MASK(s->family))
+			json_object_set_new(
+			    o, "pathID", json_integer(umap_get(&s->r->path_ids, i)));
 		json_object_set_new(o, "accepted", json_boolean(p->why == PATH_OK));
 		if (p->why != PATH_OK)
 			json_object_set_new(o, "rejected", json_string(why_name(p->why)));
@@ -220,6 +244,19 @@ show_table(struct show *s, const struct node *n)
 		else if (s->filter->all)
 			json_object_set_new(
 			    o, "why", json_sprintf("not usable: %s", rib_why_not(p->why)));
+	}
+}
+
+static void
+show_several(struct show *s, const struct adj *adj, const struct member *m)
+{
+	const struct add_path *p = NULL;
+
+	while ((p = addpath_next(m, s->node, p))) {
+		json_t *o = route_new(s, p->set, adj->name, rib_now_s(s->r));
+
+		marks(o, rib_path(s->r, p->path_id)->flags & PATH_BEST, false, false);
+		json_object_set_new(o, "pathID", json_integer(p->path_id));
 	}
 }
 
@@ -233,6 +270,10 @@ show_advertised(struct show *s)
 
 		if (!adj || !adj->rib || !(m = adj->member[s->family]) || !peer_matches(s, adj))
 			continue;
+		if (m->group->add) {
+			show_several(s, adj, m);
+			continue;
+		}
 		set = member_view(m, m->group, umap_get(&m->group->out, s->node),
 		    (uint16_t)umap_get(&m->group->src, s->node));
 		if (set)

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "bgpd/out.h"
 #include "lib/mem.h"
 
 struct why {
@@ -80,6 +81,8 @@ lost_text(const struct why *w, const struct best_path *p)
 	case BEST_PEER_ADDRESS:
 		return json_sprintf("higher peer address: %s, the best has %s", addr_str(&p->peer),
 		    addr_str(&b->peer));
+	case BEST_PATH_ID:
+		return json_sprintf("higher path ID: %u, the best has %u", p->path_id, b->path_id);
 	case BEST_ORDER:
 		return json_string("even in everything; the other was there first");
 	case BEST_CHOSEN:
@@ -105,6 +108,7 @@ won_text(enum best_step step)
 		[BEST_ROUTER_ID] = "best: lowest router ID among even ones",
 		[BEST_CLUSTER_LEN] = "best: shortest cluster list among even ones",
 		[BEST_PEER_ADDRESS] = "best: lowest peer address among even ones",
+		[BEST_PATH_ID] = "best: lowest path ID among even ones",
 		[BEST_ORDER] = "best: even in everything, and there first",
 	};
 
@@ -173,7 +177,7 @@ rib_why(const struct rib *r, const struct node *n, const struct path *p, json_t 
 		return;
 	for (uint32_t i = n->paths; i; i = rib_path(r, i)->next) {
 		if (rib_path(r, i)->set)
-			rib_candidate(r, &all[w.nr++], rib_path(r, i));
+			rib_candidate(r, &all[w.nr++], i);
 	}
 	w.all = all;
 	w.best = best_choose(all, w.nr, r->max_paths, r->max_paths_ibgp, r->relax);

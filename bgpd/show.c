@@ -138,6 +138,10 @@ caps_json(const struct bgp_caps *c)
 	put(o, "extendedMessage", json_boolean(c->ext_msg));
 	if (c->has_role)
 		put(o, "role", json_string(bgp_role_name(c->role)));
+	if (c->add_send)
+		put(o, "addPathSend", families_json(c->add_send));
+	if (c->add_receive)
+		put(o, "addPathReceive", families_json(c->add_receive));
 	put(o, "gracefulRestart", json_boolean(c->gr));
 	if (c->gr) {
 		put(o, "restarting", json_boolean(c->gr_restarting));

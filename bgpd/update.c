@@ -46,7 +46,11 @@ take_prefix(struct wire_rd *r, enum bgp_family family, struct prefix *p)
 bool
 bgp_nlri_next(struct bgp_nlri *n, struct prefix *p)
 {
-	return wire_more(&n->rd) && take_prefix(&n->rd, n->family, p);
+	if (!wire_more(&n->rd))
+		return false;
+	if (n->add_path)
+		n->path_id = wire_u32(&n->rd);
+	return take_prefix(&n->rd, n->family, p);
 }
 
 /* Can bgp_nlri_next() read it to its end? */
@@ -57,6 +61,8 @@ nlri_is_sound(struct bgp_nlri n)
 	uint8_t len;
 
 	while (wire_more(&n.rd)) {
+		if (n.add_path)
+			(void)wire_u32(&n.rd);
 		len = wire_u8(&n.rd);
 		if (len > bits || !wire_take(&n.rd, (len + 7u) / 8))
 			return false;
@@ -168,9 +174,10 @@ classic(struct wire_rd r, const struct bgp_update_ctx *ctx)
 	/* RFC 4760 8: with multiprotocol negotiated for others only, IPv4 is one of those others. */
 	const bool wanted = ctx->families & BGP_FAMILY_MASK(BGP_IPV4_UNICAST);
 
-	return (struct bgp_nlri){
-		.rd = r, .family = BGP_IPV4_UNICAST, .present = wanted && r.left > 0
-	};
+	return (struct bgp_nlri){ .rd = r,
+		.family = BGP_IPV4_UNICAST,
+		.present = wanted && r.left > 0,
+		.add_path = ctx->add_path & BGP_FAMILY_MASK(BGP_IPV4_UNICAST) };
 }
 
 static void

@@ -78,11 +78,13 @@ struct bgp_attrs {
 /* What an UPDATE's faults cost (RFC 7606 2), strongest last. */
 enum bgp_verdict { BGP_V_OK, BGP_V_ATTR_DISCARD, BGP_V_WITHDRAW, BGP_V_RESET };
 
-/* NLRI of one family; @addpath: each has a path identifier in front. */
+/* NLRI of one family; @add_path: each has a path identifier in front (RFC 7911 3), which is in
+ * @path_id once bgp_nlri_next() has read it. */
 struct bgp_nlri {
 	struct wire_rd rd;
 	enum bgp_family family;
-	bool present;
+	bool present, add_path;
+	uint32_t path_id;
 };
 
 struct bgp_update {
@@ -114,6 +116,7 @@ struct bgp_update_ctx {
 	bool as4;  /* both sides sent the 4-octet capability */
 	bool ibgp; /* LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST count (RFC 7606 7.5, 7.9, 7.10) */
 	unsigned families; /* negotiated; NLRI of others is ignored */
+	unsigned add_path; /* families whose NLRI have path identifiers */
 	unsigned ext_next_hop;
 	uint32_t local_as;
 };
@@ -161,6 +164,9 @@ struct bgp_pack {
 	enum bgp_family family;
 	const struct bgp_attrs *attrs; /* NULL: withdrawals */
 	bool as4;
+	/* RFC 7911: set behind bgp_pack_begin(), and the identifier before each prefix. */
+	bool add_path;
+	uint32_t path_id;
 	unsigned nr_messages;
 };
 

@@ -108,13 +108,19 @@ enum bgp_role {
 	BGP_ROLE_PEER,
 };
 
+enum { BGP_ADD_SEND = 1, BGP_ADD_RECEIVE = 2 };
+
 struct bgp_family_conf {
 	bool enabled;
 	uint32_t stale_s;	/* RFC 9494: long-lived stale time, 24 bits, with .gr; 0: none */
 	uint32_t max_prefixes;	/* accepted or not; 0: no limit */
 	uint32_t warn_prefixes; /* so many are worth a warning; 0: none is given */
 	enum bgp_limit_action limit_action;
-	uint32_t restart_s;   /* 0: as soon as after any other fault */
+	uint32_t restart_s; /* 0: as soon as after any other fault */
+	/* RFC 7911: of @add_path's directions; at most @add_max paths of a prefix are sent (0: 8), the
+	 * best first, @add_multi: only those that share the load with the best. */
+	uint8_t add_path, add_max;
+	bool add_multi;
 	const char *audience; /* which originated routes are for this peer; NULL: none */
 };
 

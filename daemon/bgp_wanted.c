@@ -255,6 +255,10 @@ peer_families(struct planner *p, struct bgp_plan_instance *inst,
 	static const enum bgp_limit_action actions[] = { [RES_MAX_RESTART] = BGP_LIMIT_RESTART,
 		[RES_MAX_SHUTDOWN] = BGP_LIMIT_SHUTDOWN,
 		[RES_MAX_WARN] = BGP_LIMIT_WARN };
+	static const uint8_t directions[] = { [RES_ADD_PATH_NONE] = 0,
+		[RES_ADD_PATH_SEND] = BGP_ADD_SEND,
+		[RES_ADD_PATH_RECEIVE] = BGP_ADD_RECEIVE,
+		[RES_ADD_PATH_BOTH] = BGP_ADD_SEND | BGP_ADD_RECEIVE };
 
 	if (!pc || pc->families.nr == 0) {
 		peer->family[BGP_IPV4_UNICAST].enabled = true;
@@ -279,11 +283,11 @@ peer_families(struct planner *p, struct bgp_plan_instance *inst,
 			.warn_prefixes = warn_at(f),
 			.limit_action = actions[f->max_action],
 			.restart_s = f->max_restart_s,
+			.add_path = directions[f->add_path],
+			.add_max = f->add_max,
+			.add_multi = f->add_select == RES_ADD_SELECT_MULTIPATH,
 			.audience = audience(p, inst, &f->advertisements, peer->name),
 		};
-		if (f->add_path != RES_ADD_PATH_NONE)
-			notice(p, &pc->obj, REASON_NOT_SUPPORTED,
-			    "families: addPath is not spoken yet; one path a prefix is sent");
 	}
 }
 

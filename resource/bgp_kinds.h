@@ -67,12 +67,10 @@ struct res_bgp_instance {
 	bool has_local_asn, has_local_port;
 	uint32_t local_asn;  /* 0 when absent: an override must give it */
 	uint16_t local_port; /* absent: no port of its own */
-	bool has_router_id;
-	uint32_t router_id; /* host order; an override wins */
-	bool has_cluster_id;
+	bool has_router_id, has_cluster_id, multipath_relax;
+	uint32_t router_id;  /* host order; an override wins */
 	uint32_t cluster_id; /* RFC 4456; host order; the router ID when absent */
 	uint8_t max_paths_ebgp, max_paths_ibgp;
-	bool multipath_relax;
 	bool node_mesh;		     /* peers are made of the other nodes' documents */
 	const char *mesh_config_ref; /* a BGPPeerConfig for those; "": built-in defaults */
 	struct {
@@ -107,6 +105,7 @@ struct res_bgp_cluster_config {
 /* ---- BGPPeerConfig ---- */
 
 enum res_add_path { RES_ADD_PATH_NONE, RES_ADD_PATH_SEND, RES_ADD_PATH_RECEIVE, RES_ADD_PATH_BOTH };
+enum res_add_select { RES_ADD_SELECT_ALL, RES_ADD_SELECT_MULTIPATH };
 /* RFC 9234. */
 enum res_role {
 	RES_ROLE_NONE,
@@ -123,9 +122,11 @@ struct res_bgp_family {
 	enum res_afi afi;
 	enum res_safi safi;
 	enum res_add_path add_path;
-	bool has_long_lived_stale;   /* else gracefulRestart's */
-	uint32_t long_lived_stale_s; /* RFC 9494; 0: none */
-	uint32_t max_prefixes;	     /* 0: no limit */
+	enum res_add_select add_select; /* which paths are sent */
+	uint8_t add_max;		/* at most that many of a prefix */
+	bool has_long_lived_stale;	/* else gracefulRestart's */
+	uint32_t long_lived_stale_s;	/* RFC 9494; 0: none */
+	uint32_t max_prefixes;		/* 0: no limit */
 	enum res_max_action max_action;
 	uint8_t max_warning_percent; /* of max_prefixes; 0: no warning */
 	uint32_t max_restart_s;

@@ -44,8 +44,8 @@ static void
 check_families(struct decoder *d, const struct node *map, struct res_bgp_peer_config *p)
 {
 	static const struct res_bgp_family defaults[] = {
-		{ .afi = RES_AFI_IPV6, .safi = RES_SAFI_UNICAST },
-		{ .afi = RES_AFI_IPV4, .safi = RES_SAFI_UNICAST },
+		{ .afi = RES_AFI_IPV6, .safi = RES_SAFI_UNICAST, .add_max = 8 },
+		{ .afi = RES_AFI_IPV4, .safi = RES_SAFI_UNICAST, .add_max = 8 },
 	};
 
 	if (!p->families.nr) {
@@ -83,6 +83,7 @@ static const char *const safi_words[] = { "unicast", "multicast", "mpls_label", 
 	"route_target_constraints", "flowspec_unicast", "flowspec_vpn", "key_value", NULL };
 static const char *const add_path_words[] = { "none", "send", "receive", "both", NULL };
 static const char *const max_action_words[] = { "restart", "shutdown", "warn", NULL };
+static const char *const add_select_words[] = { "all", "multipath", NULL };
 static const char *const role_words[] = { "", "provider", "customer", "peer", "rs", "rs-client",
 	NULL };
 
@@ -164,6 +165,12 @@ static const struct field family_fields[] = {
 	  FIELD_AT(struct res_bgp_family, long_lived_stale_s),
 	  FIELD_HAS(struct res_bgp_family, has_long_lived_stale), .max = 16777215,
 	  .cost = RES_COST_SESSION, .help = "of this family; default: gracefulRestart's" },
+	{ "addPathSelect", T_ENUM, F_NATIVE, FIELD_AT(struct res_bgp_family, add_select),
+	  .words = add_select_words, .def = "all", .cost = RES_COST_SOFT,
+	  .help = "which paths are sent: all that can be used, or those that share the load" },
+	{ "addPathMax", T_UINT, F_NATIVE, FIELD_AT(struct res_bgp_family, add_max), .min = 1,
+	  .max = 64, .def = "8", .cost = RES_COST_SOFT,
+	  .help = "at most that many paths of a prefix are sent, the best first" },
 	{ "maxPrefixes", T_UINT, F_NATIVE, FIELD_AT(struct res_bgp_family, max_prefixes),
 	  .max = UINT32_FULL, .cost = RES_COST_SOFT,
 	  .help = "so many may be received, accepted or not; 0: no limit" },

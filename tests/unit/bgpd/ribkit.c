@@ -159,13 +159,16 @@ peer_refresh(void *arg, enum bgp_family f, uint8_t subtype)
 static void
 peer_nlri(struct kit_peer *p, struct bgp_nlri *nlri, const char *text)
 {
-	char prefix[PREFIX_STRLEN];
+	char prefix[KIT_PREFIX];
 	struct prefix pf;
 
 	while (nlri->present && bgp_nlri_next(nlri, &pf)) {
 		struct kit_entry *e;
 
 		prefix_format(&pf, prefix, sizeof(prefix));
+		if (nlri->add_path)
+			snprintf(prefix + strlen(prefix), sizeof(prefix) - strlen(prefix), "#%u",
+			    nlri->path_id);
 		e = entry_find(p->table, prefix);
 		if (text) {
 			p->announced++;
@@ -191,6 +194,7 @@ peer_update(struct kit_peer *p, struct wire_rd body)
 		.families = p->s.families,
 		.ext_next_hop = p->s.ext_next_hop,
 		.local_as = p->s.peer_as,
+		.add_path = p->s.add_tx,
 	};
 
 	bgp_update_decode(body, &ctx, &u);
@@ -487,6 +491,8 @@ kit_announce(struct kit *k, unsigned peer, const char *prefix, const struct kit_
 	}
 	bgp_pack_begin(
 	    &pack, wire_wr_init(bytes, sizeof(bytes)), BGP_MAX_LEN, family_of(&p), &a, s->as4);
+	pack.add_path = s->add_rx & BGP_FAMILY_MASK(family_of(&p));
+	pack.path_id = route->path_id;
 	ck_assert_int_eq(bgp_pack_add(&pack, &p), 0);
 	return deliver(k, peer, bytes, bgp_pack_end(&pack), f);
 }
@@ -494,12 +500,20 @@ kit_announce(struct kit *k, unsigned peer, const char *prefix, const struct kit_
 int
 kit_withdraw(struct kit *k, unsigned peer, const char *prefix)
 {
+	return kit_withdraw_id(k, peer, prefix, 0);
+}
+
+int
+kit_withdraw_id(struct kit *k, unsigned peer, const char *prefix, uint32_t path_id)
+{
 	struct prefix p = prefix_from(prefix);
 	uint8_t bytes[BGP_MAX_LEN];
 	struct bgp_pack pack;
 
 	bgp_pack_begin(&pack, wire_wr_init(bytes, sizeof(bytes)), BGP_MAX_LEN, family_of(&p), NULL,
 	    k->peers[peer].s.as4);
+	pack.add_path = k->peers[peer].s.add_rx & BGP_FAMILY_MASK(family_of(&p));
+	pack.path_id = path_id;
 	ck_assert_int_eq(bgp_pack_add(&pack, &p), 0);
 	return deliver(k, peer, bytes, bgp_pack_end(&pack), NULL);
 }

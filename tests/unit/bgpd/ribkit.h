@@ -12,10 +12,11 @@
 
 #define KIT_PEERS 6
 #define KIT_TEXT 256
+#define KIT_PREFIX (PREFIX_STRLEN + 12)
 
 /* A prefix and what is known of it. */
 struct kit_entry {
-	char prefix[PREFIX_STRLEN];
+	char prefix[KIT_PREFIX];
 	char text[KIT_TEXT];
 	bool unseen; /* since a refresh began */
 	UT_hash_handle hh;
@@ -58,6 +59,7 @@ struct kit_route {
 	uint32_t cluster;    /* 0: none */
 	uint32_t otc;	     /* 0: none */
 	struct bgp_span unknown;
+	uint32_t path_id; /* with sessions that have add_rx */
 };
 
 /* Our AS is 65000, router-id 9.9.9.9, address 10.0.0.100 and fd00::100; peer i is 10.0.0.<i+1>, of
@@ -88,12 +90,14 @@ void kit_add(struct kit *, unsigned peer, bool ibgp);
 int kit_announce(
     struct kit *, unsigned peer, const char *prefix, const struct kit_route *, struct bgp_fault *f);
 int kit_withdraw(struct kit *, unsigned peer, const char *prefix);
+int kit_withdraw_id(struct kit *, unsigned peer, const char *prefix, uint32_t path_id);
 int kit_eor(struct kit *, unsigned peer, enum bgp_family);
 
 /* An announcement for audience "all"; change it before use. */
 struct bgp_announce kit_own(const char *prefix);
 
-/* "igp|65001 65002|10.0.0.1|med 5|lp 100|1:2" of what the peer was told, "" for nothing. */
+/* With add_tx, "172.20.1.0/24#5" is a path of the prefix.
+ * "igp|65001 65002|10.0.0.1|med 5|lp 100|1:2" of what the peer was told, "" for nothing. */
 const char *kit_told(struct kit *, unsigned peer, const char *prefix);
 /* "10.0.0.1 10.0.0.2" of what was learned. */
 const char *kit_learned(struct kit *, const char *prefix);
