@@ -121,6 +121,9 @@ void rib_free(struct rib *); /* after its adjs */
 void rib_conf(struct rib *, const struct bgp_instance_conf *);
 int rib_originate(struct rib *, const char *owner, const struct bgp_announce *, size_t nr)
     __attribute__((warn_unused_result));
+/* bgp_originated_each() of one instance. */
+void rib_originated_each(const struct rib *, const char *owner,
+    bool (*each)(void *arg, const struct prefix *), void *arg);
 /* End-of-RIB may be sent from now on. */
 void rib_ready(struct rib *);
 /* Tell bgp_ops.learned everything again. */

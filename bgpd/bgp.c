@@ -295,6 +295,16 @@ bgp_originate(
 }
 
 void
+bgp_originated_each(const struct bgp *b, const char *instance, const char *owner,
+    bool (*each)(void *arg, const struct prefix *), void *arg)
+{
+	const struct instance *in = instance_find(b, instance);
+
+	if (in)
+		rib_originated_each(in->rib, owner, each, arg);
+}
+
+void
 bgp_routes_ready(struct bgp *b)
 {
 	b->ready = true;

@@ -91,6 +91,10 @@ struct bgp_announce {
 int bgp_originate(struct bgp *, const char *instance, const char *owner,
     const struct bgp_announce *, size_t nr) __attribute__((warn_unused_result));
 
+/* The prefixes that @owner wants announced on @instance now, once for each audience; @each returns false to stop. */
+void bgp_originated_each(const struct bgp *, const char *instance, const char *owner,
+    bool (*each)(void *arg, const struct prefix *), void *arg);
+
 /* The first full set has been given: from now on End-of-RIB may be sent. */
 void bgp_routes_ready(struct bgp *);
 

@@ -308,6 +308,23 @@ owner_settle(struct rib *r, const uint32_t *claims, size_t nr)
 	}
 }
 
+void
+rib_originated_each(const struct rib *r, const char *owner,
+    bool (*each)(void *arg, const struct prefix *), void *arg)
+{
+	const struct claim_owner *o;
+
+	HASH_FIND_STR(r->owners, owner, o);
+	for (size_t i = 0; o && i < o->nr; i++) {
+		const struct claim *c = rib_claim(r, o->claims[i]);
+		struct prefix p;
+
+		ptab_prefix(&r->tab[c->family], c->node, &p);
+		if (!each(arg, &p))
+			return;
+	}
+}
+
 int
 rib_originate(struct rib *r, const char *owner, const struct bgp_announce *announces, size_t nr)
 {

@@ -9,6 +9,7 @@
 #include "daemon/ipam_apply.h"
 #include "daemon/kube_apply.h"
 #include "daemon/metrics.h"
+#include "daemon/monitor.h"
 #include "daemon/notify.h"
 #include "daemon/pods.h"
 #include "daemon/service.h"
@@ -63,9 +64,17 @@ files_read(void *arg, bool ok)
 	char *line;
 
 	app->nr_good += ok;
+	if (ok)
+		monitor_say(app, "reload", "applied", "the configuration was read and taken on");
 	if (ok || !app->files) /* the first reading is told by app_init() */
 		return;
 	faults = files_faults(app->files);
+	line =
+	    xasprintf("the configuration has %zu fault%s, the one before stays; heraldctl status "
+		      "lists them",
+		faults->nr + faults->suppressed, faults->nr + faults->suppressed == 1 ? "" : "s");
+	monitor_say(app, "reload", "refused", line);
+	free(line);
 	for (size_t i = 0; i < faults->nr; i++) {
 		line = res_fault_format(&faults->v[i]);
 		log_error("configuration-fault", LOG_S("fault", line ? line : "out of memory"));
@@ -182,11 +191,22 @@ look_at_adopted(void *arg)
 }
 
 static void
+learned(void *arg, const char *instance, const struct prefix *p, unsigned nr,
+    const struct bgp_hop *hops)
+{
+	struct app *app = arg;
+
+	if (app->monitor)
+		monitor_learned(app, instance, p, nr, hops);
+	fib_wanted_learned(app, instance, p, nr, hops);
+}
+
+static void
 peer_changed(void *arg, const char *instance, const char *peer, enum bgp_state state)
 {
 	struct app *app = arg;
 
-	(void)instance;
+	monitor_peer(app, instance, peer);
 	kube_apply_peer(app, peer, state);
 	if (state == BGP_ESTABLISHED && app->plan) /* its link may be another one than before */
 		bfd_apply_peers(app);
@@ -376,9 +396,7 @@ init_kube(struct app *app, bool restarted)
 static int
 init_engines(struct app *app, bool restarted)
 {
-	const struct bgp_ops ops = {
-		.learned = fib_wanted_learned, .peer_changed = peer_changed, .arg = app
-	};
+	const struct bgp_ops ops = { .learned = learned, .peer_changed = peer_changed, .arg = app };
 	const struct fib_conf fib_conf = { .table = store_config(app->store)->routing_table };
 	int err = 0;
 

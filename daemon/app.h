@@ -29,6 +29,7 @@ struct kube_side;
 struct l2_side;
 struct learned;
 struct metrics;
+struct monitor;
 struct observer;
 struct pods;
 
@@ -65,6 +66,7 @@ struct app {
 	struct health_checks *health;
 	struct metrics *metrics;
 	struct observer *observers; /* those who run `heraldctl observe` */
+	struct monitor *monitor;    /* those who run `heraldctl monitor`; NULL: nobody */
 	struct control *control;
 	struct bgp_plan *plan;
 	struct learned *learned; /* what bgpd wants in the kernel, while that is asked for */

@@ -9,6 +9,7 @@
 
 #include "bfd/bfd.h"
 #include "daemon/app.h"
+#include "daemon/monitor.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -51,6 +52,7 @@ peer_changed(void *arg, enum bfd_state state, const char *why)
 	    LOG_S("instance", p->instance), LOG_S("peer", p->name),
 	    LOG_S("address", addr_str(&p->conf.peer)), LOG_S("state", bfd_state_name(state)),
 	    LOG_S("reason", why));
+	monitor_bfd(app, p->instance, p->name, bfd_state_name(state), why);
 	if (up || admin || !app->bgp || app->stopping)
 		return;
 	/* -ENOENT: a peer that was just taken out. */

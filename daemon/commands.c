@@ -9,6 +9,7 @@
 #include "daemon/drain.h"
 #include "daemon/ipam_apply.h"
 #include "daemon/explain.h"
+#include "daemon/monitor.h"
 #include "daemon/show.h"
 #include "daemon/show_lb.h"
 #include "lib/buf.h"
@@ -551,6 +552,7 @@ const struct control_cmd app_commands[] = {
 	{ { "lb", "conntrack" },        cmd_lb_conntrack, NULL },
 	{ { "lb", "maglev" },           cmd_lb_maglev, NULL },
 	{ { "lb", "counters" },         cmd_lb_counters, NULL },
+	{ { "monitor" },                NULL, monitor_begin },
 	{ { "observe" },                NULL, observe_begin },
 	{ { "routes" },                 cmd_routes, NULL },
 	{ { "explain" },                explain_command, NULL },

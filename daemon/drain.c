@@ -9,6 +9,7 @@
 #include "daemon/drain.h"
 
 #include "daemon/app.h"
+#include "daemon/monitor.h"
 #include "daemon/state.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -42,6 +43,7 @@ withdraw(void *arg)
 	app->drain = APP_WITHDRAWN;
 	log_info("drained", LOG_S("node", app->node));
 	save(app);
+	monitor_say(app, "drain", "drained", "Services are withdrawn");
 	reconcile_drain(app);
 }
 
@@ -61,10 +63,12 @@ settle(struct app *app, unsigned causes, unsigned wait_s)
 		app->drain_wait_s = wait_s;
 		log_info("draining", LOG_S("node", app->node),
 		    LOG_S("why", drain_text_first(causes)->why), LOG_U("wait_s", wait_s));
+		monitor_say(app, "drain", "draining", drain_text_first(causes)->why);
 		if (app->drain == APP_DRAINING)
 			timer_set(&app->drain_timer, wait_s * 1000ULL);
 	} else if (ends) {
 		log_info("undrained", LOG_S("node", app->node));
+		monitor_say(app, "drain", "undrained", "this node takes part again");
 		timer_stop(&app->drain_timer);
 		app->drain = APP_NOT_DRAINED;
 	}

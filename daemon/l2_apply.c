@@ -10,6 +10,7 @@
 
 #include "daemon/ipam_apply.h"
 #include "daemon/kube_apply.h"
+#include "daemon/monitor.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -154,6 +155,18 @@ is_held(const struct l2_side *s, const struct l2_wanted_address *w)
 	return s->cluster ? cluster_holds(s->cluster, &w->addr) : w->ours;
 }
 
+static void
+tell_monitor(struct l2_side *s, const struct l2_address *ours, size_t nr)
+{
+	struct arena arena = { 0 };
+	struct addr *list = arena_new_n(&arena, struct addr, nr + 1);
+
+	for (size_t i = 0; i < nr; i++)
+		list[i] = ours[i].addr;
+	monitor_l2(s->app, list, nr);
+	arena_fini(&arena);
+}
+
 void
 l2_side_hold(struct l2_side *s)
 {
@@ -185,6 +198,8 @@ l2_side_hold(struct l2_side *s)
 	err = l2_set(s->app->l2, ours, nr);
 	if (err < 0)
 		log_error("l2-not-set", LOG_U("addresses", nr), LOG_ERR(-err));
+	if (s->app->monitor)
+		tell_monitor(s, ours, nr);
 	arena_fini(&arena);
 }
 

@@ -12,6 +12,7 @@
 #include "daemon/ipam_wanted.h"
 #include "daemon/kube_apply.h"
 #include "daemon/kube_wanted.h"
+#include "daemon/monitor.h"
 #include "daemon/pods.h"
 #include "daemon/service.h"
 #include "lib/log.h"
@@ -300,6 +301,8 @@ announce_service(struct app *app, const char *ns, const char *name)
 		if (svc && app->drain != APP_WITHDRAWN)
 			nr = bgp_wanted_service(
 			    inst, app->store, app->node, svc, lb, nr_lb, &arena, &list);
+		if (app->monitor)
+			monitor_routes(app, inst, owner, svc, list, nr);
 		originate(app, inst->name, owner, list, nr);
 	}
 	arena_fini(&arena);
@@ -601,6 +604,7 @@ reconcile_ipam_changed(void *arg, const char *owner, unsigned what)
 	char *ns;
 
 	if (what & (IPAM_CHANGED_ADDRS | IPAM_CHANGED_GONE)) {
+		monitor_owner(app, owner);
 		app_owner_changed(app, owner);
 		ipam_apply_soon(app);
 	}

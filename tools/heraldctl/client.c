@@ -236,7 +236,8 @@ hear(int fd, struct buf *in, bool (*each)(void *arg, const json_t *record), void
 
 int
 client_listen(const char *path, int argc, const char *const *argv, const char *output,
-    bool (*each)(void *arg, const json_t *record), void *arg, char **error)
+    void (*began)(void *arg), bool (*each)(void *arg, const json_t *record), void *arg,
+    char **error)
 {
 	char *text = question(argc, argv, output);
 	json_t *data = NULL;
@@ -257,8 +258,10 @@ client_listen(const char *path, int argc, const char *const *argv, const char *o
 		err = read_first(fd, &line, &in);
 	if (err == 0)
 		status = verdict(path, &line, &data, error);
-	if (err == 0 && status == CTL_OK)
+	if (err == 0 && status == CTL_OK) {
+		began(arg);
 		err = hear(fd, &in, each, arg);
+	}
 	if (err < 0) {
 		*error = xasprintf("listened to the daemon on %s, but: %s", path,
 		    err == -EPIPE ? "it hung up" : strerror(-err));

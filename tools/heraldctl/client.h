@@ -21,10 +21,10 @@ int client_ask(const char *path, int argc, const char *const *argv, const char *
 
 /*
  * Likewise, of a command that answers with a stream: @each gets one record after the other, borrowed,
- * until it returns false or the daemon ends the stream.
+ * until it returns false or the daemon ends the stream; @began is called before the first.
  */
 int client_listen(const char *path, int argc, const char *const *argv, const char *output,
-    bool (*each)(void *arg, const json_t *record), void *arg, char **error)
-    __attribute__((warn_unused_result));
+    void (*began)(void *arg), bool (*each)(void *arg, const json_t *record), void *arg,
+    char **error) __attribute__((warn_unused_result));
 
 #endif

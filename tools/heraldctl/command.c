@@ -60,9 +60,15 @@ const struct command commands[] = {
 	  0, 1, COMMAND_ASK, render_lb_maglev },
 	{ { "lb", "counters" }, "", "Show what became of packets, and why", NULL,
 	  0, 0, COMMAND_ASK, render_lb_counters },
+	{ { "monitor" }, "[--type TYPE,...] [--peer NAME] [--service NAMESPACE/NAME] [--last N]",
+	  "Show what happens in the control plane, as it happens",
+	  "TYPE is peer, bfd, route, address, l2, service, reload or drain. It goes on until interrupted, or for\n"
+	  "N events, and comes back by itself when the daemon was restarted.",
+	  0, 8, COMMAND_STREAM, render_monitored },
 	{ { "observe" }, "[--service NAMESPACE/NAME] [--address IP] [--last N] [-f]",
 	  "Show new flows and drops as they happen",
-	  "Ends after N records, 20 unless told; with -f and without N it goes on until interrupted.\n"
+	  "Ends after N records, 20 unless told; with -f and without N it goes on until interrupted, also\n"
+	  "when the daemon was restarted.\n"
 	  "IP is a client's, a frontend's or a backend's. Nothing is recorded while nobody looks.",
 	  0, 7, COMMAND_STREAM, render_observed },
 	{ { "top" }, "[-d SECONDS]", "Show peers, Services by packets a second and layer 2, live",

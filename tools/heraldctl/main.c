@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OUTPUT_MAX ((size_t)1 << 31)
@@ -249,6 +250,7 @@ struct listening {
 	const struct command *command;
 	const char *output;
 	int status;
+	bool began, again; /* the daemon said yes; it had before */
 };
 
 /* JSON is one object a line here, so that a script can read along. */
@@ -271,6 +273,16 @@ show_record(const struct listening *l, const json_t *record, struct buf *out)
 	return 0;
 }
 
+static void
+print_began(void *arg)
+{
+	struct listening *l = arg;
+
+	l->began = true;
+	if (l->again)
+		fprintf(stderr, "heraldctl: the daemon is back\n");
+}
+
 static bool
 print_record(void *arg, const json_t *record)
 {
@@ -284,19 +296,63 @@ print_record(void *arg, const json_t *record)
 	return l->status == CTL_OK;
 }
 
+/* Does it go on until it is interrupted?  Then the end of the stream is the daemon's. */
+static bool
+is_endless(const struct command *c, const struct options *o)
+{
+	bool follow = strcmp(c->words[0], "monitor") == 0;
+
+	for (int i = 0; i < o->argc; i++) {
+		if (strcmp(o->argv[i], "--last") == 0)
+			return false;
+		follow |= strcmp(o->argv[i], "-f") == 0 || strcmp(o->argv[i], "--follow") == 0;
+	}
+	return follow;
+}
+
+#define AGAIN_MS 300
+
+static void
+wait_a_little(void)
+{
+	const struct timespec pause = { .tv_nsec = AGAIN_MS * 1000000L };
+
+	(void)nanosleep(&pause, NULL);
+}
+
+/*
+ * Once, or, of what goes on without end, over restarts of the daemon: standard error tells of the gap, as
+ * what happened meanwhile was not heard.
+ */
 static int
 listen_to(const struct command *c, const struct options *o)
 {
-	struct listening l = { c, o->output, CTL_OK };
-	char *error = NULL;
-	int status =
-	    client_listen(o->socket, o->argc, o->argv, o->output, print_record, &l, &error);
+	struct listening l = { .command = c, .output = o->output, .status = CTL_OK };
+	const bool endless = is_endless(c, o);
+	bool was_there = false;
 
-	if (status == CTL_OK)
-		return l.status;
-	fprintf(stderr, "heraldctl: %s\n", error);
-	free(error);
-	return status;
+	for (;;) {
+		char *error = NULL;
+		int status;
+
+		l.again = was_there;
+		status = client_listen(
+		    o->socket, o->argc, o->argv, o->output, print_began, print_record, &l, &error);
+		was_there |= l.began;
+		if (l.status != CTL_OK || (status == CTL_OK && !endless) ||
+		    (status != CTL_OK && (!was_there || !endless))) {
+			if (status != CTL_OK)
+				fprintf(stderr, "heraldctl: %s\n", error);
+			free(error);
+			return l.status != CTL_OK ? l.status : status;
+		}
+		free(error);
+		if (l.began)
+			fprintf(
+			    stderr, "heraldctl: the daemon is gone; waiting for it to come back\n");
+		l.began = false;
+		wait_a_little();
+	}
 }
 
 /* No such command: the group's commands when help was asked for, else the nearest word. */

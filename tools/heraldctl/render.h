@@ -28,7 +28,8 @@ void render_lb_maglev(const json_t *, struct buf *out);
 void render_lb_counters(const json_t *, struct buf *out);
 void render_explain(const json_t *, struct buf *out);
 void render_log(const json_t *, struct buf *out);
-void render_observed(const json_t *, struct buf *out); /* one record */
+void render_monitored(const json_t *, struct buf *out); /* one event */
+void render_observed(const json_t *, struct buf *out);	/* one record */
 /* The part of `status`; NULL is fine. */
 void render_status_datapath(const json_t *, struct buf *out);
 /* "message", if there is one. */
