@@ -10,15 +10,8 @@
 #include "bgpd/msg.h"
 #include "bgpd/out.h"
 #include "bgpd/rib.h"
+#include "bgpd/sweep.h"
 #include "lib/mem.h"
-
-/* What import makes of one attribute set; prefixes of an UPDATE mostly share the rule too. */
-struct import {
-	uint32_t in;  /* as received; borrowed */
-	uint8_t loop; /* enum path_why that holds for all prefixes */
-	int rule;     /* the one that .set was made by; -1: none yet */
-	uint32_t set; /* with a reference */
-};
 
 /* ---- import ---- */
 
@@ -81,8 +74,8 @@ import_begin(struct adj *adj, struct import *im, uint32_t in)
 	*im = (struct import){ .in = in, .loop = (uint8_t)attrs_why(adj, &a), .rule = -1 };
 }
 
-static void
-import_end(struct adj *adj, struct import *im)
+void
+adj_import_end(struct adj *adj, struct import *im)
 {
 	attrset_unref(&adj->rib->sets, im->set);
 	im->set = 0;
@@ -176,16 +169,28 @@ import_prefix(
 
 /* ---- paths ---- */
 
+/* An ended session told it, and now this one does. */
+static void
+path_renew(struct adj *adj, enum bgp_family f, struct path *p)
+{
+	p->flags = (uint8_t)((p->flags & ~PATH_AGES) ^ PATH_ODD);
+	adj->nr_old[f]--;
+	adj->nr_paths[f]++;
+	adj->nr_ok[f] += !!p->set;
+}
+
 /* Put @in and @set on the path; takes references of its own. */
 static void
 path_put(struct adj *adj, enum bgp_family f, uint32_t node, struct path *p, uint32_t in,
     uint32_t set, uint8_t why, unsigned ages)
 {
 	struct rib *r = adj->rib;
-	bool changed = p->set != set;
+	bool changed = p->set != set, old = adj_path_is_old(adj, f, p);
 
-	if (r->tap && (changed || p->in != in || p->flags & PATH_STALE))
+	if (r->tap && (changed || p->in != in || p->flags & PATH_STALE || old))
 		r->tap->path(r->tap->arg, adj, f, node, p, in, set);
+	if (old)
+		path_renew(adj, f, p);
 	adj_path_age(adj, f, p, ages);
 	p->why = why;
 	if (p->in != in) {
@@ -211,10 +216,14 @@ adj_path_remove(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path
 
 	if (r->tap)
 		r->tap->path(r->tap->arg, adj, f, node, p, 0, 0);
-	adj_path_age(adj, f, p, 0);
-	if (--adj->nr_paths[f] <= adj->limit[f].look_at)
-		adj->limit[f].said = 0;
-	adj->nr_ok[f] -= !!p->set;
+	if (adj_path_is_old(adj, f, p)) {
+		adj->nr_old[f]--;
+	} else {
+		adj_path_age(adj, f, p, 0);
+		if (--adj->nr_paths[f] <= adj->limit[f].look_at)
+			adj->limit[f].said = 0;
+		adj->nr_ok[f] -= !!p->set;
+	}
 	attrset_unref(&r->sets, p->in);
 	attrset_unref(&r->sets, p->set);
 	rib_path_drop(r, ptab_node(&r->tab[f], node), path);
@@ -236,7 +245,8 @@ adj_paths_walk(struct adj *adj, enum bgp_family f, adj_path_fn *fn, void *arg)
 			continue;
 		for (uint32_t path = n->paths; path; path = next) {
 			next = rib_path(r, path)->next;
-			if (rib_path(r, path)->adj != adj->id)
+			if (rib_path(r, path)->adj != adj->id ||
+			    adj_path_is_old(adj, f, rib_path(r, path)))
 				continue;
 			left--;
 			err = fn(adj, f, id, path, arg);
@@ -366,7 +376,11 @@ announce_one(struct adj *adj, enum bgp_family f, struct import *im, const struct
 			path = rib_path_add(r, ptab_node(t, node), adj->id);
 		if (!path)
 			return err == -ENOSPC ? 0 : fault_memory(fault);
+		rib_path(r, path)->flags = adj->odd[f] ? PATH_ODD : 0;
 		adj->nr_paths[f]++;
+	} else if (adj->nr_old[f] && adj->nr_paths[f] >= adj->limit[f].look_at &&
+	    adj_path_is_old(adj, f, rib_path(r, path)) && limit_look(adj, f, fault) < 0) {
+		return -EBADMSG;
 	}
 	path_put(adj, f, node, rib_path(r, path), im->in, set, why, 0);
 	return 0;
@@ -433,7 +447,7 @@ announce(
 		policy_forget(adj->import);
 	import_begin(adj, &im, in);
 	err = announce_all(adj, nlri, &im, fault);
-	import_end(adj, &im);
+	adj_import_end(adj, &im);
 	attrset_unref(&r->sets, in);
 	return err;
 }
@@ -564,8 +578,15 @@ path_put_long(
 	attrset_unref(&r->sets, marked);
 }
 
-static int
-reimport_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *arg)
+void
+adj_import_begin(struct adj *adj)
+{
+	if (adj->import)
+		policy_forget(adj->import);
+}
+
+int
+adj_import_again(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *arg)
 {
 	struct path *p = rib_path(adj->rib, path);
 	struct import *im = arg;
@@ -583,21 +604,6 @@ reimport_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, vo
 	else
 		path_put(adj, f, node, p, p->in, set, why, p->flags & PATH_AGES);
 	return 0;
-}
-
-int
-adj_reimport(struct adj *adj)
-{
-	struct import im = { 0 };
-	int err = 0;
-
-	if (adj->import)
-		policy_forget(adj->import);
-	for (int f = 0; f < BGP_NR_FAMILIES && !err; f++)
-		err = adj_paths_walk(adj, (enum bgp_family)f, reimport_fn, &im);
-	import_end(adj, &im);
-	adj->redo_import = err < 0;
-	return err;
 }
 
 /* Take over a policy when it differs; *changed then.  -ENOMEM: the old one stays. */
@@ -669,8 +675,8 @@ adj_conf(struct adj *adj, const struct bgp_peer_conf *conf)
 		adj->add_multi[f] = conf->family[f].add_multi;
 		audience_take(adj, (enum bgp_family)f, conf->family[f].audience);
 	}
-	if (in_changed && adj_reimport(adj) < 0)
-		rib_hold(adj->rib);
+	if (in_changed)
+		sweep_import(adj);
 	if (adj->up)
 		out_regroup(adj);
 	return 0;
@@ -706,10 +712,21 @@ adj_free(struct adj *adj)
 	}
 	policy_unref(adj->import);
 	policy_unref(adj->export);
-	mem_free(adj->name);
 	adj->import = adj->export = NULL;
+	adj->leaving = true;
+	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		if (adj->drop_at[f])
+			return; /* buried by the sweep */
+	}
+	adj_bury(adj);
+}
+
+void
+adj_bury(struct adj *adj)
+{
+	mem_free(adj->name);
 	adj->name = NULL;
-	rib_adj_drop(r, adj);
+	rib_adj_drop(adj->rib, adj);
 }
 
 void
@@ -717,6 +734,7 @@ adj_up(struct adj *adj, const struct adj_session *session)
 {
 	/* What was kept under path identifiers cannot be named without them, nor the other way round. */
 	adj_purge_stale(adj, adj->session.add_rx ^ session->add_rx);
+	sweep_finish(adj, adj->session.add_rx | session->add_rx);
 	adj->session = *session;
 	adj->up = true;
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {

@@ -8,6 +8,7 @@
  * but never wrong.
  */
 #include "bgpd/rib.h"
+#include "bgpd/sweep.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -306,7 +307,7 @@ static void
 rib_work(void *arg)
 {
 	struct rib *r = arg;
-	bool more = false;
+	bool more = sweep_work(r);
 
 	for (int f = 0; f < BGP_NR_FAMILIES; f++)
 		more |= flush_slice(r, (enum bgp_family)f);
@@ -330,8 +331,6 @@ rib_retry(void *arg)
 
 		if (!adj || !adj->rib)
 			continue;
-		if (adj->redo_import && adj_reimport(adj) < 0)
-			rib_hold(r);
 		if (adj->redo_groups)
 			out_regroup(adj);
 	}
@@ -508,8 +507,11 @@ rib_free(struct rib *r)
 	out_fini(r);
 	originate_fini(r);
 	hops_fini(r);
-	for (uint32_t i = 1; i < r->nr_adjs; i++)
+	for (uint32_t i = 1; i < r->nr_adjs; i++) {
+		if (r->adjs[i])
+			mem_free(r->adjs[i]->name);
 		mem_free(r->adjs[i]);
+	}
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
 		ptab_fini(&r->tab[f]);
 		mem_free(r->dirty[f].nodes);
@@ -547,8 +549,8 @@ cluster_changed(struct rib *r)
 	for (uint32_t i = 1; i < r->nr_adjs; i++) {
 		struct adj *adj = r->adjs[i];
 
-		if (adj && adj->rib && adj_reimport(adj) < 0)
-			rib_hold(r);
+		if (adj && adj->rib)
+			sweep_import(adj);
 	}
 	rib_touch_all(r);
 }

@@ -34,6 +34,7 @@ enum path_flag {
 	PATH_MULTI = 4,
 	PATH_UNSEEN = 0x20,
 	PATH_LONG_LIVED = 0x40,
+	PATH_ODD = 0x80, /* which session told it: see sweep.c */
 };
 #define PATH_AGES ((unsigned)(PATH_STALE | PATH_UNSEEN | PATH_LONG_LIVED))
 
@@ -75,7 +76,8 @@ struct adj {
 	struct rib *rib;
 	uint16_t id;
 	bool up;
-	bool redo_import, redo_groups; /* were left undone for want of memory */
+	bool redo_groups,
+	    leaving; /* left undone for want of memory; freed, but for its last paths */
 	char *name;
 	struct adj_ops ops;
 	struct adj_session session; /* the last one, also when down */
@@ -90,6 +92,9 @@ struct adj {
 	uint32_t nr_paths[BGP_NR_FAMILIES], nr_ok[BGP_NR_FAMILIES];
 	/* By age: that are stale, of these long-lived; not seen since a refresh began. */
 	uint32_t nr_stale[BGP_NR_FAMILIES], nr_long[BGP_NR_FAMILIES], nr_unseen[BGP_NR_FAMILIES];
+	/* sweep.c: next node or 0; paths of an ended session, not in the numbers above; PATH_ODD now. */
+	uint32_t import_at[BGP_NR_FAMILIES], drop_at[BGP_NR_FAMILIES], nr_old[BGP_NR_FAMILIES];
+	bool odd[BGP_NR_FAMILIES];
 	struct loop_timer refresh_limit; /* of the refreshes that the peer has begun */
 	struct adj_counts counts[BGP_NR_FAMILIES];
 	struct member *member[BGP_NR_FAMILIES];
@@ -207,14 +212,6 @@ void rib_adj_drop(struct rib *, struct adj *);
 struct name *name_get(struct rib *, const char *);
 void name_put(struct rib *, struct name *); /* NULL is fine */
 const char *name_text(const struct name *);
-
-/* ---- adj.c ---- */
-/* Import again what was received: the policy changed.  -ENOMEM: part of it was left. */
-int adj_reimport(struct adj *);
-/* Every path of @adj in one family; @fn may remove it.  Stops at the first error. */
-typedef int adj_path_fn(struct adj *, enum bgp_family, uint32_t node, uint32_t path, void *arg);
-int adj_paths_walk(struct adj *, enum bgp_family, adj_path_fn *, void *arg);
-void adj_path_remove(struct adj *, enum bgp_family, uint32_t node, uint32_t path);
 
 /* ---- stale.c ---- */
 #define BGP_GRACEFUL_SHUTDOWN 0xffff0000u /* RFC 8326 5 */

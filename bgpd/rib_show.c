@@ -8,6 +8,7 @@
 #include "bgpd/msg.h"
 #include "bgpd/out.h"
 #include "bgpd/rib_why.h"
+#include "bgpd/sweep.h"
 #include "lib/buf.h"
 #include "lib/mem.h"
 
@@ -228,6 +229,8 @@ show_table(struct show *s, const struct node *n)
 				show_own(s, n, p);
 			continue;
 		}
+		if (adj_path_is_old(adj, s->family, p)) /* of a session that is over */
+			continue;
 		if (!peer_matches(s, adj) || (!received && !p->set && !s->filter->all))
 			continue;
 		o = route_new(s, received || !p->set ? p->in : p->set, adj->name, p->since);

@@ -11,6 +11,7 @@
 
 #include "bgpd/msg.h"
 #include "bgpd/rib.h"
+#include "bgpd/sweep.h"
 
 #define NO_LLGR 0xffff0007u
 #define REFRESH_LIMIT_MS (6 * 60 * 1000) /* RFC 7313 4: for an EoRR that never comes */
@@ -50,7 +51,9 @@ drop_aged(struct adj *adj, enum bgp_family f, unsigned ages)
 static void
 purge_stale(struct adj *adj, enum bgp_family f)
 {
-	if (adj->nr_stale[f])
+	if (adj->nr_stale[f] && adj->nr_stale[f] == adj->nr_paths[f])
+		sweep_drop(adj, f); /* mostly all of them, as the peer did not come back */
+	else if (adj->nr_stale[f])
 		drop_aged(adj, f, PATH_STALE);
 }
 
@@ -72,7 +75,10 @@ void
 stale_begin(struct adj *adj, enum bgp_family f, bool keep, bool keep_old)
 {
 	timer_stop(&adj->refresh_limit);
-	(void)adj_paths_walk(adj, f, keep ? age_fn : drop_fn, keep ? &keep_old : NULL);
+	if (keep)
+		(void)adj_paths_walk(adj, f, age_fn, &keep_old);
+	else
+		sweep_drop(adj, f);
 }
 
 void

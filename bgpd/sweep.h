@@ -1,0 +1,47 @@
+/*
+ * bgpd/sweep.h: walks over a peer's paths in slices, for adj.c, stale.c and rib.c; and what adj.c lends to
+ * them.  See sweep.c.
+ */
+#ifndef HERALD_BGPD_SWEEP_H
+#define HERALD_BGPD_SWEEP_H
+
+#include "bgpd/rib.h"
+
+/* ---- sweep.c ---- */
+/* Import everything again / forget what the session that ended told, in slices. */
+void sweep_import(struct adj *);
+void sweep_drop(struct adj *, enum bgp_family);
+/* What is left to forget of these families goes now: path identifiers of two sessions cannot be told
+ * apart. */
+void sweep_finish(struct adj *, unsigned families);
+/* A slice of what there is to sweep.  True: there is more. */
+bool sweep_work(struct rib *);
+
+/* ---- adj.c ---- */
+/* Every path of @adj in one family; @fn may remove it.  Stops at the first error. */
+typedef int adj_path_fn(struct adj *, enum bgp_family, uint32_t node, uint32_t path, void *arg);
+int adj_paths_walk(struct adj *, enum bgp_family, adj_path_fn *, void *arg);
+void adj_path_remove(struct adj *, enum bgp_family, uint32_t node, uint32_t path);
+
+/* What import makes of one attribute set; prefixes of an UPDATE mostly share the rule too. */
+struct import {
+	uint32_t in;  /* as received; borrowed */
+	uint8_t loop; /* enum path_why that holds for all prefixes */
+	int rule;     /* the one that .set was made by; -1: none yet */
+	uint32_t set; /* with a reference */
+};
+
+/* Import a path again, for rules that changed; @im a struct import, zeroed at first.  -ENOMEM. */
+adj_path_fn adj_import_again;
+void adj_import_begin(struct adj *);
+void adj_import_end(struct adj *, struct import *im);
+/* Of a peer that was freed, when nothing refers to it any more. */
+void adj_bury(struct adj *);
+
+static inline bool
+adj_path_is_old(const struct adj *adj, enum bgp_family f, const struct path *p)
+{
+	return !!(p->flags & PATH_ODD) != adj->odd[f];
+}
+
+#endif

@@ -1,0 +1,292 @@
+/*
+ * tests/unit/bgpd/test_sweep.c: what happens to a large table while a sweep is on its way: a session that
+ * is back before its old routes are gone, rules that change twice, a peer that is freed.
+ */
+#include "bgpd/sweep.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bgpd/msg.h"
+#include "tests/unit/bgpd/ribkit.h"
+#include "tests/unit/unit.h"
+
+#define MANY 80000u /* more than one turn takes */
+#define F BGP_IPV4_UNICAST
+
+static struct kit *k;
+static const struct bgp_rule accept_all = { .accept = true };
+
+/* Peer 0 tells, peer 1 is told. */
+static void
+setup(void)
+{
+	struct kit_conf c;
+
+	k = kit_new();
+	kit_add(k, 0, false);
+	kit_conf_init(&c, 1);
+	c.export[0] = accept_all;
+	c.conf.export.nr_rules = 1;
+	kit_conf(k, 1, &c);
+	kit_up(k, 1, false);
+	kit_run(k);
+}
+
+static void
+teardown(void)
+{
+	kit_free(k);
+}
+
+static const char *
+nth(unsigned i)
+{
+	static char text[PREFIX_STRLEN];
+
+	snprintf(text, sizeof(text), "20.%u.%u.%u/32", i >> 16, i >> 8 & 255, i & 255);
+	return text;
+}
+
+static int
+announce(unsigned from, unsigned to, uint32_t med)
+{
+	const struct kit_route r = { .path = { 65001 }, .med = med };
+	int err = 0;
+
+	for (unsigned i = from; i < to && !err; i++)
+		err = kit_announce(k, 0, nth(i), &r, NULL);
+	return err;
+}
+
+static void
+fill(void)
+{
+	ck_assert_int_eq(announce(0, MANY, 0), 0);
+	kit_run(k);
+	ck_assert_uint_eq(kit_table_size(&k->peers[1]), MANY);
+}
+
+static struct adj *
+adj(void)
+{
+	return k->peers[0].adj;
+}
+
+static uint32_t
+received(void)
+{
+	struct adj_counts c;
+
+	adj_counts(adj(), F, &c);
+	ck_assert_uint_eq(c.received, c.accepted);
+	return c.received;
+}
+
+/* Everybody agrees that there are @nr routes. */
+static void
+settled(uint32_t nr)
+{
+	kit_run(k);
+	ck_assert_uint_eq(received(), nr);
+	ck_assert_uint_eq(adj()->nr_old[F], 0);
+	ck_assert_uint_eq(k->rib->paths.nr, nr);
+	ck_assert_uint_eq(k->rib->tab[F].nodes.nr, nr);
+	ck_assert_uint_eq(kit_table_size(&k->peers[1]), nr);
+}
+
+/* One turn of the loop later it is not over. */
+static void
+down_in_the_midst(void)
+{
+	kit_down(k, 0, 0);
+	ck_assert_uint_eq(received(), 0);
+	loop_turn(k->loop, 0);
+	ck_assert_uint_gt(adj()->nr_old[F], 0);
+	ck_assert_uint_lt(adj()->nr_old[F], MANY);
+}
+
+START_TEST(a_session_that_ends_goes_in_slices)
+{
+	fill();
+	down_in_the_midst();
+	settled(0);
+}
+END_TEST
+
+/* What the new session tells stays, be it told before the sweep comes to it or after; the rest goes. */
+START_TEST(a_session_that_is_back_too_early)
+{
+	fill();
+	down_in_the_midst();
+	kit_up(k, 0, false);
+	ck_assert_int_eq(announce(0, 500, 0), 0);
+	ck_assert_int_eq(announce(MANY - 500, MANY + 500, 7), 0);
+	ck_assert_uint_eq(received(), 1500);
+	settled(1500);
+	ck_assert_str_eq(kit_told(k, 1, nth(MANY - 1)), "igp|65000 65001|10.0.0.100");
+	ck_assert_str_eq(kit_learned(k, nth(0)), "10.0.0.1");
+	ck_assert_str_eq(kit_learned(k, nth(600)), "");
+	/* And what it takes back goes. */
+	ck_assert_int_eq(kit_withdraw(k, 0, nth(0)), 0);
+	ck_assert_int_eq(kit_withdraw(k, 0, nth(MANY - 1)), 0);
+	settled(1498);
+}
+END_TEST
+
+/* A withdrawal of what only the old session told takes that. */
+START_TEST(a_withdrawal_of_what_is_on_its_way_out)
+{
+	fill();
+	down_in_the_midst();
+	kit_up(k, 0, false);
+	ck_assert_int_eq(kit_withdraw(k, 0, nth(MANY - 1)), 0);
+	ck_assert_uint_eq(received(), 0);
+	settled(0);
+}
+END_TEST
+
+START_TEST(a_session_that_ends_twice)
+{
+	fill();
+	down_in_the_midst();
+	kit_up(k, 0, false);
+	ck_assert_int_eq(announce(MANY - 100, MANY, 0), 0);
+	kit_down(k, 0, 0);
+	ck_assert_uint_eq(adj()->nr_old[F], 100); /* of the first one nothing is left */
+	kit_up(k, 0, false);
+	ck_assert_int_eq(announce(0, 10, 0), 0);
+	settled(10);
+}
+END_TEST
+
+/* Graceful restart begins while an older session's routes go: only the new one's stay. */
+START_TEST(what_is_kept_is_of_the_last_session)
+{
+	fill();
+	down_in_the_midst();
+	kit_up(k, 0, false);
+	ck_assert_int_eq(announce(MANY - 100, MANY, 0), 0);
+	kit_down(k, 0, BGP_FAMILY_MASK(F));
+	ck_assert_uint_eq(adj()->nr_stale[F], 100);
+	settled(100);
+	ck_assert_uint_eq(adj()->nr_stale[F], 100);
+	for (uint32_t id = 1; id < ptab_end(&k->rib->tab[F]); id++) {
+		const struct node *n = ptab_node(&k->rib->tab[F], id);
+
+		ck_assert(n->len == NODE_FREE || rib_path(k->rib, n->paths)->flags & PATH_STALE);
+	}
+	adj_purge_stale(adj(), BGP_FAMILY_MASK(F));
+	ck_assert_uint_eq(adj()->nr_stale[F], 0);
+	settled(0);
+}
+END_TEST
+
+START_TEST(limits_count_one_session)
+{
+	struct kit_conf c;
+
+	fill();
+	kit_conf_init(&c, 0);
+	c.conf.family[F].max_prefixes = 100;
+	down_in_the_midst();
+	kit_conf(k, 0, &c);
+	kit_up(k, 0, false);
+	ck_assert_int_eq(announce(MANY - 50, MANY + 50, 0), 0);
+	ck_assert_int_eq(announce(MANY - 51, MANY - 50, 0), -EBADMSG); /* an old path */
+	ck_assert_int_eq(announce(MANY + 50, MANY + 51, 0), -EBADMSG); /* a new one */
+	settled(100);
+}
+END_TEST
+
+START_TEST(a_peer_that_is_freed_takes_its_routes_along)
+{
+	fill();
+	adj_free(adj());
+	k->peers[0].adj = NULL;
+	loop_turn(k->loop, 0);
+	ck_assert_uint_gt(k->rib->paths.nr, 0);
+	/* One of the same name may come meanwhile. */
+	kit_add(k, 0, false);
+	ck_assert_int_eq(announce(5, 10, 0), 0);
+	settled(5);
+	ck_assert_uint_eq(k->rib->nr_zombies, 0);
+}
+END_TEST
+
+/* The end of everything does not wait for sweeps. */
+START_TEST(freed_in_the_midst)
+{
+	fill();
+	adj_free(adj());
+	k->peers[0].adj = NULL;
+	loop_turn(k->loop, 0);
+	ck_assert_uint_gt(k->rib->paths.nr, 0);
+}
+END_TEST
+
+/* Accept what is in 20.0.0.0/16 only, or all. */
+static void
+rules(bool narrow)
+{
+	struct kit_conf c;
+
+	kit_conf_init(&c, 0);
+	c.prefixes[0].le = 32;
+	ck_assert_int_eq(prefix_parse("20.0.0.0/16", &c.prefixes[0].prefix, NULL), 0);
+	c.import[0].match.prefixes = c.prefixes;
+	c.import[0].match.nr_prefixes = narrow ? 1 : 0;
+	kit_conf(k, 0, &c);
+}
+
+START_TEST(rules_change_in_slices)
+{
+	struct adj_counts c;
+
+	fill();
+	rules(true);
+	loop_turn(k->loop, 0);
+	adj_counts(adj(), F, &c);
+	ck_assert_uint_gt(c.accepted, 65536);
+	/* What comes and goes meanwhile is by the new rules. */
+	ck_assert_int_eq(announce(MANY, MANY + 10, 0), 0);
+	ck_assert_int_eq(kit_withdraw(k, 0, nth(0)), 0);
+	kit_run(k);
+	adj_counts(adj(), F, &c);
+	ck_assert_uint_eq(c.received, MANY + 9);
+	ck_assert_uint_eq(c.accepted, 65535);
+	ck_assert_uint_eq(kit_table_size(&k->peers[1]), 65535);
+	ck_assert_str_eq(kit_told(k, 1, nth(65536)), "");
+	/* Back again, and once more in the midst of that. */
+	rules(false);
+	loop_turn(k->loop, 0);
+	rules(true);
+	kit_run(k);
+	ck_assert_uint_eq(kit_table_size(&k->peers[1]), 65535);
+	rules(false);
+	loop_turn(k->loop, 0);
+	kit_down(k, 0, 0);
+	settled(0);
+}
+END_TEST
+
+static void
+add_tests(Suite *s)
+{
+	TCase *tc = tcase_create("sweep");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, a_session_that_ends_goes_in_slices);
+	tcase_add_test(tc, a_session_that_is_back_too_early);
+	tcase_add_test(tc, a_withdrawal_of_what_is_on_its_way_out);
+	tcase_add_test(tc, a_session_that_ends_twice);
+	tcase_add_test(tc, what_is_kept_is_of_the_last_session);
+	tcase_add_test(tc, limits_count_one_session);
+	tcase_add_test(tc, a_peer_that_is_freed_takes_its_routes_along);
+	tcase_add_test(tc, freed_in_the_midst);
+	tcase_add_test(tc, rules_change_in_slices);
+	suite_add_tcase(s, tc);
+}
+UNIT_MAIN("sweep", add_tests)
