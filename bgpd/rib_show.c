@@ -221,10 +221,11 @@ show_table(struct show *s, const struct node *n)
 
 	for (uint32_t i = n->paths; i; i = rib_path(s->r, i)->next) {
 		const struct path *p = rib_path(s->r, i);
-		const struct adj *adj = s->r->adjs[p->adj];
+		/* Our own have none; nor has a table without peers. */
+		const struct adj *adj = p->adj ? s->r->adjs[p->adj] : NULL;
 		json_t *o;
 
-		if (!p->adj) {
+		if (!adj) {
 			if (!received)
 				show_own(s, n, p);
 			continue;

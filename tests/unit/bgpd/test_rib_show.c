@@ -214,6 +214,18 @@ START_TEST(an_address_stands_for_the_longest_prefix_with_a_route)
 }
 END_TEST
 
+START_TEST(a_table_without_peers)
+{
+	struct bgp_announce a = kit_own(P1);
+	json_t *list;
+
+	own(&a, 1);
+	list = show(BGP_SHOW_AVAILABLE, NULL, NULL);
+	ck_assert_uint_eq(json_array_size(list), 1);
+	json_decref(list);
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -221,6 +233,7 @@ add_tests(Suite *s)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, tables_are_shown);
+	tcase_add_test(tc, a_table_without_peers);
 	tcase_add_test(tc, a_prefix_says_why_each_path_is_or_is_not_the_best);
 	tcase_add_test(tc, our_own_wins_in_words);
 	tcase_add_test(tc, an_address_stands_for_the_longest_prefix_with_a_route);
