@@ -93,8 +93,9 @@ whole_conf(const struct range *r)
 static bool
 is_idle(const struct peer *p)
 {
-	return !p->shut && !p->extra && p->main->state <= BGP_ACTIVE && p->main->fd < 0 &&
-	    !adj_stale_families(p->adj);
+	/* Who is shut down, or told too many prefixes, does not get in by being forgotten. */
+	return !p->shut && !p->limit_text && !p->extra && p->main->state <= BGP_ACTIVE &&
+	    p->main->fd < 0 && !adj_stale_families(p->adj);
 }
 
 static uint64_t
@@ -138,7 +139,7 @@ is_in_the_way(const struct peer *p, uint64_t now)
 {
 	if (is_idle(p))
 		return true;
-	return !p->shut && !p->up && !adj_stale_families(p->adj) &&
+	return !p->shut && !p->limit_text && !p->up && !adj_stale_families(p->adj) &&
 	    now - idle_since_ms(p) >= RANGE_HURRY_MS;
 }
 

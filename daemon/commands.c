@@ -98,13 +98,16 @@ peer_is_called(const json_t *p, const char *name)
 {
 	const char *is = json_string_value(json_object_get(p, "name"));
 	const char *addr = json_string_value(json_object_get(p, "peerAddress"));
+	const char *range = json_string_value(json_object_get(p, "range"));
 
-	return (is && strcmp(is, name) == 0) || (addr && strcmp(addr, name) == 0);
+	return (is && strcmp(is, name) == 0) || (addr && strcmp(addr, name) == 0) ||
+	    (range && strcmp(range, name) == 0);
 }
 
 static int
 cmd_bgp_peers(void *arg, const struct control_req *req, json_t **data, char **error)
 {
+	struct bgp_range_stats range;
 	const char *name = NULL;
 	struct app *app = arg;
 	bool verbose = false;
@@ -118,7 +121,7 @@ cmd_bgp_peers(void *arg, const struct control_req *req, json_t **data, char **er
 		else
 			return usage_error(error, "usage: bgp peers [-v] [PEER]");
 	}
-	if (name && !peer_is_known(app, name))
+	if (name && !peer_is_known(app, name) && !bgp_range_find(app->bgp, name, &range))
 		return peer_result(app, "bgp peers", name, -ENOENT, error);
 	*data = bgp_show_peers(app->bgp);
 	list = json_object_get(*data, "peers");

@@ -260,6 +260,30 @@ dial_with_key(const char *from, const char *key)
 	return true;
 }
 
+START_TEST(who_told_too_much_does_not_get_in_by_being_forgotten)
+{
+	struct bgp_peer_conf *c;
+
+	begin();
+	c = add_range("nodes", "127.0.0.0/24", 1);
+	c->family[0].max_prefixes = 1;
+	c->family[0].limit_action = BGP_LIMIT_SHUTDOWN;
+	kit_apply(&k);
+	establish(0, "127.0.0.2");
+	raw_announce(&r[0], "10.2.0.0/24", 65002);
+	raw_announce(&r[0], "10.3.0.0/24", 65002);
+	raw_expect_note(&r[0], 6, 1);
+	loop_advance(k.loop, 3 * RANGE_FORGET_MS);
+	ck_assert_str_eq(shown(0, "name"), "nodes@127.0.0.2");
+	dial(1, "127.0.0.2");
+	raw_expect_close(&r[1]);
+	raw_fini(&r[1]);
+	dial(1, "127.0.0.3"); /* nor does it make room */
+	raw_expect_close(&r[1]);
+	end();
+}
+END_TEST
+
 START_TEST(rfc2385_one_key_for_the_whole_range)
 {
 	begin();
@@ -412,6 +436,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, who_only_connects_holds_no_place_for_long);
 	tcase_add_test(tc, who_is_gone_is_forgotten_a_while_later);
 	tcase_add_test(tc, rfc4724_4_2_stale_routes_keep_who_told_them);
+	tcase_add_test(tc, who_told_too_much_does_not_get_in_by_being_forgotten);
 	tcase_add_test(tc, rfc2385_one_key_for_the_whole_range);
 	tcase_add_test(tc, rfc5082_3_a_range_with_gtsm_lets_no_distant_one_in);
 	tcase_add_loop_test(tc, a_change_is_every_peers, 0, 7);
