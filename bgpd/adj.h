@@ -116,7 +116,9 @@ void adj_counts(const struct adj *, enum bgp_family, struct adj_counts *);
 /* ---- the table ---- */
 /* One per instance. */
 struct rib *rib_new(struct loop *, const struct bgp_ops *, const char *instance);
-void rib_free(struct rib *); /* after its adjs */
+void rib_free(struct rib *); /* after its adjs; bgp_ops hears nothing of it */
+/* Nothing is left: bgp_ops is told that all is gone.  After its adjs, before rib_free(). */
+void rib_forget(struct rib *);
 /* AS, identifiers, multipath; softly. */
 void rib_conf(struct rib *, const struct bgp_instance_conf *);
 int rib_originate(struct rib *, const char *owner, const struct bgp_announce *, size_t nr)

@@ -183,6 +183,8 @@ instances_drop(struct bgp *b)
 			continue;
 		}
 		*at = in->next;
+		peers_drop(in, true, BGP_CEASE_DECONFIGURED);
+		rib_forget(in->rib);
 		instance_free(in, BGP_CEASE_DECONFIGURED);
 	}
 }

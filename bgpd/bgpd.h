@@ -39,6 +39,11 @@ struct bgp_ops {
 	 */
 	void (*learned)(void *arg, const char *instance, const struct prefix *, unsigned nr,
 	    const struct bgp_hop *hops);
+	/*
+	 * A prefix of more than one address, announced by ourselves on some instance, came or went:
+	 * where it came from before and now (1 << enum bgp_source; 0: nowhere).  May be NULL.
+	 */
+	void (*aggregate)(void *arg, const struct prefix *, unsigned was, unsigned now);
 	/* A session came up or went down, or its families' End-of-RIB came in.  May be NULL. */
 	void (*peer_changed)(void *arg, const char *instance, const char *peer, enum bgp_state);
 	void *arg;

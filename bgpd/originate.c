@@ -173,6 +173,38 @@ claim_unlink(struct rib *r, uint32_t claim)
 		n->flags &= (uint8_t)~NODE_LOCAL;
 }
 
+unsigned
+originate_sources(const struct rib *r, const struct node *n)
+{
+	unsigned sources = 0;
+
+	for (uint32_t i = n->paths; i; i = rib_path(r, i)->next) {
+		if (rib_path(r, i)->adj)
+			continue;
+		for (uint32_t c = rib_path(r, i)->in; c; c = rib_claim(r, c)->next)
+			sources |= 1u << rib_claim(r, c)->source;
+	}
+	return sources;
+}
+
+void
+originate_tell(struct rib *r, enum bgp_family f, uint32_t node)
+{
+	struct node *n = ptab_node(&r->tab[f], node);
+	unsigned was = (n->flags & NODE_TOLD) >> NODE_TOLD_SHIFT, now = 0;
+	struct prefix p;
+
+	if (!r->ops.aggregate || !(n->flags & (NODE_LOCAL | NODE_TOLD)))
+		return;
+	ptab_prefix(&r->tab[f], node, &p);
+	if (n->flags & NODE_LOCAL && p.len < addr_bits((enum addr_family)p.addr.family))
+		now = originate_sources(r, n) & (unsigned)NODE_TOLD >> NODE_TOLD_SHIFT;
+	if (now == was)
+		return;
+	n->flags = (uint8_t)((n->flags & ~(unsigned)NODE_TOLD) | now << NODE_TOLD_SHIFT);
+	r->ops.aggregate(r->ops.arg, &p, was, now);
+}
+
 /* ---- an owner's wishes ---- */
 
 static uint32_t

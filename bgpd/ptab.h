@@ -14,6 +14,9 @@
 enum node_flag {
 	NODE_DIRTY = 1, /* waits for the decision process */
 	NODE_LOCAL = 2, /* has a path of our own */
+	/* As bgp_ops.aggregate was told: a bit for each source of our own. */
+	NODE_TOLD_SHIFT = 4,
+	NODE_TOLD = 3 << NODE_TOLD_SHIFT,
 };
 
 struct node {

@@ -261,6 +261,7 @@ flush_slice(struct rib *r, enum bgp_family f)
 
 		n->flags &= (uint8_t)~NODE_DIRTY;
 		node_decide(r, n);
+		originate_tell(r, f, r->batch[i]);
 		if (r->tap)
 			r->tap->decided(r->tap->arg, r, f, r->batch[i]);
 		if (hops_tell(r, f, r->batch[i]) < 0)
@@ -495,6 +496,13 @@ rib_new(struct loop *loop, const struct bgp_ops *ops, const char *instance)
 	timer_init(&r->retry, loop, rib_retry, r);
 	out_init(r);
 	return r;
+}
+
+void
+rib_forget(struct rib *r)
+{
+	originate_fini(r);
+	rib_flush_all(r);
 }
 
 void

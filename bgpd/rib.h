@@ -240,6 +240,10 @@ void hops_fini(struct rib *);
 void originate_fini(struct rib *);
 /* Unite again what could not be for want of memory. */
 void originate_retry(struct rib *);
+/* Where what is announced of the node comes from: 1 << enum bgp_source. */
+unsigned originate_sources(const struct rib *, const struct node *);
+/* Tell bgp_ops.aggregate what became of a decided node. */
+void originate_tell(struct rib *, enum bgp_family, uint32_t node);
 /* The path of our own for this audience on @node; 0: none. */
 uint32_t originate_path(const struct rib *, const struct node *, const struct name *audience);
 

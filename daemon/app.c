@@ -396,7 +396,10 @@ init_kube(struct app *app, bool restarted)
 static int
 init_engines(struct app *app, bool restarted)
 {
-	const struct bgp_ops ops = { .learned = learned, .peer_changed = peer_changed, .arg = app };
+	const struct bgp_ops ops = { .learned = learned,
+		.aggregate = discard_aggregate,
+		.peer_changed = peer_changed,
+		.arg = app };
 	const struct fib_conf fib_conf = { .table = store_config(app->store)->routing_table };
 	int err = 0;
 

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct aggregate;
 struct bfd;
 struct bfd_peer;
 struct discover;
@@ -72,7 +73,8 @@ struct app {
 	struct learned *learned; /* what bgpd wants in the kernel, while that is asked for */
 	char **learned_from;	 /* instances by number */
 	uint16_t nr_learned_from;
-	bool install_learned; /* as now in force */
+	bool install_learned;	      /* as now in force */
+	struct aggregate *aggregates; /* announced as a whole; daemon/discard.c */
 	bool adopted_done;
 	struct loop_timer adoption; /* looks whether adopted routes may go */
 	struct loop_work carry;	    /* the first datapath_apply_all(), behind the first messages */
@@ -133,6 +135,12 @@ void reconcile_leader(struct app *); /* another node gives addresses now, or thi
 void reconcile_links(void *app);     /* what discover says of links is another thing now */
 void reconcile_drain(struct app *);  /* it is drained otherwise than before */
 void reconcile_fini(struct app *);
+
+/* daemon/discard.c: what is announced as a whole is unreachable where nothing else is there.  The first is
+ * bgp_ops.aggregate. */
+void discard_aggregate(void *app, const struct prefix *, unsigned was, unsigned now);
+void discard_resync(struct app *); /* after the configuration changed; app->fib is there */
+void discard_fini(struct app *);
 
 /* daemon/fib_wanted.c: routes to other nodes, and what was learned. */
 void fib_wanted_nodes(struct app *);

@@ -237,6 +237,7 @@ fib_wanted_resync(struct app *app)
 	if (!app->fib)
 		return;
 	fib_conf_set(app->fib, &conf);
+	discard_resync(app);
 	err = protect(app);
 	if (err < 0)
 		log_error("protect-failed", LOG_ERR(err));
@@ -254,6 +255,7 @@ void
 fib_wanted_fini(struct app *app)
 {
 	forget_learned(app);
+	discard_fini(app);
 	for (uint16_t i = 0; i < app->nr_learned_from; i++)
 		free(app->learned_from[i]);
 	free(app->learned_from);

@@ -64,6 +64,7 @@ struct node {
 /* Sorted by gateway, then link; no duplicates. */
 struct hops {
 	size_t nr;
+	bool discard; /* unreachable, without hops */
 	struct fib_hop hop[FIB_HOPS_MAX];
 };
 
@@ -141,7 +142,9 @@ struct route *table_next(const struct table *, const struct route *);
 const struct want *route_want(const struct route *, enum fib_origin *origin);
 bool route_is_needed(const struct route *);
 struct have *have_find(const struct route *, uint32_t table, uint32_t metric);
-/* Make it known that the kernel has this; NULL: out of memory. */
+/* The metric under which it is, or is to be, in the kernel. */
+uint32_t route_metric(const struct route *);
+/* Make it known that the kernel has this; no hops: unreachable; NULL: out of memory. */
 struct have *have_set(
     struct route *, uint32_t table, uint32_t metric, const struct fib_hop *, size_t nr);
 void have_drop(struct route *, struct have *);

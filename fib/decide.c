@@ -61,14 +61,15 @@ is_own_address(const struct node *n, const struct addr *a)
 
 /* Why this prefix must not be routed whatever the hops; REASON_SATISFIED: it may be. */
 static enum reason
-prefix_verdict(const struct node *n, const struct prefix *p)
+prefix_verdict(const struct node *n, const struct prefix *p, bool discard)
 {
 	bool is_host = p->len == addr_bits((enum addr_family)p->addr.family);
 
 	if (is_host && is_own_address(n, &p->addr))
 		return REASON_LOCAL_ADDRESS;
 	for (size_t i = 0; i < n->nr_protect; i++)
-		if (prefix_covers(&n->protect[i], p))
+		/* The whole of it may be unreachable where no pod is. */
+		if (prefix_covers(&n->protect[i], p) && !(discard && prefix_eq(&n->protect[i], p)))
 			return REASON_PROTECTED_PREFIX;
 	for (size_t i = 0; i < n->nr_addrs; i++)
 		if (prefix_eq(&n->addrs[i].a.link, p) && link_is_usable(n, n->addrs[i].a.ifindex))
@@ -132,12 +133,17 @@ route_target(const struct node *n, const struct route *r, struct hops *target, e
 	const struct want *w = route_want(r, &origin);
 
 	target->nr = 0;
+	target->discard = false;
 	*why = REASON_NONE;
 	if (!w)
 		return;
-	*why = prefix_verdict(n, &r->prefix);
+	*why = prefix_verdict(n, &r->prefix, origin == FIB_DISCARD);
 	if (*why != REASON_SATISFIED)
 		return;
+	if (origin == FIB_DISCARD) {
+		target->discard = true;
+		return;
+	}
 	for (size_t i = 0; i < w->nr; i++) {
 		struct fib_hop wanted = w->hop[i], hop;
 

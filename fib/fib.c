@@ -12,17 +12,16 @@
 
 /* ---- wants ---- */
 
-int
-fib_route_set(struct fib *f, enum fib_origin origin, const struct prefix *p,
-    const struct fib_hop *hops, size_t nr)
+static int
+want_set(struct fib *f, enum fib_origin origin, const struct prefix *p, const struct fib_hop *hops,
+    size_t nr)
 {
 	struct hops sorted = { .nr = nr };
 	struct want *w, **slot;
 	struct route *r;
 
-	if (nr == 0 || nr > FIB_HOPS_MAX)
-		return -EINVAL;
-	memcpy(sorted.hop, hops, nr * sizeof(hops[0]));
+	if (nr)
+		memcpy(sorted.hop, hops, nr * sizeof(hops[0]));
 	hops_sort(&sorted);
 	r = table_get(&f->table, p);
 	if (!r)
@@ -46,6 +45,19 @@ fib_route_set(struct fib *f, enum fib_origin origin, const struct prefix *p,
 	*slot = w;
 	route_mark(r);
 	return 0;
+}
+
+int
+fib_route_set(struct fib *f, enum fib_origin origin, const struct prefix *p,
+    const struct fib_hop *hops, size_t nr)
+{
+	return nr == 0 || nr > FIB_HOPS_MAX ? -EINVAL : want_set(f, origin, p, hops, nr);
+}
+
+int
+fib_discard_set(struct fib *f, const struct prefix *p)
+{
+	return want_set(f, FIB_DISCARD, p, NULL, 0);
 }
 
 static void
@@ -133,7 +145,7 @@ fib_conf_set(struct fib *f, const struct fib_conf *conf)
 
 /* Also what is only on its way there: requests are carried out in order. */
 static void
-flush_route(struct route *r)
+flush_route(struct route *r, uint32_t metric)
 {
 	static const struct fib_hop none;
 	const struct fib_conf *c = &r->fib->conf;
@@ -141,8 +153,8 @@ flush_route(struct route *r)
 	for (const struct have *h = r->have; h; h = h->next)
 		if (route_ask(r, NL_REMOVE, h->table, h->metric, h->hop, h->nr) < 0)
 			r->error = ENOMEM;
-	if (!have_find(r, c->table, c->metric) && r->nr_asked > 0 &&
-	    route_ask(r, NL_REMOVE, c->table, c->metric, &none, 1) < 0)
+	if (!have_find(r, c->table, metric) && r->nr_asked > 0 &&
+	    route_ask(r, NL_REMOVE, c->table, metric, &none, 1) < 0)
 		r->error = ENOMEM;
 }
 
@@ -151,11 +163,13 @@ fib_flush(struct fib *f)
 {
 	f->flushed = true;
 	for (struct route *r = table_first(&f->table); r; r = table_next(&f->table, r)) {
+		const uint32_t metric = route_metric(r);
+
 		for (int o = 0; o < FIB_NR_ORIGINS; o++) {
 			mem_free(r->want[o]);
 			r->want[o] = NULL;
 		}
-		flush_route(r);
+		flush_route(r, metric);
 	}
 }
 

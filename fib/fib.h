@@ -16,6 +16,9 @@
  *     or such a route changes.
  * A route of somebody else with the same prefix, table and metric is never replaced.
  *
+ * FIB_DISCARD has no hops: where nothing longer is, the prefix is unreachable.  Of a protected prefix it
+ * may be the whole, and its metric lets every other route of the same prefix go before.
+ *
  * Nothing here is fatal: what the kernel refuses is logged (rate-limited), shown and tried again.
  * Changes are collected and sent once a turn of the loop.  Loop thread only.
  */
@@ -38,7 +41,8 @@ struct loop;
 #define FIB_HOPS_MAX 64
 
 /* FIB_TUNNEL: hops are tunnel_gateway()s without a link; it is the tunnel's device, once there. */
-enum fib_origin { FIB_BGP_LEARNED, FIB_DIRECT_NODE, FIB_TUNNEL, FIB_NR_ORIGINS };
+enum fib_origin { FIB_BGP_LEARNED, FIB_DIRECT_NODE, FIB_TUNNEL, FIB_DISCARD, FIB_NR_ORIGINS };
+#define FIB_DISCARD_METRIC 4278198272u /* behind whatever others have */
 
 struct fib_hop {
 	struct addr gateway; /* may be of the other family than the prefix (RFC 8950) */
@@ -65,10 +69,12 @@ int fib_protect_set(struct fib *, const struct prefix *, size_t nr)
 /*
  * Want a route; hops are copied, in any order, duplicates dropped, at most FIB_HOPS_MAX.  Each
  * origin has its own wants; when several want the same prefix FIB_TUNNEL has it, then
- * FIB_DIRECT_NODE.  The same again costs a comparison.  -EINVAL: no hops or too many.  -ENOMEM.
+ * FIB_DIRECT_NODE, FIB_DISCARD.  The same again costs a comparison.  -EINVAL: no hops or too many.  -ENOMEM.
  */
 int fib_route_set(struct fib *, enum fib_origin, const struct prefix *, const struct fib_hop *,
     size_t nr) __attribute__((warn_unused_result));
+/* Want the prefix unreachable (FIB_DISCARD).  -ENOMEM. */
+int fib_discard_set(struct fib *, const struct prefix *) __attribute__((warn_unused_result));
 void fib_route_del(struct fib *, enum fib_origin, const struct prefix *);
 
 /* A complete set of one origin: begin, fib_route_set() each, end; what was not set in between is
@@ -97,7 +103,8 @@ struct fib_route_info {
 	size_t nr_hops;
 };
 
-const char *fib_origin_name(enum fib_origin); /* "bgp-learned", "direct-node", "tunnel" */
+const char *fib_origin_name(
+    enum fib_origin); /* "bgp-learned", "direct-node", "tunnel", "discard" */
 /* In prefix order; @each returns false to stop.  Names of links are the caller's to look up. */
 void fib_each(
     const struct fib *, bool (*each)(void *arg, const struct fib_route_info *), void *arg);

@@ -7,6 +7,7 @@
 #include "fib/tunnel.h"
 #include "lib/mem.h"
 
+#include <linux/rtnetlink.h>
 #include <string.h>
 
 /* Routes may have gone with it, without a word; gateways may have come or gone. */
@@ -94,6 +95,8 @@ static bool
 hops_of(const struct nl_route *route, struct hops *hops)
 {
 	hops->nr = 0;
+	if (route->type > RTN_UNICAST)
+		return true; /* unreachable; IPv6 names the loopback device all the same */
 	if (route->nr_hops > FIB_HOPS_MAX)
 		return false;
 	for (size_t i = 0; i < route->nr_hops; i++)

@@ -14,6 +14,7 @@ fib_origin_name(enum fib_origin origin)
 		[FIB_BGP_LEARNED] = "bgp-learned",
 		[FIB_DIRECT_NODE] = "direct-node",
 		[FIB_TUNNEL] = "tunnel",
+		[FIB_DISCARD] = "discard",
 	};
 
 	return names[origin];
@@ -34,7 +35,7 @@ is_installed(const struct fib *f, const struct route *r, const struct have *h)
 static void
 route_info(const struct fib *f, const struct route *r, struct fib_route_info *info)
 {
-	const struct have *h = have_find(r, f->conf.table, f->conf.metric);
+	const struct have *h = have_find(r, f->conf.table, route_metric(r));
 	const struct want *w;
 
 	*info = (struct fib_route_info){ .prefix = r->prefix, .table = f->conf.table };
@@ -95,7 +96,7 @@ fib_stats(const struct fib *f, struct fib_stats *s)
 		if (!route_want(r, &origin))
 			continue;
 		s->wanted++;
-		if (is_installed(f, r, have_find(r, f->conf.table, f->conf.metric)))
+		if (is_installed(f, r, have_find(r, f->conf.table, route_metric(r))))
 			s->installed++;
 		else if (r->reason != REASON_NOT_YET_SENT)
 			s->failed++;

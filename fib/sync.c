@@ -12,6 +12,7 @@
 #include "lib/mem.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 
 enum {
@@ -197,6 +198,7 @@ route_ask(struct route *r, enum nl_act act, uint32_t table, uint32_t metric,
 		.table = table,
 		.metric = metric,
 		.protocol = FIB_PROTOCOL,
+		.type = nr ? RTN_UNICAST : RTN_UNREACHABLE,
 		.hops = hops,
 		.nr_hops = nr };
 	struct request *q = request_new(r, act, table, metric, hop, nr);
@@ -219,8 +221,7 @@ route_ask(struct route *r, enum nl_act act, uint32_t table, uint32_t metric,
 static void
 ask_for(struct route *r, enum nl_act act, const struct hops *target)
 {
-	int err =
-	    route_ask(r, act, r->fib->conf.table, r->fib->conf.metric, target->hop, target->nr);
+	int err = route_ask(r, act, r->fib->conf.table, route_metric(r), target->hop, target->nr);
 
 	if (err < 0)
 		refused(r, act, err, "");
@@ -235,6 +236,12 @@ remove_have(struct route *r, const struct have *h)
 
 	if (err < 0)
 		refused(r, NL_REMOVE, err, "");
+}
+
+static bool
+has_target(const struct hops *h)
+{
+	return h->nr > 0 || h->discard;
 }
 
 /* Bring one route from what it is to what it should be. */
@@ -259,9 +266,9 @@ look_at(struct route *r)
 	}
 	if (why != REASON_NONE)
 		r->adopted = false;
-	right = have_find(r, f->conf.table, f->conf.metric);
+	right = have_find(r, f->conf.table, route_metric(r));
 	r->error = 0;
-	if (target.nr == 0)
+	if (!has_target(&target))
 		right = NULL;
 	else if (!right)
 		ask_for(r, NL_ADD, &target);
@@ -269,9 +276,9 @@ look_at(struct route *r)
 		ask_for(r, NL_REPLACE, &target);
 	else
 		r->reason = REASON_SATISFIED;
-	if (target.nr == 0)
+	if (!has_target(&target))
 		r->reason = why;
-	if (target.nr > 0 && !right)
+	else if (!right)
 		return; /* new before old: the rest is removed when this one is in */
 	for (h = r->have; h; h = next) {
 		next = h->next;

@@ -139,8 +139,18 @@ route_want(const struct route *r, enum fib_origin *origin)
 {
 	*origin = r->want[FIB_TUNNEL]  ? FIB_TUNNEL
 	    : r->want[FIB_DIRECT_NODE] ? FIB_DIRECT_NODE
+	    : r->want[FIB_DISCARD]     ? FIB_DISCARD
 				       : FIB_BGP_LEARNED;
 	return r->want[*origin];
+}
+
+uint32_t
+route_metric(const struct route *r)
+{
+	enum fib_origin origin;
+
+	return route_want(r, &origin) && origin == FIB_DISCARD ? FIB_DISCARD_METRIC
+							       : r->fib->conf.metric;
 }
 
 bool

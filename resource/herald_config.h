@@ -22,6 +22,7 @@ enum res_dp_mode { RES_DP_BPF, RES_DP_NONE };
 enum res_dp_attach { RES_ATTACH_AUTO, RES_ATTACH_XDP, RES_ATTACH_TC };
 enum res_dp_forwarding { RES_FORWARD_SNAT, RES_FORWARD_DSR };
 enum res_dp_tunnel { RES_TUNNEL_NONE, RES_TUNNEL_VXLAN };
+enum res_discard { RES_DISCARD_AUTO, RES_DISCARD_ALWAYS, RES_DISCARD_NEVER };
 enum res_ipam_mode { RES_IPAM_KUBERNETES, RES_IPAM_CLUSTER_POOL, RES_IPAM_MULTI_POOL };
 enum res_dp_algorithm { RES_ALGORITHM_MAGLEV, RES_ALGORITHM_RANDOM };
 
@@ -107,6 +108,7 @@ struct res_herald_config {
 	struct res_l2 l2;
 	struct res_pod_ipam ipam;
 	bool direct_node_routes, install_learned;
+	enum res_discard discard_aggregates;
 	struct {
 		bool on_cordon, on_out_of_service, on_exclude_label;
 		uint16_t wait_s; /* between asking peers and withdrawing */

@@ -418,11 +418,16 @@ static const struct field drain_fields[] = {
 };
 static const struct table drain_table = { drain_fields, 0, NULL };
 
+static const char *const discard_words[] = { "auto", "always", "never", NULL };
+
 static const struct field routing_fields[] = {
 	{ "directNodeRoutes", T_BOOL, 0, FIELD_AT(CONF, direct_node_routes), .cost = RES_COST_SOFT,
 	  .help = "a route to the PodCIDRs of every node on the same link" },
 	{ "installLearned", T_BOOL, 0, FIELD_AT(CONF, install_learned), .cost = RES_COST_SOFT,
 	  .help = "put learned routes into the kernel" },
+	{ "discardAggregates", T_ENUM, 0, FIELD_AT(CONF, discard_aggregates), .words = discard_words,
+	  .def = "auto", .cost = RES_COST_SOFT,
+	  .help = "what is announced as a whole is unreachable where nothing of it is there" },
 	{ "table", T_UINT, 0, FIELD_AT(CONF, routing_table), .min = 1, .max = UINT32_FULL,
 	  .def = "254", .cost = RES_COST_SOFT, .help = "the kernel's routing table" },
 	FIELD_END,

@@ -289,11 +289,22 @@ learned(void *arg, const char *instance, const struct prefix *p, unsigned nr,
 
 /* ---- the world ---- */
 
+static void
+aggregate(void *arg, const struct prefix *prefix, unsigned was, unsigned now)
+{
+	struct kit *k = arg;
+
+	prefix_format(prefix, k->aggregate, sizeof(k->aggregate));
+	k->aggregate_was = was;
+	k->aggregate_now = now;
+	k->nr_aggregates++;
+}
+
 struct kit *
 kit_new(void)
 {
 	struct kit *k = calloc(1, sizeof(*k));
-	struct bgp_ops ops = { .learned = learned, .arg = k };
+	struct bgp_ops ops = { .learned = learned, .aggregate = aggregate, .arg = k };
 
 	k->loop = loop_new_fake();
 	ck_assert_ptr_nonnull(k->loop);

@@ -45,7 +45,9 @@ struct kit {
 	struct rib *rib;
 	struct kit_peer peers[KIT_PEERS];
 	struct kit_entry *learned;
-	unsigned nr_learned; /* calls */
+	unsigned nr_learned;	       /* calls */
+	char aggregate[PREFIX_STRLEN]; /* that bgp_ops.aggregate told of last */
+	unsigned aggregate_was, aggregate_now, nr_aggregates;
 };
 
 /* A route that a peer announces; paths and communities end at the first 0. */

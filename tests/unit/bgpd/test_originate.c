@@ -256,6 +256,35 @@ START_TEST(memory_runs_out)
 }
 END_TEST
 
+/* Told of what stands for several addresses, as long as anybody wants it, and by whom. */
+START_TEST(aggregates_are_told_as_they_come_and_go)
+{
+	struct bgp_announce net = kit_own("172.16.1.0/24"), host = kit_own("172.16.1.1/32");
+	struct bgp_announce pods = net;
+
+	ck_assert_int_eq(rib_originate(k->rib, "a", &host, 1), 0);
+	kit_run(k);
+	ck_assert_uint_eq(k->nr_aggregates, 0);
+	ck_assert_int_eq(rib_originate(k->rib, "a", &net, 1), 0);
+	ck_assert_int_eq(rib_originate(k->rib, "b", &net, 1), 0);
+	kit_run(k);
+	ck_assert_uint_eq(k->nr_aggregates, 1);
+	ck_assert_str_eq(k->aggregate, "172.16.1.0/24");
+	ck_assert_uint_eq(k->aggregate_now, 1u << BGP_SRC_SERVICE);
+	ck_assert_int_eq(rib_originate(k->rib, "b", NULL, 0), 0);
+	kit_run(k);
+	ck_assert_uint_eq(k->nr_aggregates, 1);
+	pods.source = BGP_SRC_PODCIDR;
+	ck_assert_int_eq(rib_originate(k->rib, "a", &pods, 1), 0);
+	kit_run(k);
+	ck_assert_uint_eq(k->aggregate_was, 1u << BGP_SRC_SERVICE);
+	ck_assert_uint_eq(k->aggregate_now, 1u << BGP_SRC_PODCIDR);
+	rib_forget(k->rib);
+	ck_assert_uint_eq(k->nr_aggregates, 3);
+	ck_assert_uint_eq(k->aggregate_now, 0);
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -270,6 +299,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, each_audience_hears_its_own);
 	tcase_add_test(tc, export_rules_tell_sources_apart);
 	tcase_add_test(tc, graceful_shutdown);
+	tcase_add_test(tc, aggregates_are_told_as_they_come_and_go);
 	tcase_add_test(tc, memory_runs_out);
 	suite_add_tcase(s, tc);
 }

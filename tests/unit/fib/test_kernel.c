@@ -149,6 +149,50 @@ START_TEST(both_families_and_ecmp)
 }
 END_TEST
 
+static struct prefix
+prefix(const char *text)
+{
+	struct prefix p;
+
+	ck_assert_int_eq(prefix_parse(text, &p, NULL), 0);
+	return p;
+}
+
+START_TEST(discards_are_there_where_nothing_else_is)
+{
+	const struct prefix v4 = prefix("172.16.1.0/24"), v6 = prefix("2001:db8:16::/64");
+	const struct prefix own = prefix("10.10.0.0/24"), within = prefix("10.10.0.128/25");
+
+	ck_assert_int_eq(fib_protect_set(fib, &own, 1), 0);
+	ck_assert_int_eq(fib_discard_set(fib, &v4), 0);
+	ck_assert_int_eq(fib_discard_set(fib, &v6), 0);
+	ck_assert_int_eq(fib_discard_set(fib, &within), 0); /* never a part of our pods' */
+	ck_assert_int_eq(fib_discard_set(fib, &own), 0);    /* the whole of it */
+	await("route show 172.16.1.0/24", "unreachable 172.16.1.0/24 proto 179 metric 4278198272",
+	    true);
+	await("-6 route show 2001:db8:16::/64", "unreachable 2001:db8:16::/64", true);
+	await("route show 10.10.0.0/24", "unreachable", true);
+	ck_assert_ptr_null(strstr(ip_show("route show 10.10.0.128/25"), "unreachable"));
+	/* What others take from us comes back; what others say of it does not count; theirs goes first. */
+	ip("route del unreachable 172.16.1.0/24");
+	ip("-6 route del unreachable 2001:db8:16::/64");
+	await("route show 172.16.1.0/24", "unreachable", true);
+	await("-6 route show 2001:db8:16::/64", "unreachable", true);
+	want("172.16.1.0/24", "192.168.10.101", NULL);
+	ip("route add 172.16.1.0/24 via 192.168.10.102");
+	turn(100);
+	ck_assert_ptr_null(strstr(ip_show("route show 172.16.1.0/24"), "192.168.10.101"));
+	ck_assert_ptr_nonnull(strstr(ip_show("route get 172.16.1.9"), "via 192.168.10.102"));
+	fib_route_del(fib, FIB_DISCARD, &v4);
+	fib_route_del(fib, FIB_DISCARD, &v6);
+	await("route show 172.16.1.0/24", "unreachable", false);
+	await("route show 172.16.1.0/24", "via 192.168.10.101", true);
+	await("-6 route show 2001:db8:16::/64", "unreachable", false);
+	fib_flush(fib);
+	await("route show 10.10.0.0/24", "unreachable", false);
+}
+END_TEST
+
 START_TEST(repaired)
 {
 	want("10.10.1.0/24", "192.168.10.101", NULL);
@@ -220,6 +264,7 @@ add_tests(Suite *s)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, both_families_and_ecmp);
+	tcase_add_test(tc, discards_are_there_where_nothing_else_is);
 	tcase_add_test(tc, repaired);
 	tcase_add_test(tc, link_goes_and_comes);
 	tcase_add_test(tc, adopted_over_a_restart);
