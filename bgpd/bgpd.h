@@ -25,10 +25,13 @@
 struct bgp;
 struct loop;
 
+#define BGP_WEIGHT_MAX 256
+
 /* A path that was chosen, towards the kernel. */
 struct bgp_hop {
 	struct addr next_hop;
 	unsigned ifindex; /* for link-local next hops, else 0 */
+	unsigned weight;  /* its part of the load, 1 to BGP_WEIGHT_MAX */
 	const char *peer;
 };
 

@@ -12,6 +12,7 @@
 #define NO_EXPORT 0xffffff01u
 #define NO_ADVERTISE 0xffffff02u
 #define NO_EXPORT_SUBCONFED 0xffffff03u
+#define EXT_NOT_TRANSITIVE 0x40 /* RFC 4360 2, in the first octet */
 
 /* Sets up to this size fit any message with room to spare. */
 #define SMALL_SET 1500
@@ -178,6 +179,28 @@ ask_to_leave(const struct out_group *g, struct bgp_attrs *a)
 	return policy_add_communities(&add, a, &g->rib->room);
 }
 
+/* RFC 4360 6: extended communities that are not transitive stay in the AS that they came to. */
+static int
+drop_local(const struct out_group *g, const struct outgoing *o, struct bgp_attrs *a)
+{
+	struct policy_room *room = &g->rib->room;
+	struct wire_wr w = wire_wr_init(room->bytes + room->used, POLICY_ROOM - room->used);
+	const struct bgp_span from = a->ext_communities;
+
+	if (g->ibgp || o->source != BGP_SRC_LEARNED)
+		return 0;
+	for (uint32_t at = 0; at + 8 <= from.len; at += 8)
+		if (!(from.p[at] & EXT_NOT_TRANSITIVE))
+			wire_put_bytes(&w, from.p + at, 8);
+	if (w.full)
+		return -ENOSPC;
+	if (w.len == from.len)
+		return 0;
+	room->used += w.len;
+	a->ext_communities = (struct bgp_span){ .p = w.start, .len = (uint32_t)w.len };
+	return 0;
+}
+
 /* RFC 4456 8: who told it first, unless that is known, and our cluster in front.  From here on they
  * are gone: what is not reflected begins anew. */
 static int
@@ -267,7 +290,7 @@ attrs_transform(const struct out_group *g, const struct outgoing *o, const struc
 		a->has_local_pref = true;
 		a->local_pref = 100;
 	}
-	if (reflect(g, o, a) < 0)
+	if (reflect(g, o, a) < 0 || drop_local(g, o, a) < 0)
 		return -ENOENT;
 	mark_for_customers(g, a);
 	if (rule && policy_set(rule, a, &g->rib->room) < 0)

@@ -20,7 +20,7 @@
 struct hop {
 	uint8_t addr[16];
 	uint8_t family;
-	uint8_t pad;
+	uint8_t more; /* weight, less one */
 	uint16_t adj;
 	uint32_t ifindex;
 };
@@ -115,13 +115,77 @@ hop_is_listed(const struct hop *hops, uint32_t nr, const struct hop *h)
 
 /* In an order of their own, so that the same hops make the same list. */
 static void
-hop_insert(struct hop *hops, uint32_t nr, const struct hop *h)
+hop_insert(struct hop *hops, uint64_t *bandwidth, uint32_t nr, const struct hop *h, uint64_t value)
 {
 	while (nr && memcmp(&hops[nr - 1], h, sizeof(*h)) > 0) {
 		hops[nr] = hops[nr - 1];
+		bandwidth[nr] = bandwidth[nr - 1];
 		nr--;
 	}
 	hops[nr] = *h;
+	bandwidth[nr] = value;
+}
+
+/* ---- unequal shares: the Link Bandwidth Extended Community (draft-ietf-idr-link-bandwidth) ---- */
+
+#define LINK_BANDWIDTH 0x0004 /* type and subtype, whatever the transitive bit */
+#define TRANSITIVE_BIT 0x4000 /* of both: set in what is not */
+#define BANDWIDTH_MAX 1e18
+
+/* Octets a second; 0: the path does not say. */
+static uint64_t
+path_bandwidth(const struct rib *r, const struct path *p)
+{
+	struct bgp_attrs a;
+	struct wire_rd rd;
+	float value;
+
+	attrset_view(&r->sets, p->set, &a);
+	rd = wire_rd_init(a.ext_communities.p, a.ext_communities.len);
+	while (wire_more(&rd)) {
+		const uint32_t type = wire_u16(&rd), as = wire_u16(&rd), bits = wire_u32(&rd);
+
+		(void)as;
+		if (rd.bad || (type & ~(uint32_t)TRANSITIVE_BIT) != LINK_BANDWIDTH)
+			continue;
+		memcpy(&value, &bits, sizeof(value));
+		/* Not a number is neither. */
+		return value >= 1 && value < (float)BANDWIDTH_MAX ? (uint64_t)value : 0;
+	}
+	return 0;
+}
+
+static uint64_t
+common_divisor(uint64_t a, uint64_t b)
+{
+	while (b) {
+		const uint64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+/* Shares by bandwidth: as small numbers when they are even, else the largest has 256.  When one path
+ * does not say, all are alike, as elsewhere. */
+static void
+hops_weigh(struct hop *h, const uint64_t *bandwidth, uint32_t nr)
+{
+	uint64_t most = 0, unit = 0, share;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		if (!bandwidth[i])
+			return;
+		unit = common_divisor(bandwidth[i], unit);
+		most = bandwidth[i] > most ? bandwidth[i] : most;
+	}
+	if (unit && most / unit > BGP_WEIGHT_MAX)
+		unit = (most + BGP_WEIGHT_MAX - 1) / BGP_WEIGHT_MAX;
+	for (uint32_t i = 0; unit && i < nr; i++) {
+		share = (bandwidth[i] + unit / 2) / unit;
+		h[i].more = (uint8_t)(share > BGP_WEIGHT_MAX ? UINT8_MAX : share ? share - 1 : 0);
+	}
 }
 
 /* The number of the node's chosen hops, 0 for none or our own, with a reference.  -ENOMEM. */
@@ -129,6 +193,7 @@ static int
 node_hops(struct rib *r, const struct node *n, uint32_t *number)
 {
 	struct hop hops[HOPS_MAX], h;
+	uint64_t bandwidth[HOPS_MAX];
 	uint32_t nr = 0;
 
 	*number = 0;
@@ -141,8 +206,10 @@ node_hops(struct rib *r, const struct node *n, uint32_t *number)
 			continue;
 		hop_fill(r, p, &h);
 		if (!hop_is_listed(hops, nr, &h))
-			hop_insert(hops, nr++, &h);
+			hop_insert(hops, bandwidth, nr++, &h, path_bandwidth(r, p));
 	}
+	if (nr > 1)
+		hops_weigh(hops, bandwidth, nr);
 	if (nr)
 		*number = hopset_intern(r, hops, nr);
 	return nr && !*number ? -ENOMEM : 0;
@@ -185,6 +252,7 @@ call_learned(const struct rib *r, const struct prefix *p, uint32_t number)
 			memcpy(out[nr].next_hop.b, h->hops[nr].addr, sizeof(h->hops[nr].addr));
 			out[nr].next_hop.family = h->hops[nr].family;
 			out[nr].ifindex = h->hops[nr].ifindex;
+			out[nr].weight = h->hops[nr].more + 1u;
 			out[nr].peer = r->adjs[h->hops[nr].adj]->name;
 		}
 	}

@@ -8,6 +8,10 @@
 
 #include <string.h>
 
+#define LINK_BANDWIDTH 0x4004000000000000u /* the extended community, not transitive */
+#define ENDPOINT_BANDWIDTH 125000	   /* octets a second: 1 Mbit/s */
+#define AS_TRANS 23456			   /* RFC 6793 */
+
 /* Announcements being collected for one owner. */
 struct collector {
 	struct arena *arena;
@@ -93,6 +97,7 @@ struct candidate {
 	struct service_backends backends[ADDR_V6 + 1]; /* by family */
 	const struct addr *lb;
 	size_t nr_lb;
+	uint32_t local_as; /* of the instance that announces it */
 };
 
 static bool
@@ -120,6 +125,29 @@ address_why(const struct candidate *s, const struct res_bgp_advert *advert,
 	    policy_of(s, type), advert->no_endpoints, b->active, b->active_local);
 }
 
+/*
+ * draft-ietf-idr-link-bandwidth 2: octets a second as a float, behind an AS of two octets.  A node
+ * without an endpoint that announces all the same takes part with the least there is: a path that
+ * says nothing would make the others' shares even.
+ */
+static void
+add_bandwidth(struct collector *c, const struct candidate *s, enum addr_family family)
+{
+	struct bgp_communities *to = &c->v[c->nr - 1].communities;
+	const size_t local = s->backends[family].active_local;
+	const uint16_t as = s->local_as > UINT16_MAX ? AS_TRANS : (uint16_t)s->local_as;
+	const float value = (float)(local ? local : 1) * (float)ENDPOINT_BANDWIDTH;
+	uint64_t *ext = arena_new_n(c->arena, uint64_t, to->nr_ext + 1);
+	uint32_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	if (to->nr_ext)
+		memcpy(ext, to->ext, to->nr_ext * sizeof(*ext));
+	ext[to->nr_ext] = LINK_BANDWIDTH | (uint64_t)as << 32 | bits;
+	to->ext = ext;
+	to->nr_ext++;
+}
+
 static void
 add_address(struct collector *c, const struct candidate *s, const struct bgp_audience *audience,
     const struct res_bgp_advertisement *ad, const struct res_bgp_advert *advert,
@@ -139,6 +167,8 @@ add_address(struct collector *c, const struct candidate *s, const struct bgp_aud
 		len = addr->family == ADDR_V4 ? advert->aggregation_v4 : advert->aggregation_v6;
 	prefix = prefix_of(addr, len);
 	add(c, audience, ad, advert, &prefix, BGP_SRC_SERVICE);
+	if (advert->link_bandwidth == RES_LINK_BANDWIDTH_ENDPOINTS)
+		add_bandwidth(c, s, (enum addr_family)addr->family);
 }
 
 static void
@@ -200,6 +230,7 @@ bgp_wanted_service(const struct bgp_plan_instance *inst, const struct store *sto
 		},
 		.lb = lb,
 		.nr_lb = nr_lb,
+		.local_as = inst->local_as,
 	};
 	struct collector c = { .arena = arena };
 

@@ -612,6 +612,7 @@ plan_instance(struct planner *p, const struct res_bgp_cluster_config *cc,
 		return false;
 	}
 	*inst = (struct bgp_plan_instance){ .name = from->name,
+		.local_as = conf->local_as,
 		.audiences =
 		    arena_new_n(a, struct bgp_audience, peers_max(p, from) * BGP_NR_FAMILIES) };
 	for (size_t i = 0; i < from->peers.nr; i++)

@@ -34,6 +34,7 @@ struct bgp_audience {
 
 struct bgp_plan_instance {
 	const char *name;
+	uint32_t local_as;
 	struct bgp_audience *audiences;
 	size_t nr;
 };

@@ -131,6 +131,7 @@ fib_wanted_learned(void *arg, const char *instance, const struct prefix *prefix,
 		l->nr = nr;
 		for (unsigned i = 0; i < nr; i++)
 			l->hops[i] = (struct fib_hop){ .gateway = hops[i].next_hop,
+				.weight = (uint16_t)hops[i].weight,
 				.ifindex = hops[i].ifindex };
 		HASH_ADD(hh, app->learned, key, sizeof(l->key), l);
 	}

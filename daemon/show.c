@@ -463,6 +463,9 @@ show_route(void *arg, const struct fib_route_info *r)
 		hop = json_pack("{s:s}", "gateway", text);
 		if (r->hops[i].ifindex && if_indextoname(r->hops[i].ifindex, name))
 			json_object_set_new(hop, "interface", json_string(name));
+		if (r->nr_hops > 1)
+			json_object_set_new(
+			    hop, "weight", json_integer(r->hops[i].weight ? r->hops[i].weight : 1));
 		json_array_append_new(hops, hop);
 	}
 	json_array_append_new(arg,

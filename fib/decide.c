@@ -18,6 +18,22 @@ hop_cmp(const void *x, const void *y)
 	return a->ifindex < b->ifindex ? -1 : a->ifindex > b->ifindex;
 }
 
+static unsigned
+hop_weight(const struct fib_hop *h)
+{
+	return h->weight ? h->weight : 1;
+}
+
+/* The same way for two: with weights, it has the load of both. */
+static void
+hop_join(struct fib_hop *h, const struct fib_hop *other)
+{
+	unsigned sum = hop_weight(h) + hop_weight(other);
+
+	if (h->weight > 1 || other->weight > 1)
+		h->weight = (uint16_t)(sum > FIB_WEIGHT_MAX ? FIB_WEIGHT_MAX : sum);
+}
+
 void
 hops_sort(struct hops *h)
 {
@@ -27,6 +43,8 @@ hops_sort(struct hops *h)
 	for (size_t i = 0; i < h->nr; i++)
 		if (nr == 0 || hop_cmp(&h->hop[nr - 1], &h->hop[i]) != 0)
 			h->hop[nr++] = h->hop[i];
+		else
+			hop_join(&h->hop[nr - 1], &h->hop[i]);
 	h->nr = nr;
 }
 
@@ -36,7 +54,8 @@ hops_same(const struct fib_hop *a, size_t nr, const struct fib_hop *b, size_t nr
 	if (nr != nr_other)
 		return false;
 	for (size_t i = 0; i < nr; i++)
-		if (hop_cmp(&a[i], &b[i]) != 0)
+		if (hop_cmp(&a[i], &b[i]) != 0 ||
+		    (nr > 1 && hop_weight(&a[i]) != hop_weight(&b[i])))
 			return false;
 	return true;
 }
@@ -112,7 +131,9 @@ hop_resolve(const struct node *n, const struct prefix *dest, const struct fib_ho
 {
 	const struct node_way *w;
 
-	*out = (struct fib_hop){ h->gateway, hop_link(n, dest, h) };
+	*out = (struct fib_hop){
+		.gateway = h->gateway, .weight = h->weight, .ifindex = hop_link(n, dest, h)
+	};
 	if (out->ifindex)
 		return true;
 	if (!far || h->ifindex || is_own_address(n, &h->gateway))
@@ -121,7 +142,8 @@ hop_resolve(const struct node *n, const struct prefix *dest, const struct fib_ho
 	/* As in hop_link(): the route must not lead away from its own gateway. */
 	if (!w || (prefix_has_addr(dest, &h->gateway) && dest->len >= w->prefix.len))
 		return false;
-	*out = (struct fib_hop){ w->gateway, w->ifindex };
+	*out =
+	    (struct fib_hop){ .gateway = w->gateway, .weight = h->weight, .ifindex = w->ifindex };
 	out->ifindex = hop_link(n, dest, out);
 	return out->ifindex != 0;
 }

@@ -39,6 +39,7 @@ struct loop;
 /* rtm_protocol of our routes; not assigned in linux/rtnetlink.h nor in iproute2's rt_protos. */
 #define FIB_PROTOCOL 179
 #define FIB_HOPS_MAX 64
+#define FIB_WEIGHT_MAX 256
 
 /* FIB_TUNNEL: hops are tunnel_gateway()s without a link; it is the tunnel's device, once there. */
 enum fib_origin { FIB_BGP_LEARNED, FIB_DIRECT_NODE, FIB_TUNNEL, FIB_DISCARD, FIB_NR_ORIGINS };
@@ -46,6 +47,7 @@ enum fib_origin { FIB_BGP_LEARNED, FIB_DIRECT_NODE, FIB_TUNNEL, FIB_DISCARD, FIB
 
 struct fib_hop {
 	struct addr gateway; /* may be of the other family than the prefix (RFC 8950) */
+	uint16_t weight;     /* its part of the load, 1 to 256; 0 is taken as 1 */
 	unsigned ifindex;    /* 0: the link that has the gateway on it */
 };
 

@@ -100,8 +100,9 @@ hops_of(const struct nl_route *route, struct hops *hops)
 	if (route->nr_hops > FIB_HOPS_MAX)
 		return false;
 	for (size_t i = 0; i < route->nr_hops; i++)
-		hops->hop[hops->nr++] =
-		    (struct fib_hop){ route->hops[i].gateway, route->hops[i].ifindex };
+		hops->hop[hops->nr++] = (struct fib_hop){ .gateway = route->hops[i].gateway,
+			.weight = (uint16_t)route->hops[i].weight,
+			.ifindex = route->hops[i].ifindex };
 	hops_sort(hops);
 	return true;
 }

@@ -207,9 +207,9 @@ route_ask(struct route *r, enum nl_act act, uint32_t table, uint32_t metric,
 	if (!q)
 		return -ENOMEM;
 	for (size_t i = 0; i < nr; i++)
-		hops[i] = (struct nl_hop){
-			.gateway = hop[i].gateway, .ifindex = hop[i].ifindex, .weight = 1
-		};
+		hops[i] = (struct nl_hop){ .gateway = hop[i].gateway,
+			.ifindex = hop[i].ifindex,
+			.weight = hop[i].weight ? hop[i].weight : 1 };
 	err = r->fib->backend->route(r->fib->kernel, act, &route, answered, q);
 	if (err < 0)
 		request_free(q);

@@ -42,7 +42,6 @@ struct res_zoned {
 enum res_discovery { RES_DISCOVER_NONE, RES_DISCOVER_DEFAULT_GATEWAY, RES_DISCOVER_UNNUMBERED };
 
 enum res_dynamic_asn { RES_ASN_GIVEN, RES_ASN_EXTERNAL, RES_ASN_INTERNAL };
-
 enum res_local_as { RES_LOCAL_AS_PREPEND, RES_LOCAL_AS_NO_PREPEND, RES_LOCAL_AS_REPLACE };
 
 struct res_bgp_peer {
@@ -177,6 +176,7 @@ struct res_bgp_peer_config {
 
 enum res_advert_type { RES_ADV_POD_CIDR, RES_ADV_POD_IP_POOL, RES_ADV_SERVICE, RES_ADV_INTERFACE };
 enum res_no_endpoints { RES_NO_ENDPOINTS_WITHDRAW, RES_NO_ENDPOINTS_ADVERTISE };
+enum res_link_bandwidth { RES_LINK_BANDWIDTH_NONE, RES_LINK_BANDWIDTH_ENDPOINTS };
 
 /* service.addresses */
 enum res_service_addr {
@@ -191,7 +191,7 @@ struct res_bgp_advert {
 		const enum res_service_addr *v;
 		size_t nr;
 	} addresses; /* RES_ADV_SERVICE */
-	bool has_aggregation_v4, has_aggregation_v6;
+	bool has_aggregation_v4, has_aggregation_v6, has_local_preference, has_med;
 	uint8_t aggregation_v4, aggregation_v6; /* 32 and 128 when absent */
 	bool aggregate_local;			/* also under the policy Local */
 	struct res_strings pools; /* only addresses of these LoadBalancerIPPools; with the next */
@@ -200,9 +200,9 @@ struct res_bgp_advert {
 	struct selector selector;	     /* absent selects nothing */
 	struct res_communities communities;  /* the three below together */
 	struct res_communities standard, well_known, large;
-	bool has_local_preference, has_med;
 	uint32_t local_preference, med;
 	uint8_t as_path_prepend;
+	enum res_link_bandwidth link_bandwidth;
 	enum res_no_endpoints no_endpoints; /* its own, or else that of the document */
 	bool has_no_endpoints;
 };

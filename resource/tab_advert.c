@@ -67,6 +67,7 @@ advertisement_check(struct decoder *d, const struct node *map, void *at)
 static const char *const type_words[] = { "PodCIDR", "CiliumPodIPPool", "Service", "Interface",
 	NULL };
 static const char *const address_words[] = { "LoadBalancerIP", "ExternalIP", "ClusterIP", NULL };
+static const char *const bandwidth_words[] = { "", "endpoints", NULL };
 static const char *const no_endpoints_words[] = { "withdraw", "advertise", NULL };
 
 static const struct field service_fields[] = {
@@ -125,6 +126,9 @@ static const struct field attribute_fields[] = {
 	{ "med", T_UINT, F_HAS | F_NATIVE, FIELD_AT(struct res_bgp_advert, med),
 	  FIELD_HAS(struct res_bgp_advert, has_med), .max = UINT32_FULL, .cost = RES_COST_SOFT,
 	  .help = "MULTI_EXIT_DISC" },
+	{ "linkBandwidth", T_ENUM, F_NATIVE, FIELD_AT(struct res_bgp_advert, link_bandwidth),
+	  .words = bandwidth_words, .cost = RES_COST_SOFT,
+	  .help = "endpoints: the extended community, 1 Mbit/s for each ready endpoint on the node" },
 	{ "asPathPrepend", T_UINT, F_NATIVE, FIELD_AT(struct res_bgp_advert, as_path_prepend),
 	  .max = 64, .cost = RES_COST_SOFT, .help = "our own AS, this many times more" },
 	FIELD_END,
