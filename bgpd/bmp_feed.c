@@ -168,27 +168,43 @@ station_follows(
 	return f < st->at_family || node < st->cursor;
 }
 
+/* RFC 7911: the identifier that the path came with; its number is found on its node. */
+static uint32_t
+path_id_of(const struct rib *r, enum bgp_family f, uint32_t node, const struct path *p)
+{
+	uint32_t i = ptab_node(&r->tab[f], node)->paths;
+
+	while (i && rib_path(r, i) != p)
+		i = rib_path(r, i)->next;
+	return umap_get(&r->path_ids, i);
+}
+
 static void
 on_path(void *arg, struct adj *adj, enum bgp_family f, uint32_t node, const struct path *was,
     uint32_t in, uint32_t set)
 {
 	struct bmp *m = arg;
 	struct bmp_peer *bp = adj->bmp;
-	struct bmp_pack like = { .peer = bp, .rib = adj->rib, .family = f };
+	struct bmp_pack like = { .peer = bp,
+		.rib = adj->rib,
+		.family = f,
+		.add_path = adj->session.add_rx & BGP_FAMILY_MASK(f) };
 	struct prefix prefix;
+	uint32_t id;
 
 	if (!bp || !bp->told)
 		return;
+	id = like.add_path ? path_id_of(adj->rib, f, node, was) : 0;
 	ptab_prefix(&adj->rib->tab[f], node, &prefix);
 	for (struct bmp_station *st = m->stations; st; st = st->next) {
 		if (!station_follows(st, bp, f, node))
 			continue;
 		like.set = in;
 		if (st->views & BGP_MONITOR_PRE && (in || was->in))
-			bmp_put_route(st, BMP_VIEW_PRE, &like, &prefix);
+			bmp_put_route(st, BMP_VIEW_PRE, &like, &prefix, id);
 		like.set = set;
 		if (st->views & BGP_MONITOR_POST && (set || was->set))
-			bmp_put_route(st, BMP_VIEW_POST, &like, &prefix);
+			bmp_put_route(st, BMP_VIEW_POST, &like, &prefix, id);
 	}
 }
 
@@ -256,7 +272,7 @@ tell_best(struct bmp_station *st, struct bmp_table *t, enum bgp_family f, uint32
 		return;
 	}
 	ptab_prefix(&r->tab[f], node, &prefix);
-	bmp_put_route(st, BMP_VIEW_LOCAL, &like, &prefix);
+	bmp_put_route(st, BMP_VIEW_LOCAL, &like, &prefix, 0);
 	attrset_ref(&r->sets, like.set);
 	attrset_unref(&r->sets, old);
 	umap_set(&t->told[f], node, like.set);
@@ -361,7 +377,7 @@ feed_table_gone(struct bmp_station *st, struct instance *in)
 /* ---- the dump ---- */
 
 struct dumped {
-	uint32_t set, node;
+	uint32_t set, node, path_id;
 };
 
 static int
@@ -374,43 +390,52 @@ dumped_cmp(const void *a, const void *b)
 	return x->node < y->node ? -1 : x->node > y->node;
 }
 
-/* What a peer's path on the node is in a view; 0: nothing to tell. */
-static uint32_t
-view_set(const struct rib *r, const struct bmp_peer *bp, const struct node *n, enum bmp_view view)
-{
-	const uint32_t i = rib_path_of(r, n, bp->adj->id);
-	const struct path *p = i ? rib_path(r, i) : NULL;
-
-	/* What is left of an earlier session is not of this peer's words yet. */
-	if (!p || p->flags & PATH_STALE)
-		return 0;
-	return view == BMP_VIEW_PRE ? p->in : p->set;
-}
-
-/* A view of nodes from the cursor on, grouped by attributes so that few messages do. */
+/* Grouped by attributes, so that few messages do. */
 static void
-dump_view(struct bmp_station *st, struct rib *r, enum bmp_view view, uint32_t end)
+dump_batch(struct bmp_station *st, struct bmp_pack *like, enum bmp_view view, size_t nr)
 {
-	struct bmp_pack like = { .peer = st->at, .rib = r, .family = st->at_family };
-	const struct ptab *t = &r->tab[st->at_family];
 	struct dumped *batch = st->bmp->batch;
-	size_t nr = 0;
 
-	for (uint32_t id = st->cursor; id < end; id++) {
-		const struct node *n = ptab_node(t, id);
-		const uint32_t set = n->len == NODE_FREE ? 0 : view_set(r, st->at, n, view);
-
-		if (set)
-			batch[nr++] = (struct dumped){ .set = set, .node = id };
-	}
 	qsort(batch, nr, sizeof(*batch), dumped_cmp);
 	for (size_t i = 0; i < nr; i++) {
 		struct prefix prefix;
 
-		ptab_prefix(t, batch[i].node, &prefix);
-		like.set = batch[i].set;
-		bmp_put_route(st, view, &like, &prefix);
+		ptab_prefix(&like->rib->tab[like->family], batch[i].node, &prefix);
+		like->set = batch[i].set;
+		bmp_put_route(st, view, like, &prefix, batch[i].path_id);
 	}
+}
+
+/* A view of nodes from the cursor on. */
+static void
+dump_view(struct bmp_station *st, struct rib *r, enum bmp_view view, uint32_t end)
+{
+	const struct adj *adj = st->at->adj;
+	struct bmp_pack like = { .peer = st->at,
+		.rib = r,
+		.family = st->at_family,
+		.add_path = adj->session.add_rx & BGP_FAMILY_MASK(st->at_family) };
+	size_t nr = 0;
+
+	for (uint32_t id = st->cursor; id < end; id++) {
+		const struct node *n = ptab_node(&r->tab[st->at_family], id);
+
+		for (uint32_t i = n->len == NODE_FREE ? 0 : n->paths; i; i = rib_path(r, i)->next) {
+			const struct path *p = rib_path(r, i);
+			const uint32_t set = view == BMP_VIEW_PRE ? p->in : p->set;
+
+			/* What is left of an earlier session is not of this peer's words yet. */
+			if (p->adj != adj->id || !set || p->flags & PATH_STALE)
+				continue;
+			st->bmp->batch[nr++] = (struct dumped){ set, id,
+				like.add_path ? umap_get(&r->path_ids, i) : 0 };
+			if (nr == SLICE) {
+				dump_batch(st, &like, view, nr);
+				nr = 0;
+			}
+		}
+	}
+	dump_batch(st, &like, view, nr);
 }
 
 /* The family is through: the next one.  False: there was no other. */

@@ -52,7 +52,8 @@ struct bmp_pack {
 	const struct bmp_table *table;
 	struct rib *rib;
 	enum bgp_family family;
-	uint32_t set; /* with a reference; 0: withdrawals */
+	uint32_t set;  /* with a reference; 0: withdrawals */
+	bool add_path; /* as agreed in the session (RFC 7911), which the OPENs of Peer Up say */
 	struct bgp_attrs attrs;
 	struct bgp_pack pack;
 	uint8_t *bytes; /* BMP_PACK_LEN */
@@ -127,8 +128,8 @@ struct wire_wr bmp_scratch(struct bmp_station *); /* for one message */
 struct bmp_about bmp_about_peer(const struct bmp_peer *, enum bmp_view, uint64_t wall_us);
 struct bmp_about bmp_about_table(const struct bmp_table *, uint64_t wall_us);
 /* A prefix of @like's subject with its set, 0: it is gone there. */
-void bmp_put_route(
-    struct bmp_station *, enum bmp_view, const struct bmp_pack *like, const struct prefix *);
+void bmp_put_route(struct bmp_station *, enum bmp_view, const struct bmp_pack *like,
+    const struct prefix *, uint32_t path_id);
 /* End-of-RIB of a family. */
 void bmp_put_eor(struct bmp_station *, const struct bmp_about *, enum bgp_family);
 /* Finish what is begun, in one view or in all. */

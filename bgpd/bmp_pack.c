@@ -130,6 +130,7 @@ pack_begin(struct bmp_pack *p, size_t limit)
 {
 	bgp_pack_begin(&p->pack, wire_wr_init(p->bytes, BMP_PACK_LEN), limit, p->family,
 	    p->set ? &p->attrs : NULL, true);
+	p->pack.add_path = p->add_path;
 }
 
 static int
@@ -152,6 +153,13 @@ pack_open(struct bmp_station *st, enum bmp_view view, const struct bmp_pack *lik
 	return 0;
 }
 
+static int
+pack_add(struct bmp_pack *p, const struct prefix *prefix, uint32_t path_id)
+{
+	p->pack.path_id = path_id;
+	return bgp_pack_add(&p->pack, prefix);
+}
+
 static bool
 pack_fits(const struct bmp_pack *p, const struct bmp_pack *like)
 {
@@ -162,7 +170,7 @@ pack_fits(const struct bmp_pack *p, const struct bmp_pack *like)
 /* A prefix of @like's subject with its set, 0: it is gone there. */
 void
 bmp_put_route(struct bmp_station *st, enum bmp_view view, const struct bmp_pack *like,
-    const struct prefix *prefix)
+    const struct prefix *prefix, uint32_t path_id)
 {
 	struct bmp_pack *p = &st->packs[view];
 	int err;
@@ -176,18 +184,18 @@ bmp_put_route(struct bmp_station *st, enum bmp_view view, const struct bmp_pack 
 			return;
 		}
 	}
-	err = bgp_pack_add(&p->pack, prefix);
+	err = pack_add(p, prefix, path_id);
 	if (err == -ENOSPC) {
 		bmp_pack_close(st, view);
 		if (pack_open(st, view, like) < 0) {
 			station_doom(st, "out of memory");
 			return;
 		}
-		err = bgp_pack_add(&p->pack, prefix);
+		err = pack_add(p, prefix, path_id);
 	}
 	if (err == -EMSGSIZE) { /* so many attributes came in a long message (RFC 8654) */
 		pack_begin(p, BMP_PACK_LEN - 1);
-		err = bgp_pack_add(&p->pack, prefix);
+		err = pack_add(p, prefix, path_id);
 	}
 	if (err < 0)
 		station_doom(st, "a route does not fit into any message");

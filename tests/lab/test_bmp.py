@@ -146,6 +146,36 @@ def test_a_station_that_comes_late_gets_a_dump(pair):
     assert shown(pair)["station0"]["connections"] == 2
 
 
+def test_path_identifiers_are_told(pair):
+    """RFC 7911: the peer's two paths of one prefix, live and in the dump of a second station."""
+    s = station(pair).start()
+    write(pair, "both", peers=pair.peers(v6=False), servers=2)
+    pair.herald.write("30-bgp.yaml", h.cluster(
+        AS, pair.peers(v6=False), bmpServers=[
+            {"name": f"station{i}", "peerAddress": PEER4, "peerPort": bmp.PORT + i,
+             "monitoringPolicy": "both"} for i in range(2)]),
+        h.peer_config("tor", families=[{"afi": "ipv4", "safi": "unicast", "addPath": "receive"}]))
+    pair.herald.start()
+    caps = [bgpmsg.cap_mp(bgpmsg.IPV4), bgpmsg.cap_as4(PEER_AS), bgpmsg.cap(69, b"\0\1\1\2")]
+    c = pair.speaker(caps=caps).dial_up(HERALD4)
+    attrs = [bgpmsg.origin(), bgpmsg.next_hop(PEER4)]
+    nlri = [b"\0\0\0" + bytes([i]) + bgpmsg.prefix("10.8.1.0/24") for i in (1, 2)]
+    for i in (1, 2):
+        c.send(bgpmsg.update(nlri[i - 1], [attrs[0], bgpmsg.as_path(*[PEER_AS] * i), attrs[1]]))
+
+    def heard(x, what, post):
+        return [m for p, m in x.peer(PEER4).raw if p == post and what in m.body]
+
+    def both(x):
+        return all(heard(x, n, post) for n in nlri for post in (False, True))
+    s.wait(both, "both paths in both views")
+    late = station(pair, port=bmp.PORT + 1).start()
+    late.wait(both, "both paths in the dump", 60)
+    c.send(bgpmsg.update(withdrawn=nlri[0]))
+    s.wait(lambda x: [m for m in heard(x, nlri[0], False) if m.body[:2] == b"\0\x08"], "one is withdrawn")
+    assert not [m for m in heard(s.last, nlri[1], False) if m.body[:2] == b"\0\x08"]
+
+
 def test_statistics(pair):
     s = station(pair).start()
     write(pair, "pre", peers=pair.peers(v6=False), statisticsTimeout=15).herald.start()

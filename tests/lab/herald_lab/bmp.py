@@ -76,7 +76,9 @@ class Peer:
         self.received, rest = cut_bgp(rest)
         need(self.sent.type == self.received.type == bgpmsg.OPEN, "Peer Up without OPENs")
         self.info = tlvs(rest)
-        self.stats = []
+        self.stats, self.raw = [], []
+        # RFC 7911: the test looks at the bytes of these UPDATEs itself
+        self.add_path = all(69 in m.open().caps for m in (self.sent, self.received))
 
 
 class Session:
@@ -142,8 +144,11 @@ class Session:
         header, peer = self.known(b)
         msg, rest = cut_bgp(b[42:])
         need(msg.type == bgpmsg.UPDATE and not rest, "Route Monitoring with", b[42:].hex())
-        u, table = msg.update(), peer.tables[header.post]
         self.updates += 1
+        if peer.add_path:
+            peer.raw.append((header.post, msg))
+            return
+        u, table = msg.update(), peer.tables[header.post]
         for p in u.withdrawn:
             table.pop(p, None)
         for p in u.announced:
