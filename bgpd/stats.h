@@ -77,4 +77,12 @@ json_t *bgp_show_routes(const struct bgp *, const struct bgp_show_filter *);
 json_t *bgp_show_policies(const struct bgp *);
 json_t *bgp_show_monitors(const struct bgp *);
 
+/* ---- messages and states, while somebody wants them ---- */
+struct bgp_dump;
+/* A whole record of MRT (RFC 6396); borrowed.  Must not call back into bgp_*(). */
+typedef void bgp_dump_fn(void *arg, const uint8_t *record, size_t len);
+/* Of the peer of this name, in any instance; NULL: of all. */
+struct bgp_dump *bgp_dump_new(struct bgp *, const char *peer, bgp_dump_fn *, void *arg);
+void bgp_dump_free(struct bgp_dump *); /* NULL is fine; before the speaker's end */
+
 #endif

@@ -8,6 +8,7 @@
 #include "daemon/bfd_apply.h"
 #include "daemon/drain.h"
 #include "daemon/ipam_apply.h"
+#include "daemon/dump.h"
 #include "daemon/explain.h"
 #include "daemon/monitor.h"
 #include "daemon/show.h"
@@ -540,6 +541,7 @@ const struct control_cmd app_commands[] = {
 	{ { "bgp", "routes" },          cmd_bgp_routes, NULL },
 	{ { "bgp", "route-policies" },  cmd_bgp_policies, NULL },
 	{ { "bgp", "bmp" },             cmd_bgp_bmp, NULL },
+	{ { "bgp", "dump" },            NULL, dump_begin },
 	{ { "bgp", "clear" },           cmd_bgp_clear, NULL },
 	{ { "bgp", "shutdown" },        cmd_bgp_shutdown, NULL },
 	{ { "bgp", "enable" },          cmd_bgp_enable, NULL },

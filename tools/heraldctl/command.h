@@ -20,6 +20,7 @@ enum command_kind {
 	COMMAND_CHECK,	   /* runs herald -t instead; needs no daemon */
 	COMMAND_CONVERT,   /* does it here; needs no daemon */
 	COMMAND_TOP,	   /* a terminal view */
+	COMMAND_DUMP,	   /* a stream into a file */
 };
 
 struct command {

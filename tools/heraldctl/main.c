@@ -8,6 +8,7 @@
 #include "tools/heraldctl/client.h"
 #include "tools/heraldctl/command.h"
 #include "tools/heraldctl/convert.h"
+#include "tools/heraldctl/dump.h"
 #include "tools/heraldctl/render.h"
 #include "tools/heraldctl/top.h"
 #include "tools/heraldctl/yaml.h"
@@ -413,6 +414,8 @@ run(struct options *o)
 		return run_check(o->argc - words, o->argv + words);
 	if (c->kind == COMMAND_CONVERT)
 		return convert_run(o->argc - words, o->argv + words);
+	if (c->kind == COMMAND_DUMP)
+		return dump_run(o->socket, o->argc - words, o->argv + words);
 	if (c->kind == COMMAND_TOP)
 		return top_run(o->socket, o->argc - words, o->argv + words);
 	return c->kind == COMMAND_STREAM ? listen_to(c, o) : ask(c, o);
