@@ -183,22 +183,30 @@ def refresh_unknown(t):
     t.alive(c)
 
 
-@case("refresh-unknown-subtype", 7313, "5", MUST, "an unknown subtype is ignored")
-def refresh_subtype(t):
-    c = t.up(more=[ENHANCED])
+def enhanced(t):
+    """Both offer it; with End-of-RIB from both, before which it may be put off."""
+    c = t.up(more=[ENHANCED, B.cap_gr((B.IPV4, B.IPV6))])
     t.offers(c, 70, "enhanced route refresh")
     c.send(B.end_of_rib(), B.end_of_rib(B.IPV6))
+    if c.open.graceful_restart():
+        t.until(lambda: c.table.ends(B.IPV4), "End-of-RIB")
+    return c
+
+
+@case("refresh-unknown-subtype", 7313, "5", MUST, "an unknown subtype is ignored",
+      slots=("gr",))
+def refresh_subtype(t):
+    c = enhanced(t)
     t.until(lambda: c.table.get(OWN4), "the first table")
     c.send(B.route_refresh(B.IPV4, 200), B.route_refresh(B.IPV4))
     t.until(lambda: len(c.table.told(OWN4)) > 1 or c.closed_at, "the routes again")
     t.alive(c)
 
 
-@case("refresh-length", 7313, "5", MUST, "a demarcation of the wrong length: 7/1 with the message")
+@case("refresh-length", 7313, "5", MUST, "a demarcation of the wrong length: 7/1 with the message",
+      slots=("gr",))
 def refresh_length(t):
-    c = t.up(more=[ENHANCED])
-    t.offers(c, 70, "enhanced route refresh")
-    c.send(B.end_of_rib(), B.end_of_rib(B.IPV6))
+    c = enhanced(t)
     t.fence(c)
     wrong = B.message(B.ROUTE_REFRESH, b"\0\1\1\1\0\0")
     c.send(wrong)
@@ -206,11 +214,10 @@ def refresh_length(t):
 
 
 @case("refresh-demarcated", 7313, "4", MUST,
-      "a refresh is answered by its beginning, the routes, and its end")
+      "a refresh is answered by its beginning, the routes, and its end",
+      slots=("gr",))
 def demarcated(t):
-    c = t.up(more=[ENHANCED])
-    t.offers(c, 70, "enhanced route refresh")
-    c.send(B.end_of_rib(), B.end_of_rib(B.IPV6))
+    c = enhanced(t)
     t.until(lambda: c.table.get(OWN4), "the first table")
     mark = len(c.messages)
     c.send(B.route_refresh(B.IPV4))
@@ -225,11 +232,10 @@ def demarcated(t):
 
 
 @case("refresh-stale-routes", 7313, "4", MUST,
-      "what does not come again between the beginning and the end of a refresh goes")
+      "what does not come again between the beginning and the end of a refresh goes",
+      slots=("gr",))
 def stale_routes(t):
-    c = t.up(more=[ENHANCED])
-    t.offers(c, 70, "enhanced route refresh")
-    c.send(B.end_of_rib(), B.end_of_rib(B.IPV6))
+    c = enhanced(t)
     c.send(t.route(0), t.route(1))
     t.there(t.p(0))
     t.there(t.p(1))
@@ -317,6 +323,9 @@ def gtsm_low(t):
     s = t.speaker()
     try:
         c = s.connect(DUT4, ttl=64, timeout=3)
+        # what it is sent before it has taken the connection is another matter
+        end = time.monotonic() + 2
+        t.until(lambda: c.messages or c.closed_at or time.monotonic() > end, "2 s later")
         c.send(s.open_bytes(), B.keepalive())
     except (AssertionError, OSError):
         return  # not even a connection

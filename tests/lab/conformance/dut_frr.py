@@ -41,7 +41,7 @@ class FrrDut(duts.Dut):
                 w.append(f"  neighbor {addr} activate")
                 w += [f"  neighbor {addr} {line}" for line in self._family_lines(o)]
             w.append(" exit-address-family")
-        return [*w, "exit", "route-map ALL permit 10", "exit"]
+        return ["route-map ALL permit 10", "exit", *w, "exit"]
 
     @staticmethod
     def _lines(o):

@@ -140,7 +140,8 @@ class Stage:
         """{name: Result}; what fails gets a second chance, with another address."""
         out = {}
         for chance in range(self.chances):
-            todo = [c for c in self.cases if c.name not in out or out[c.name].verdict == "fail"]
+            todo = [c for c in self.cases if c.name not in out or (
+                out[c.name].verdict == "fail" and out[c.name].note != "the daemon ends by it")]
             # whose daemon died under several of them: one at a time
             dead = [c for c in todo if c.name in out and out[c.name].note == "the daemon died"]
             dead += [c for c in todo if c.name in self.kind.fatal and c not in dead]
@@ -152,6 +153,8 @@ class Stage:
                     out[c.name] = r
             for c in dead:
                 out[c.name] = self.play(c, chance)
+                if out[c.name].note == "the daemon died":  # by this one, no other was played
+                    out[c.name].note = "the daemon ends by it"
             if told:
                 told(chance, out)
         return out
