@@ -452,35 +452,20 @@ announce(
 	return err;
 }
 
-static void
-log_malformed(struct adj *adj, const struct bgp_update *u)
-{
-	unsigned kept_back;
-
-	if (!log_allow(&adj->noise, loop_now_ms(adj->rib->loop), 10, &kept_back))
-		return;
-	log_warn("update-malformed", LOG_S("instance", adj->rib->instance),
-	    LOG_S("peer", adj->name), LOG_U("attribute", u->bad_attr),
-	    LOG_S("action", u->verdict == BGP_V_WITHDRAW ? "treat-as-withdraw" : "discard"),
-	    LOG_S("why", u->fault.why ? u->fault.why : "malformed"),
-	    LOG_U("suppressed", kept_back));
-}
-
 /* The verdict on the routes of an UPDATE, with what is ours to check. */
-static bool
-is_treat_as_withdraw(struct adj *adj, struct bgp_update *u)
+static void
+judge_first_as(struct adj *adj, struct bgp_update *u)
 {
 	bool routes = u->nlri.present || u->reach.present;
 
 	/* RFC 4271 6.3: the leftmost AS of an external peer's path has to be the peer's; as an
 	 * AS_PATH error it is treated as a withdrawal (RFC 7606 7.2). */
-	if (u->verdict != BGP_V_WITHDRAW && routes && !adj->session.ibgp && !adj->any_first_as &&
+	if (u->verdict < BGP_V_WITHDRAW && routes && !adj->session.ibgp && !adj->any_first_as &&
 	    bgp_as_path_first(u->attrs.as_path) != adj->session.peer_as) {
 		u->verdict = BGP_V_WITHDRAW;
 		u->bad_attr = BGP_ATTR_AS_PATH;
 		u->fault.why = "the first AS of the path is not the peer's";
 	}
-	return u->verdict == BGP_V_WITHDRAW;
 }
 
 static enum bgp_family
@@ -499,17 +484,14 @@ update_routes(struct adj *adj, struct bgp_update *u, struct bgp_fault *fault)
 
 	withdraw(adj, &u->withdrawn);
 	withdraw(adj, &u->unreach);
-	if (is_treat_as_withdraw(adj, u)) {
+	if (u->verdict == BGP_V_WITHDRAW) {
 		adj->counts[update_family(u)].withdraws_as_error++;
-		log_malformed(adj, u);
 		withdraw(adj, &u->nlri);
 		withdraw(adj, &u->reach);
 		return 0;
 	}
-	if (u->verdict == BGP_V_ATTR_DISCARD) {
+	if (u->verdict == BGP_V_ATTR_DISCARD)
 		adj->counts[update_family(u)].attrs_discarded++;
-		log_malformed(adj, u);
-	}
 	if (!adj->session.ibgp) {
 		/* RFC 4271 5.1.5, RFC 4456 8: these mean nothing from outside. */
 		a->has_local_pref = a->has_originator_id = false;
@@ -539,6 +521,9 @@ adj_update(struct adj *adj, struct wire_rd body, struct bgp_fault *fault)
 	struct bgp_update *u = &adj->rib->update;
 
 	bgp_update_decode(body, &ctx, u);
+	judge_first_as(adj, u);
+	if (u->verdict != BGP_V_OK)
+		adj_log_malformed(adj, u, body);
 	if (u->verdict == BGP_V_RESET) {
 		*fault = u->fault;
 		return -EBADMSG;

@@ -88,6 +88,9 @@ unsigned adj_long_lived_families(const struct adj *);
  */
 int adj_update(struct adj *, struct wire_rd body, struct bgp_fault *)
     __attribute__((warn_unused_result));
+/* RFC 7606 8: tell the log of a broken UPDATE, its routes and all its octets; not too often. */
+struct bgp_update;
+void adj_log_malformed(struct adj *, const struct bgp_update *, struct wire_rd body);
 /* The peer asks for (RFC 2918), or marks the bounds of (RFC 7313), a family's routes. */
 /* Has the peer told more prefixes of some family than it may, by a limit that ends its session?
  * -EBADMSG and the NOTIFICATION then: for a limit that was lowered. */

@@ -184,6 +184,13 @@ ext_communities(struct attr_walk *w, struct wire_rd r)
 	return items(r, 8, &w->u->attrs.ext_communities);
 }
 
+/* RFC 5701, RFC 7606 7.15: only their length is looked at; they are passed on like unknown ones. */
+static bool
+ipv6_ext_communities_are_sound(struct wire_rd r)
+{
+	return r.left != 0 && r.left % 20 == 0;
+}
+
 static enum bgp_verdict
 large_communities(struct attr_walk *w, struct wire_rd r)
 {
@@ -397,6 +404,11 @@ keep_unknown(
 	}
 	if (!(flags & BGP_ATTR_TRANSITIVE))
 		return;
+	if (type == BGP_ATTR_IPV6_EXT_COMMUNITIES && !ipv6_ext_communities_are_sound(value)) {
+		attr_fault(
+		    w, BGP_V_WITHDRAW, BGP_UPD_OPT_ATTR, type, whole, "IPv6 EXTENDED COMMUNITIES");
+		return;
+	}
 	/* Each type once, so there is always room. */
 	u->unknown[u->nr_unknown].type = type;
 	u->unknown[u->nr_unknown++].value = span_of(value);

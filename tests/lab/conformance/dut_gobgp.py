@@ -11,7 +11,8 @@ STATES = {0: "unknown", 1: "idle", 2: "connect", 3: "active", 4: "opensent", 5: 
 
 class GoBgpDut(duts.Dut):
     name, title = "gobgp", "GoBGP"
-    fatal = ("header-type-0", "header-type-99", "CVE-2024-31949")
+    fatal = ("header-type-0", "header-type-99", "CVE-2024-31949", "established-open",
+             "mp-reach-stub", "long-update-not-agreed", "open-fqdn-beyond", "CVE-2023-46565")
     lacking = {role: "it does not know roles (RFC 9234)"
                for role in ("customer", "provider", "peer", "rs")}
     lacking["bfd"] = "it does not speak BFD"

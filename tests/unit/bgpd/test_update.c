@@ -385,6 +385,20 @@ START_TEST(rfc7606_5_2_does_not_reset_for_mp_unreach_alone)
 }
 END_TEST
 
+/* Whoever sends may not mix the four fields; whoever receives takes them as they come. */
+START_TEST(rfc7606_5_1_all_four_fields_in_one_update_are_read)
+{
+	decode_attrs(&ebgp,
+	    GOOD "80 0e 1a 0002 01 10 20010db8 00000000 00000000 00000002 00 20 20010db8 "
+		 "80 0f 08 0002 01 20 20010db9",
+	    "08 0a");
+	ck_assert_int_eq(u.verdict, BGP_V_OK);
+	ck_assert_str_eq(nlri_text(u.nlri), "10.0.0.0/8 ");
+	ck_assert_str_eq(nlri_text(u.reach), "2001:db8::/32 ");
+	ck_assert_str_eq(nlri_text(u.unreach), "2001:db9::/32 ");
+}
+END_TEST
+
 /* ---- RFC 7606 7, attribute by attribute ---- */
 
 static const struct {
@@ -451,6 +465,11 @@ static const struct {
 	{ "7.12 short", GOOD "80 0f 02 0002", false, BGP_V_RESET, BGP_UPD_OPT_ATTR },
 	{ "7.14", GOOD "c0 10 00", false, BGP_V_WITHDRAW, BGP_UPD_OPT_ATTR },
 	{ "7.14", GOOD "c0 10 07 00020000000000", false, BGP_V_WITHDRAW, BGP_UPD_OPT_ATTR },
+	{ "7.15", GOOD "c0 19 00", false, BGP_V_WITHDRAW, BGP_UPD_OPT_ATTR },
+	{ "7.15", GOOD "c0 19 13 00000000 00000000 00000000 00000000 000000", false, BGP_V_WITHDRAW,
+	    BGP_UPD_OPT_ATTR },
+	{ "7.15, sound", GOOD "c0 19 14 00022001 0db80000 00000000 00000000 00000001", false,
+	    BGP_V_OK, 0 },
 	{ "8092 5", GOOD "c0 20 00", false, BGP_V_WITHDRAW, BGP_UPD_OPT_ATTR },
 	{ "8092 5", GOOD "c0 20 0d 0000fde8 00000001 00000002 00", false, BGP_V_WITHDRAW,
 	    BGP_UPD_OPT_ATTR },
@@ -719,6 +738,7 @@ add_tests(Suite *s)
 	tcase_add_test(t, rfc7606_5_2_nothing_to_withdraw_resets);
 	tcase_add_test(t, rfc7606_5_2_an_empty_mp_reach_is_nothing_to_withdraw);
 	tcase_add_test(t, rfc7606_5_2_does_not_reset_for_mp_unreach_alone);
+	tcase_add_test(t, rfc7606_5_1_all_four_fields_in_one_update_are_read);
 	tcase_add_loop_test(t, rfc7606_7_what_each_fault_costs, 0, nr);
 	tcase_add_test(t, rfc4271_6_3_the_fault_carries_the_attribute);
 	tcase_add_test(t, what_is_discarded_is_not_there);
