@@ -21,7 +21,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # These need no configuration: they bring in what they need and call make again, or only sweep.
-PLAIN := check check-lab check-kube check-fuzz conformance demo soak bench bench-bgp bench-datapath bench-ipam bench-kube bench-l2 bench-pods kube-server \
+PLAIN := check check-lab check-kube check-fuzz conformance demo soak bgp-soak bench bench-bgp bench-datapath bench-ipam bench-kube bench-l2 bench-pods kube-server \
 	help clean distclean format format-check lint deps configure
 ifneq ($(if $(MAKECMDGOALS),$(filter-out $(PLAIN),$(MAKECMDGOALS)),all),)
 include $(BUILD)/config.mk
@@ -152,7 +152,7 @@ $(foreach t,$(patsubst $(O)/%,%,$(UNIT_TESTS)),$(eval \
 	$(call unit_rule,$(t),$(call unit_helpers,$(t)),$(call unit_room,$(t)))))
 $(O)/tests/unit/%.o: TEST_CFLAGS = $(CHECK_CFLAGS)
 
-.PHONY: check check-unit check-valgrind check-lab check-kube check-fuzz conformance fuzz-all demo soak bench \
+.PHONY: check check-unit check-valgrind check-lab check-kube check-fuzz conformance fuzz-all demo soak bgp-soak bench \
 	bench-bgp bench-datapath bench-ipam bench-kube bench-l2 bench-pods
 check-unit: unit-tests
 	@tools/check/run-unit --build $(O) --jobs $(NPROC) $(TESTS)
@@ -233,6 +233,12 @@ conformance: deps
 soak: deps
 	@$(MAKE) -j$(NPROC) all
 	@HERALD_BUILD=$(abspath $(O)) tools/check/grounded $(PYTHON) tests/lab/soak.py $(SOAK_ARGS)
+
+# A day of flaps in half an hour, and no memory more; BGP_SOAK_ARGS='--seconds 900 --seed 7'
+bgp-soak: deps
+	@$(MAKE) -j$(NPROC) all
+	@HERALD_BUILD=$(abspath $(O)) tools/check/grounded $(PYTHON) tests/lab/bgp_soak.py \
+		$(BGP_SOAK_ARGS)
 
 bench: deps
 	@$(MAKE) -j$(NPROC) all benches
@@ -343,6 +349,7 @@ distclean: clean
 
 help:
 	@echo 'all            herald and heraldctl, into $(BUILD)/ (the default)'
+	@echo 'bgp-soak       a day of BGP flaps in half an hour, and no memory more (root)'
 	@echo 'demo           three nodes and an FRR router in network namespaces (root)'
 	@echo 'check          everything below that can run here; last line: N passed, N failed'
 	@echo 'check-unit     unit tests; no root, no network (also: check-unit SANITIZE=address,undefined)'

@@ -541,6 +541,44 @@ START_TEST(a_watch_may_be_freed_in_its_call)
 END_TEST
 
 /* More than the queues hold at once; all of them come, and all of them go. */
+struct ids {
+	uint32_t id[200];
+	unsigned n;
+};
+
+static bool
+take_id(void *arg, const struct bfd_seen *s)
+{
+	struct ids *all = arg;
+
+	ck_assert_uint_ne(s->discriminator, 0);
+	for (unsigned i = 0; i < all->n; i++)
+		ck_assert_uint_ne(all->id[i], s->discriminator);
+	all->id[all->n++] = s->discriminator;
+	return true;
+}
+
+START_TEST(rfc5880_6_8_1_discriminators_are_unique_and_not_0)
+{
+	struct bfd_watch *all[200];
+	struct bfd_conf c = conf("10.0.0.2", 100);
+	struct ids ids = { .n = 0 };
+	struct seen seen;
+	int err;
+
+	for (unsigned i = 0; i < 200; i++) {
+		c.peer = addr("10.77.0.0");
+		ck_assert(addr_add(&c.peer, i));
+		all[i] = bfd_watch_new(a, &c, &ops, &seen, &err);
+		ck_assert_ptr_nonnull(all[i]);
+	}
+	bfd_each(a, take_id, &ids);
+	ck_assert_uint_eq(ids.n, 200);
+	for (unsigned i = 0; i < 200; i++)
+		bfd_watch_free(all[i]);
+}
+END_TEST
+
 START_TEST(a_thousand_at_once)
 {
 	static struct bfd_watch *all[1000];
@@ -633,6 +671,7 @@ add_tests(Suite *s)
 	tcase_add_test(t, a_device_that_comes_back);
 	tcase_add_test(t, two_that_are_passive_wait_for_ever);
 	tcase_add_test(t, a_watch_may_be_freed_in_its_call);
+	tcase_add_test(t, rfc5880_6_8_1_discriminators_are_unique_and_not_0);
 	tcase_add_test(t, a_thousand_at_once);
 	if (unit_rounds(20) == 20) /* valgrind is too slow to be flooded */
 		tcase_add_test(t, a_flood_costs_the_priority);
