@@ -52,7 +52,9 @@ class Bench:
 
     def _write(self):
         w = self.herald.write
-        w("10.yaml", self.herald.settings(log={"level": "info"}))
+        w("10.yaml", self.herald.settings(
+            log={"level": "info"},
+            datapath={"mode": "none", "pinPath": f"{self.herald.dir}/pin"}))  # nothing to adopt
         w("20.yaml", h.node("n1", ["10.1.0.0/24"], ["10.0.0.1"]))
         w("30.yaml", h.cluster(65001, {f"p{i}": {"peerASN": 65000, "peerAddress": p, "config": "tor"}
                                        for i, p in enumerate(PEERS)}),
