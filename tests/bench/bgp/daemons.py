@@ -96,6 +96,9 @@ class Subject:
     def originated(self):
         return self.spec.own
 
+    def flip_soon(self, on):
+        """What can be made ready for flip() before."""
+
     def flip(self, on):
         """Announce or withdraw the last of its own."""
         raise NotImplementedError
@@ -137,10 +140,13 @@ class Herald(Subject):
         for f in docs[-1]["spec"]["families"]:
             f.update(family)
         if s.own:
-            docs += [h.advertise_services(addresses=["ExternalIP"]), *self.service("own", s.steady())]
-        self.put("conf/10.yaml", "".join(f"---\n{json.dumps(d)}\n" for d in docs))
+            docs += [h.advertise_services(addresses=["ExternalIP"]),
+                     self.service("own", s.steady()), self.endpoint("own")]
         if s.flip:
+            docs.append(self.service("flip", s.nets()[-1:]))
+            self.flip_soon(True)
             self.flip(True)
+        self.put("conf/10.yaml", "".join(f"---\n{json.dumps(d)}\n" for d in docs))
 
     def start(self):
         self.spawn(program("herald"), "-c", f"{self.dir}/conf", "-n", "dut")
@@ -169,15 +175,20 @@ class Herald(Subject):
         return self.retry(lambda: self.ask("status"))["bgp"]["routes"]["originated"]
 
     @staticmethod
-    def service(name, nets, ready=True):
-        """One Service that has these addresses, and an endpoint."""
-        return (h.service(name, kind="ClusterIP", externalIPs=[n[:-3] for n in nets]),
-                h.endpoints(name, ("192.168.255.9", "dut", ready)))
+    def service(name, nets):
+        """One Service that has these addresses."""
+        return h.service(name, kind="ClusterIP", externalIPs=[n[:-3] for n in nets])
+
+    @staticmethod
+    def endpoint(name, ready=True):
+        return h.endpoints(name, ("192.168.255.9", "dut", ready))
+
+    def flip_soon(self, on):
+        self.put("conf/.20.yaml.new", json.dumps(self.endpoint("flip", on)))
 
     def flip(self, on):
-        docs = self.service("flip", self.spec.nets()[-1:], on)
-        h.write_atomically(f"{self.dir}/conf/20.yaml",
-                           "".join(f"---\n{json.dumps(d)}\n" for d in docs))
+        """The Service's endpoint comes or goes: a file takes the place of another."""
+        os.rename(f"{self.dir}/conf/.20.yaml.new", f"{self.dir}/conf/20.yaml")
 
 
 class Frr(Subject):

