@@ -99,13 +99,14 @@ import_apply(struct adj *adj, struct import *im, int rule)
 	const struct bgp_rule *ru = policy_rule(adj->import, (size_t)rule);
 	struct rib *r = adj->rib;
 	const unsigned prepends = prepends_in(adj, ru->set.prepend);
-	struct bgp_attrs a;
+	struct bgp_attrs a, was; /* was: most rules change nothing, and give the set that came */
 	struct wire_wr w;
 
 	attrset_unref(&r->sets, im->set);
 	im->set = 0;
 	im->rule = -1;
 	attrset_view(&r->sets, im->in, &a);
+	memcpy(&was, &a, sizeof(was));
 	/* RFC 9234 5, 3: from a provider, a route server or a peer. */
 	if (!a.has_otc &&
 	    (adj->session.role == BGP_ROLE_CUSTOMER || adj->session.role == BGP_ROLE_RS_CLIENT ||
@@ -132,7 +133,8 @@ import_apply(struct adj *adj, struct import *im, int rule)
 			return -ENOMEM;
 		a.as_path = (struct bgp_span){ .p = w.start, .len = (uint32_t)w.len };
 	}
-	im->set = attrset_intern(&r->sets, &a);
+	im->set = memcmp(&was, &a, sizeof(a)) == 0 ? attrset_ref(&r->sets, im->in)
+						   : attrset_intern(&r->sets, &a);
 	if (!im->set)
 		return -ENOMEM;
 	im->rule = rule;
@@ -330,21 +332,31 @@ path_find(const struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path
 	return rib_path_of(r, n, adj->id);
 }
 
+#define AHEAD 16
+
+/* Prefixes are read a few ahead, so that memory is on its way when their turn comes. */
 static void
 withdraw(struct adj *adj, struct bgp_nlri *nlri)
 {
-	struct rib *r = adj->rib;
-	struct prefix p;
+	const struct ptab *t = &adj->rib->tab[nlri->family];
+	struct prefix p[AHEAD];
+	uint64_t hash[AHEAD];
+	uint32_t path_id[AHEAD];
+	unsigned nr = nlri->present ? AHEAD : 0;
 
-	while (nlri->present && bgp_nlri_next(nlri, &p)) {
-		struct ptab *t = &r->tab[nlri->family];
-		uint32_t node = ptab_find(t, &p, ptab_hash(t, &p)), path;
+	while (nr == AHEAD) {
+		for (nr = 0; nr < AHEAD && bgp_nlri_next(nlri, &p[nr]); nr++) {
+			path_id[nr] = nlri->path_id;
+			hash[nr] = ptab_hash(t, &p[nr]);
+			ptab_prefetch(t, hash[nr]);
+		}
+		for (unsigned i = 0; i < nr; i++) {
+			uint32_t node = ptab_find(t, &p[i], hash[i]);
+			uint32_t path = node ? path_find(adj, nlri->family, node, path_id[i]) : 0;
 
-		if (!node)
-			continue;
-		path = path_find(adj, nlri->family, node, nlri->path_id);
-		if (path)
-			adj_path_remove(adj, nlri->family, node, path);
+			if (path)
+				adj_path_remove(adj, nlri->family, node, path);
+		}
 	}
 }
 
@@ -403,9 +415,6 @@ next_route(struct adj *adj, struct bgp_nlri *nlri, struct prefix *p)
 	return false;
 }
 
-#define AHEAD 16
-
-/* Prefixes are read a few ahead, so that memory is on its way when their turn comes. */
 static int
 announce_all(struct adj *adj, struct bgp_nlri *nlri, struct import *im, struct bgp_fault *fault)
 {

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "lib/hash.h"
 #include "lib/mem.h"
@@ -89,6 +90,45 @@ slot_search(const struct ptab *t, const struct prefix *p, uint64_t hash)
 	return at;
 }
 
+#define GROW_AHEAD 16
+
+/* Some nodes from number @from on into the new slots; memory is asked for before it is needed. */
+static void
+slots_move(const struct ptab *t, uint32_t *slots, uint32_t nr, uint32_t from)
+{
+	uint64_t hash[GROW_AHEAD];
+	uint32_t end = t->nodes.end - from < GROW_AHEAD ? t->nodes.end : from + GROW_AHEAD;
+
+	for (uint32_t i = from; i < end; i++) {
+		const struct node *n = ptab_node(t, i);
+
+		hash[i - from] = key_hash(t, n->key, n->len);
+		__builtin_prefetch(&slots[(uint32_t)hash[i - from] & (nr - 1)], 1);
+	}
+	for (uint32_t i = from; i < end; i++) {
+		uint32_t home = (uint32_t)hash[i - from] & (nr - 1), at = home;
+
+		if (ptab_node(t, i)->len == NODE_FREE)
+			continue;
+		while (slots[at])
+			at = (at + 1) & (nr - 1);
+		slots[at] = slot_mark(hash[i - from], (at - home) & (nr - 1)) | i;
+	}
+}
+
+/* A table of megabytes is looked into at random: fewer, larger pages make that quicker, and as all of
+ * it is in use they cost nothing.  A wish. */
+static void
+huge_pages(void *at, size_t len)
+{
+	const uintptr_t page = 1u << 21;
+	uintptr_t begin = ((uintptr_t)at + page - 1) & ~(page - 1);
+	uintptr_t end = ((uintptr_t)at + len) & ~(page - 1);
+
+	if (end > begin)
+		(void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+}
+
 static int
 slots_grow(struct ptab *t)
 {
@@ -99,19 +139,9 @@ slots_grow(struct ptab *t)
 	slots = mem_calloc(nr, sizeof(*slots));
 	if (!slots)
 		return -ENOMEM;
-	for (uint32_t i = 1; i < t->nodes.end; i++) {
-		const struct node *n = ptab_node(t, i);
-		uint32_t at, home;
-		uint64_t hash;
-
-		if (n->len == NODE_FREE)
-			continue;
-		hash = key_hash(t, n->key, n->len);
-		home = (uint32_t)hash & (nr - 1);
-		for (at = home; slots[at]; at = (at + 1) & (nr - 1))
-			;
-		slots[at] = slot_mark(hash, (at - home) & (nr - 1)) | i;
-	}
+	huge_pages(slots, nr * sizeof(*slots));
+	for (uint32_t i = 1; i < t->nodes.end; i += GROW_AHEAD)
+		slots_move(t, slots, nr, i);
 	mem_free(t->slots);
 	t->slots = slots;
 	t->nr_slots = nr;
@@ -146,6 +176,14 @@ ptab_get(struct ptab *t, const struct prefix *p, uint64_t hash)
 	mask = t->nr_slots - 1;
 	t->slots[at] = slot_mark(hash, (at - (uint32_t)hash) & mask) | id;
 	return id;
+}
+
+void
+ptab_prefetch_node(const struct ptab *t, uint32_t node)
+{
+	const struct node *n = ptab_node(t, node);
+
+	ptab_prefetch(t, key_hash(t, n->key, n->len));
 }
 
 /* How far the entry in this slot is from where its hash points. */

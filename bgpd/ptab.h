@@ -47,6 +47,9 @@ ptab_prefetch(const struct ptab *t, uint64_t hash)
 		__builtin_prefetch(&t->slots[hash & (t->nr_slots - 1)], 1);
 }
 
+/* Likewise what a removal of this node will. */
+void ptab_prefetch_node(const struct ptab *, uint32_t node);
+
 /* The node's number, 0: not there. */
 uint32_t ptab_find(const struct ptab *, const struct prefix *, uint64_t hash);
 /* Likewise, made when it is not there; 0: no memory. */

@@ -247,6 +247,19 @@ rib_reap(struct rib *r, enum bgp_family f, uint32_t id)
 		ptab_remove(&r->tab[f], id);
 }
 
+#define REAP_AHEAD 8
+
+/* The batch is done with.  Where an empty node is found again is looked up a few ahead. */
+static void
+reap_all(struct rib *r, enum bgp_family f, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (i + REAP_AHEAD < nr && !ptab_node(&r->tab[f], r->batch[i + REAP_AHEAD])->paths)
+			ptab_prefetch_node(&r->tab[f], r->batch[i + REAP_AHEAD]);
+		rib_reap(r, f, r->batch[i]);
+	}
+}
+
 /* Decide, tell and send one slice.  True: there is more. */
 static bool
 flush_slice(struct rib *r, enum bgp_family f)
@@ -269,8 +282,7 @@ flush_slice(struct rib *r, enum bgp_family f)
 	}
 	hops_cache_clear(r);
 	out_flush(r, f, r->batch, nr);
-	for (size_t i = 0; i < nr; i++)
-		rib_reap(r, f, r->batch[i]);
+	reap_all(r, f, nr);
 	return rib_is_dirty(r, f) && (!r->hold || r->dirty[f].nr);
 }
 
