@@ -8,6 +8,7 @@
 #ifndef HERALD_BGPD_POLICY_H
 #define HERALD_BGPD_POLICY_H
 
+#include <jansson.h>
 #include <regex.h>
 
 #include "bgpd/attrset.h"
@@ -64,6 +65,10 @@ bool policy_may_accept(const struct policy *, enum bgp_source);
 int policy_match(struct policy *, const struct attrset_table *, uint32_t set, const struct prefix *,
     enum bgp_source);
 void policy_forget(struct policy *);
+
+/* As `bgp route-policies` shows a rule: families, prefixes, match and pathActions are put into @o,
+ * whose lists of the first two are there. */
+void policy_show_rule(const struct bgp_rule *, json_t *o);
 
 /* Memory for the lists that policy_set() makes, valid until its next call with the same. */
 struct policy_room {

@@ -402,29 +402,6 @@ policy_json(const struct rib *r, const char *name, const char *type, bool accept
 	return o;
 }
 
-static void
-set_json(const struct bgp_set *s, json_t *o)
-{
-	json_t *set = json_object();
-	char text[ADDR_STRLEN];
-
-	if (s->has_local_pref)
-		json_object_set_new(set, "localPreference", json_integer(s->local_pref));
-	if (s->has_med)
-		json_object_set_new(set, "med", json_integer(s->med));
-	if (s->prepend)
-		json_object_set_new(set, "prepend", json_integer(s->prepend));
-	if (s->next_hop == BGP_NH_SELF)
-		json_object_set_new(set, "nextHop", json_string("self"));
-	if (s->next_hop == BGP_NH_ADDR)
-		json_object_set_new(set, "nextHop",
-		    json_string(addr_format(&s->next_hop_addr, text, sizeof(text))));
-	if (s->add.nr_std + s->add.nr_ext + s->add.nr_large)
-		json_object_set_new(set, "communitiesAdded",
-		    json_integer((json_int_t)(s->add.nr_std + s->add.nr_ext + s->add.nr_large)));
-	json_object_set_new(o, "set", set);
-}
-
 /* The configured rules of one peer. */
 static void
 show_rules(const struct rib *r, const struct adj *adj, const struct policy *p, const char *type,
@@ -432,24 +409,13 @@ show_rules(const struct rib *r, const struct adj *adj, const struct policy *p, c
 {
 	for (size_t i = 0; p && i < policy_nr_rules(p); i++) {
 		const struct bgp_rule *rule = policy_rule(p, i);
-		const struct bgp_match *m = &rule->match;
-		char name[256], text[PREFIX_STRLEN];
+		char name[256];
 		json_t *o;
 
 		snprintf(name, sizeof(name), "%s-%s-%zu", adj->name, type, i);
 		o = policy_json(r, name, type, rule->accept, out);
 		json_array_append_new(json_object_get(o, "peers"), json_string(adj->name));
-		for (int f = 0; f < BGP_NR_FAMILIES; f++) {
-			if (!m->families || m->families & BGP_FAMILY_MASK(f))
-				json_array_append_new(json_object_get(o, "families"),
-				    json_string(bgp_family_name((enum bgp_family)f)));
-		}
-		for (size_t k = 0; k < m->nr_prefixes; k++)
-			json_array_append_new(json_object_get(o, "prefixes"),
-			    json_sprintf("%s ge %u le %u",
-				prefix_format(&m->prefixes[k].prefix, text, sizeof(text)),
-				m->prefixes[k].ge, m->prefixes[k].le));
-		set_json(&rule->set, o);
+		policy_show_rule(rule, o);
 	}
 }
 

@@ -235,6 +235,8 @@ render_bgp_routes(const json_t *data, struct buf *out)
 	print_free(t, out);
 }
 
+#define PREFIXES_SHOWN 16 /* all of a long list are for scripts */
+
 /* "172.16.1.1/32" or {"prefix", "minLength", "maxLength"}. */
 static void
 put_prefixes(struct buf *b, const json_t *list)
@@ -246,6 +248,10 @@ put_prefixes(struct buf *b, const json_t *list)
 	{
 		if (i > 0)
 			buf_puts(b, ", ");
+		if (i == PREFIXES_SHOWN) {
+			buf_printf(b, "and %zu more", json_array_size(list) - i);
+			return;
+		}
 		if (json_is_string(p))
 			buf_puts(b, json_string_value(p));
 		else
@@ -259,8 +265,8 @@ void
 render_bgp_policies(const json_t *data, struct buf *out)
 {
 	static const char *const head[] = { "VRouter", "Policy Name", "Type", "Match Peers",
-		"Match Families", "Match Prefixes (Min..Max Len)", "RIB Action", "Path Actions",
-		NULL };
+		"Match Families", "Match Prefixes (Min..Max Len)", "Match Attributes", "RIB Action",
+		"Path Actions", NULL };
 	struct text_table *t = text_table_new(head);
 	const json_t *p;
 	struct buf b;
@@ -280,6 +286,7 @@ render_bgp_policies(const json_t *data, struct buf *out)
 		put_prefixes(&b, json_object_get(p, "prefixes"));
 		text_cell(t, buf_text(&b));
 		buf_fini(&b);
+		cell_list(t, json_object_get(p, "match"));
 		text_cell(t, answer_str(p, "action"));
 		cell_list(t, json_object_get(p, "pathActions"));
 	}

@@ -3,6 +3,7 @@
  */
 #include "bgpd/rib.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/bgpd/ribkit.h"
@@ -111,6 +112,76 @@ START_TEST(tables_are_shown)
 	ck_assert_uint_eq(json_array_size(list), 3);
 	ck_assert_str_eq(field(list, 2, "name"), "test");
 	ck_assert_uint_eq(json_array_size(json_object_get(json_array_get(list, 2), "peers")), 2);
+	json_decref(list);
+}
+END_TEST
+
+/* "a, b, c" of a list of texts. */
+static const char *
+joined(const json_t *o, const char *key)
+{
+	static char text[512];
+	size_t i, at = 0;
+	const json_t *v;
+
+	text[0] = '\0';
+	json_array_foreach(json_object_get(o, key), i, v)
+	{
+		at += (size_t)snprintf(
+		    text + at, sizeof(text) - at, "%s%s", i ? ", " : "", json_string_value(v));
+	}
+	return text;
+}
+
+START_TEST(rules_are_shown_as_they_were_compiled)
+{
+	static const uint32_t std[] = { 0xfde80000, 0xfde80001 }, masks[] = { 0xffff0000, ~0u };
+	static const uint64_t ext[] = { 0x0002fde800000007, 0x0102c00002010007, 0x0202fa56ea000007,
+		0x030b000000000064, 0x0003fde800000000 };
+	static const uint64_t ext_masks[] = { ~0ull, ~0ull, ~0ull, ~0ull, 0xffffffff00000000 };
+	static const struct bgp_large large[] = { { 1, 2, 0 } },
+				      large_masks[] = { { ~0u, ~0u, 0 } };
+	struct bgp_rule in = { .accept = true }, out = { .accept = true };
+	struct kit_conf c;
+	json_t *list = json_array(), *o;
+
+	in.match.communities =
+	    (struct bgp_communities){ .std = std, .nr_std = 2, .std_mask = masks };
+	in.match.as_path = "_65010_";
+	in.match.families = BGP_FAMILY_MASK(BGP_IPV4_UNICAST);
+	in.set = (struct bgp_set){ .replace = true,
+		.has_local_pref = true,
+		.local_pref = 7,
+		.add = { .large = large, .nr_large = 1 } };
+	out.match.sources = 1u << BGP_SRC_SERVICE | 1u << BGP_SRC_LEARNED;
+	out.set = (struct bgp_set){ .has_med = true,
+		.med = 5,
+		.prepend = 2,
+		.next_hop = BGP_NH_KEEP,
+		.remove = { .ext = ext,
+		    .nr_ext = 5,
+		    .ext_mask = ext_masks,
+		    .large = large,
+		    .nr_large = 1,
+		    .large_mask = large_masks } };
+	kit_conf_init(&c, 0);
+	c.import[0] = in;
+	c.export[0] = out;
+	c.conf.export.nr_rules = 1;
+	kit_conf(k, 0, &c);
+	ck_assert_int_eq(rib_show_policies(k->rib, list), 0);
+	o = json_array_get(list, 0);
+	ck_assert_str_eq(joined(o, "families"), "ipv4/unicast");
+	ck_assert_str_eq(
+	    joined(o, "match"), "community 65000:*, community 65000:1, as-path _65010_");
+	ck_assert_str_eq(joined(o, "pathActions"), "set-local-preference 7, set-community 1:2:0");
+	o = json_array_get(list, 1);
+	ck_assert_str_eq(joined(o, "match"), "origin service, origin learned");
+	ck_assert_str_eq(joined(o, "pathActions"),
+	    "set-med 5, remove-community rt:65000:7, remove-community rt:192.0.2.1:7, "
+	    "remove-community rt:4200000000:7, remove-community 0x030b000000000064, "
+	    "remove-community ro:65000:*, remove-community 1:2:*, prepend-own-as 2, "
+	    "set-next-hop unchanged");
 	json_decref(list);
 }
 END_TEST
@@ -234,6 +305,7 @@ add_tests(Suite *s)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, tables_are_shown);
 	tcase_add_test(tc, a_table_without_peers);
+	tcase_add_test(tc, rules_are_shown_as_they_were_compiled);
 	tcase_add_test(tc, a_prefix_says_why_each_path_is_or_is_not_the_best);
 	tcase_add_test(tc, our_own_wins_in_words);
 	tcase_add_test(tc, an_address_stands_for_the_longest_prefix_with_a_route);

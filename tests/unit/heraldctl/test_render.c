@@ -43,9 +43,9 @@ static const struct {
 	{ render_bgp_policies,
 	  "{\"policies\":[{\"name\":\"tor-svc\",\"type\":\"export\",\"peers\":[\"tor\",\"b\"],\"families\":[\"ipv4/unicast\"],"
 	  "\"prefixes\":[{\"prefix\":\"172.16.1.1/32\",\"minLength\":32,\"maxLength\":32},\"10.0.0.0/8\"],\"action\":\"accept\","
-	  "\"pathActions\":[\"set-local-preference 200\"],\"localASN\":65001}]}",
-	  "VRouter   Policy Name   Type     Match Peers   Match Families   Match Prefixes (Min..Max Len)        RIB Action   Path Actions\n"
-	  "65001     tor-svc       export   tor, b        ipv4/unicast     172.16.1.1/32 (32..32), 10.0.0.0/8   accept       set-local-preference 200\n" },
+	  "\"match\":[\"origin service\"],\"pathActions\":[\"set-local-preference 200\"],\"localASN\":65001}]}",
+	  "VRouter   Policy Name   Type     Match Peers   Match Families   Match Prefixes (Min..Max Len)        Match Attributes   RIB Action   Path Actions\n"
+	  "65001     tor-svc       export   tor, b        ipv4/unicast     172.16.1.1/32 (32..32), 10.0.0.0/8   origin service     accept       set-local-preference 200\n" },
 	{ render_services,
 	  "{\"services\":[{\"id\":1,\"frontend\":{\"ip\":\"172.16.1.1\",\"port\":80,\"protocol\":\"TCP\"},\"type\":\"LoadBalancer\","
 	  "\"backends\":[{\"ip\":\"10.10.1.7\",\"port\":8080,\"state\":\"active\"},{\"ip\":\"10.10.2.7\",\"port\":8080,\"state\":\"terminating\"}]},"

@@ -1,5 +1,5 @@
 /*
- * tests/unit/resource/test_migrate_docs.c: every YAML example in the pages on changing over is one
+ * tests/unit/resource/test_migrate_docs.c: every YAML example in the pages on changing over, and in that on policy, is one
  * that Herald takes as it stands; and the examples of one page that belong together are the same.
  */
 #include "lib/buf.h"
@@ -45,7 +45,8 @@ examples(const char *page, char *v[MAX_EXAMPLES])
 static const struct {
 	const char *path;
 	size_t nr;
-} pages[] = { { "doc/migrate-from-metallb.md", 3 }, { "doc/migrate-from-cilium.md", 3 } };
+} pages[] = { { "doc/migrate-from-metallb.md", 3 }, { "doc/migrate-from-cilium.md", 3 },
+	{ "doc/policy.md", 3 } };
 
 START_TEST(examples_are_good)
 {
