@@ -11,6 +11,7 @@
 
 #include "bgpd/conf.h"
 #include "bgpd/links.h"
+#include "bgpd/range.h"
 #include "bgpd/restart.h"
 #include "bgpd/tap.h"
 #include "lib/mem.h"
@@ -23,7 +24,9 @@
 static bool
 may_log(struct peer *p, unsigned *suppressed)
 {
-	return log_allow(&p->noise, loop_now_ms(p->instance->bgp->loop), LOGS_A_MINUTE, suppressed);
+	struct log_limit *noise = p->range ? &p->range->noise : &p->noise;
+
+	return log_allow(noise, loop_now_ms(p->instance->bgp->loop), LOGS_A_MINUTE, suppressed);
 }
 
 const char *

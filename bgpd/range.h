@@ -27,6 +27,7 @@ struct range {
 	bool shut;   /* by a person */
 	char *shut_message;
 	uint64_t refused;
+	struct log_limit noise;	 /* of all of its peers: they come and go */
 	struct loop_timer sweep; /* while there are peers of it */
 };
 

@@ -443,13 +443,14 @@ static struct bgp_peer_conf
 peer_defaults(struct planner *p, const struct res_bgp_peer *from, uint32_t local_as,
     const struct bgp_where *where)
 {
-	const bool linklocal =
-	    where->at.addr.family == ADDR_V6 && addr_is_linklocal(&where->at.addr);
+	const struct addr *at = from->has_range ? &from->range.addr : &where->at.addr;
+	/* Those of IPv4 have no scope. */
+	const bool linklocal = at->family == ADDR_V6 && addr_is_linklocal(at);
 
 	return (struct bgp_peer_conf){
 		.name = from->name,
 		.addr = where->at.addr,
-		.ifindex = addr_is_linklocal(&where->at.addr) ? where->at.ifindex : 0,
+		.ifindex = linklocal ? where->at.ifindex : 0,
 		.range = from->range,
 		.range_limit = from->has_range ? from->range_limit : 0,
 		.peer_as = from->dynamic_asn == RES_ASN_INTERNAL ? local_as : from->peer_asn,

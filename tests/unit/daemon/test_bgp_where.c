@@ -113,6 +113,8 @@ START_TEST(the_default_gateway)
 	ck_assert_uint_eq(p->ifindex, 0); /* no link-local address */
 	ck_assert(!p->ext_next_hop);
 	ck_assert_ptr_null(p->held_down);
+	find("169.254.1.1", 4);
+	ck_assert_uint_eq(peer_of(GATEWAY("ipv4"), "")->ifindex, 0); /* nor has this one a scope */
 	find("fe80::fe", 4);
 	p = peer_of(GATEWAY("ipv6"), "bfd: {enabled: true}");
 	ck_assert_str_eq(addr_str(&p->addr), "fe80::fe");
@@ -196,6 +198,9 @@ START_TEST(a_range_is_taken_on_as_it_is)
 	ck_assert_ptr_null(p->held_down);
 	ck_assert_uint_eq(plan->nr_watched, 0);
 	ck_assert_int_eq(plan->notices->reason, REASON_NOT_SUPPORTED);
+	p = peer_of("peerAddressRange: fe80::/10", "");
+	ck_assert(p->ext_next_hop);
+	ck_assert_ptr_null(p->held_down);
 	p = peer_of("peerAddressRange: 192.168.10.0/24", "transport: {sourceInterface: eth1}");
 	ck_assert_uint_eq(p->range_limit, 128);
 	ck_assert_str_eq(addr_str(&p->local_addr), "10.0.0.7");
