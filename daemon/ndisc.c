@@ -15,6 +15,7 @@
 #define HOP_LIMIT 255 /* RFC 4861 6.1: whoever is further away than the link cannot have it */
 #define READS_A_TURN 32
 #define OPT_SOURCE_MAC 1
+#define PING_ID 0x4842 /* replies to others' pings come here, too */
 
 static const struct addr all_nodes = { .b = { 0xff, 2, [15] = 1 }, .family = ADDR_V6 };
 static const struct addr all_routers = { .b = { 0xff, 2, [15] = 2 }, .family = ADDR_V6 };
@@ -43,6 +44,18 @@ options_are_sound(struct wire_rd r)
 	return !r.bad;
 }
 
+/* RFC 4443 4.2: the hop limit is the sender's to choose; what it sends to a link-local address comes
+ * from the link. */
+static enum ndisc_kind
+reply_decode(struct wire_rd r, const struct addr *from)
+{
+	const uint16_t id = wire_u16(&r);
+
+	if (id != PING_ID || from->family != ADDR_V6 || !addr_is_linklocal(from))
+		return NDISC_NONE;
+	return NDISC_PING;
+}
+
 enum ndisc_kind
 ndisc_decode(struct wire_rd r, const struct addr *from, int hop_limit)
 {
@@ -51,6 +64,8 @@ ndisc_decode(struct wire_rd r, const struct addr *from, int hop_limit)
 
 	/* The kernel has checked the checksum. */
 	(void)wire_u16(&r);
+	if (type == ICMP6_ECHO_REPLY && code == 0)
+		return reply_decode(r, from);
 	if (hop_limit != HOP_LIMIT || code != 0)
 		return NDISC_NONE;
 	switch (type) {
@@ -75,9 +90,18 @@ ndisc_decode(struct wire_rd r, const struct addr *from, int hop_limit)
 void
 ndisc_encode(struct wire_wr *w, enum ndisc_kind kind, const uint8_t *mac)
 {
-	wire_put_u8(w, kind == NDISC_ADVERTISE ? ND_ROUTER_ADVERT : ND_ROUTER_SOLICIT);
+	static const uint8_t types[] = { [NDISC_SOLICIT] = ND_ROUTER_SOLICIT,
+		[NDISC_ADVERTISE] = ND_ROUTER_ADVERT,
+		[NDISC_PING] = ICMP6_ECHO_REQUEST };
+
+	wire_put_u8(w, types[kind]);
 	wire_put_u8(w, 0);
 	wire_put_u16(w, 0); /* checksum */
+	if (kind == NDISC_PING) {
+		wire_put_u16(w, PING_ID);
+		wire_put_u16(w, 1); /* sequence number */
+		return;
+	}
 	wire_put_u32(w, 0); /* hop limit: hosts choose; no flags; lifetime 0: no default router */
 	if (kind == NDISC_ADVERTISE) {
 		wire_put_u32(w, 0); /* reachable time: hosts choose */
@@ -182,6 +206,7 @@ socket_open(int *to)
 	ICMP6_FILTER_SETBLOCKALL(&filter);
 	ICMP6_FILTER_SETPASS(ND_ROUTER_SOLICIT, &filter);
 	ICMP6_FILTER_SETPASS(ND_ROUTER_ADVERT, &filter);
+	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter);
 	err =
 	    setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof(filter)) < 0 ? -errno : 0;
 	if (err == 0)

@@ -15,7 +15,9 @@
 struct loop;
 struct ndisc;
 
-enum ndisc_kind { NDISC_NONE, NDISC_SOLICIT, NDISC_ADVERTISE };
+/* PING is an echo request to all routers (RFC 4443 4.1), and its reply: for routers that do not
+ * advertise themselves. */
+enum ndisc_kind { NDISC_NONE, NDISC_SOLICIT, NDISC_ADVERTISE, NDISC_PING };
 
 /* What an ICMPv6 message is worth: NDISC_NONE is anything that RFC 4861 6.1 says to drop. */
 enum ndisc_kind ndisc_decode(struct wire_rd, const struct addr *from, int hop_limit);

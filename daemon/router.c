@@ -7,9 +7,11 @@ static void
 say(struct router *r)
 {
 	r->ops.send(r->ops.arg, NDISC_ADVERTISE, NULL);
-	/* Routers that advertise rarely answer those who ask. */
-	if (!addr_is_set(&r->addr))
+	/* Routers that advertise rarely answer those who ask.  A while later others may answer, too. */
+	if (!addr_is_set(&r->addr) || r->silent)
 		r->ops.send(r->ops.arg, NDISC_SOLICIT, NULL);
+	if (!addr_is_set(&r->addr) && r->nr_sent >= ROUTER_NR_FIRST)
+		r->ops.send(r->ops.arg, NDISC_PING, NULL);
 }
 
 static void
@@ -32,6 +34,7 @@ answer_due(void *arg)
 	struct router *r = arg;
 
 	r->addr = r->rival;
+	r->silent = false;
 	r->rival = (struct addr){ 0 };
 	r->ops.changed(r->ops.arg);
 }
@@ -66,19 +69,38 @@ router_forget(struct router *r)
 {
 	router_stop(r);
 	r->addr = (struct addr){ 0 };
+	r->silent = false;
+}
+
+/* Somebody who answers a ping to all routers. */
+static void
+answered(struct router *r, const struct addr *from)
+{
+	if (addr_is_set(&r->addr)) {
+		if (!addr_eq(&r->addr, from))
+			return;
+		r->rival = (struct addr){ 0 }; /* it is there still */
+		timer_stop(&r->answer);
+		return;
+	}
+	r->addr = *from;
+	r->silent = true;
+	r->ops.changed(r->ops.arg);
 }
 
 static void
 advertised(struct router *r, const struct addr *from)
 {
-	if (!addr_is_set(&r->addr)) {
+	if (!addr_is_set(&r->addr) || (r->silent && !addr_eq(&r->addr, from))) {
 		r->addr = *from;
+		r->silent = false;
 		/* It has just come, and may not have heard us. */
 		r->ops.send(r->ops.arg, NDISC_ADVERTISE, NULL);
 		r->ops.changed(r->ops.arg);
 		return;
 	}
 	if (addr_eq(&r->addr, from)) {
+		r->silent = false;
 		r->rival = (struct addr){ 0 };
 		timer_stop(&r->answer);
 		return;
@@ -88,6 +110,7 @@ advertised(struct router *r, const struct addr *from)
 	r->rival = *from;
 	timer_set(&r->answer, ROUTER_ANSWER_MS);
 	r->ops.send(r->ops.arg, NDISC_SOLICIT, NULL);
+	r->ops.send(r->ops.arg, NDISC_PING, NULL);
 }
 
 void
@@ -99,6 +122,10 @@ router_heard(struct router *r, enum ndisc_kind kind, const struct addr *from)
 		return;
 	if (kind == NDISC_ADVERTISE) {
 		advertised(r, from);
+		return;
+	}
+	if (kind == NDISC_PING) {
+		answered(r, from);
 		return;
 	}
 	if (kind != NDISC_SOLICIT || (r->replied_ms && now - r->replied_ms < ROUTER_REPLIES_MS))

@@ -3,7 +3,8 @@
  * who is heard, and whether another one has taken its place.  Between ndisc.c and discover.c; no
  * sockets, time by the loop.
  *
- * The first that is heard is it.  Another one counts only once the first has been asked and kept
+ * The first that advertises itself is it.  Where nobody does, a router that answers a ping to all of
+ * them will do until one does: on a cable there is no other.  Another one counts only once the first has been asked and kept
  * silent, so that a second router on the link does not make the session go to and fro, and one that was
  * replaced, or has another address since it began anew, is followed within seconds.
  */
@@ -32,6 +33,7 @@ struct router {
 	struct router_ops ops;
 	struct loop *loop;
 	struct loop_timer pace, answer;
+	bool silent; /* .addr answers, but was not heard to advertise itself */
 	unsigned nr_sent;
 	uint64_t replied_ms;
 	bool running;

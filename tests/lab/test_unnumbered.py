@@ -176,3 +176,23 @@ def test_link_local_with_its_interface_and_bird(lab):
         until(lambda p=prefix: kernel_route(c.n1, p), what=f"{prefix} in our kernel")
     route, = kernel_route(c.n1, FAR4)
     assert route["via"] == {"family": "inet6", "host": "fe80::2"}
+
+
+def test_a_router_that_advertises_nothing_is_found_by_a_ping(lab):
+    """BIRD, which only listens: nobody tells us its address, and nobody tells it ours."""
+    c = Cable(lab)
+    c.write().herald.start()
+    assert "no router has been heard on eth0" in c.herald.peer("tor")["heldDown"]
+    conf = "\n".join([
+        "router id 192.0.2.9;", "protocol device { scan time 1; }",
+        f"protocol static s4 {{ ipv4; route {FAR4} blackhole; }}",
+        f"protocol bgp any {{ local {linklocal(c.other)} as {PEER_AS}; interface \"eth0\";",
+        f' neighbor range fe80::/10 as {AS}; direct; hold time 9; dynamic name "node";',
+        " ipv4 { import all; export all; extended next hop on; };",
+        " ipv6 { import all; export all; }; }"]) + "\n"
+    b = bird.Bird(lab, c.other, conf).start()
+    c.herald.wait_established("tor", timeout=60)
+    b.wait_established("node1")
+    text = b.wait_route(POD4)
+    assert f"via {linklocal(c.n1)} on eth0" in text, text
+    until(lambda: kernel_route(c.n1, FAR4), what=f"{FAR4} in our kernel")

@@ -11,7 +11,7 @@
 
 static struct loop *loop;
 static struct router r;
-static unsigned adverts, solicits, replies, changes;
+static unsigned adverts, solicits, pings, replies, changes;
 
 static void
 sent(void *arg, enum ndisc_kind kind, const struct addr *to)
@@ -21,8 +21,10 @@ sent(void *arg, enum ndisc_kind kind, const struct addr *to)
 		replies++;
 	else if (kind == NDISC_ADVERTISE)
 		adverts++;
-	else
+	else if (kind == NDISC_SOLICIT)
 		solicits++;
+	else
+		pings++;
 }
 
 static void
@@ -39,7 +41,7 @@ setup(void)
 
 	loop = loop_new_fake();
 	router_init(&r, loop, &ops);
-	adverts = solicits = replies = changes = 0;
+	adverts = solicits = pings = replies = changes = 0;
 }
 
 static void
@@ -130,6 +132,44 @@ START_TEST(another_one_takes_the_place_of_a_silent_one)
 }
 END_TEST
 
+START_TEST(where_nobody_advertises_who_answers_a_ping_is_it)
+{
+	const struct addr five = host(5), six = host(6);
+
+	router_start(&r);
+	loop_advance(loop, ROUTER_FIRST_MS);
+	ck_assert_uint_eq(pings, 0); /* those who advertise come first */
+	loop_advance(loop, ROUTER_NR_FIRST * ROUTER_FIRST_MS);
+	ck_assert_uint_ge(pings, 1);
+	heard(NDISC_PING, 5);
+	ck_assert(addr_eq(&r.addr, &five));
+	ck_assert_uint_eq(changes, 1);
+	heard(NDISC_PING, 6); /* another host that forwards */
+	loop_advance(loop, 60000);
+	ck_assert(addr_eq(&r.addr, &five));
+	/* One that advertises is more than one that only answers. */
+	heard(NDISC_ADVERTISE, 6);
+	ck_assert(addr_eq(&r.addr, &six));
+	ck_assert_uint_eq(changes, 2);
+	heard(NDISC_PING, 5);
+	ck_assert(addr_eq(&r.addr, &six));
+}
+END_TEST
+
+START_TEST(who_answers_a_ping_is_there_still)
+{
+	const struct addr one = host(1);
+
+	router_start(&r);
+	heard(NDISC_ADVERTISE, 1);
+	heard(NDISC_ADVERTISE, 2);
+	ck_assert_uint_eq(pings, 1);
+	heard(NDISC_PING, 1);
+	loop_advance(loop, 2 * ROUTER_ANSWER_MS);
+	ck_assert(addr_eq(&r.addr, &one));
+}
+END_TEST
+
 START_TEST(who_asks_is_answered_but_not_without_end)
 {
 	router_start(&r);
@@ -185,6 +225,10 @@ START_TEST(rfc4861_4_what_is_said_of_us)
 	w = wire_wr_init(bytes, sizeof(bytes));
 	ndisc_encode(&w, NDISC_SOLICIT, NULL);
 	ck_assert_uint_eq(w.len, 8);
+	w = wire_wr_init(bytes, sizeof(bytes));
+	ndisc_encode(&w, NDISC_PING, mac);
+	ck_assert_uint_eq(w.len, 8);
+	ck_assert_mem_eq(bytes, ((uint8_t[]){ 128, 0, 0, 0, 0x48, 0x42, 0, 1 }), 8);
 }
 END_TEST
 
@@ -226,6 +270,22 @@ START_TEST(rfc4861_6_1_what_is_dropped)
 }
 END_TEST
 
+START_TEST(rfc4443_4_2_replies_to_pings_of_others_are_not_ours)
+{
+	static const struct addr global = { .b = { 0x20, 1, 0xd, 0xb8 }, .family = ADDR_V6 };
+	uint8_t m[8] = { 129, 0, 0, 0, 0x48, 0x42, 0, 1 };
+
+	ck_assert_int_eq(decoded(m, sizeof(m), 64), NDISC_PING);
+	ck_assert_int_eq(ndisc_decode(wire_rd_init(m, sizeof(m)), &global, 64), NDISC_NONE);
+	ck_assert_int_eq(decoded(m, 5, 64), NDISC_NONE);
+	m[5]++;
+	ck_assert_int_eq(decoded(m, sizeof(m), 64), NDISC_NONE);
+	m[5]--;
+	m[0] = 128; /* a request is for the kernel */
+	ck_assert_int_eq(decoded(m, sizeof(m), 255), NDISC_NONE);
+}
+END_TEST
+
 START_TEST(every_truncation_of_an_advertisement)
 {
 	const uint8_t m[24] = { 134, [16] = 1, 1 };
@@ -247,12 +307,15 @@ add_tests(Suite *s)
 	tcase_add_test(tc, the_first_that_is_heard_is_it);
 	tcase_add_test(tc, another_one_has_to_wait_whether_the_first_is_there);
 	tcase_add_test(tc, another_one_takes_the_place_of_a_silent_one);
+	tcase_add_test(tc, where_nobody_advertises_who_answers_a_ping_is_it);
+	tcase_add_test(tc, who_answers_a_ping_is_there_still);
 	tcase_add_test(tc, who_asks_is_answered_but_not_without_end);
 	tcase_add_test(tc, stopped_it_hears_nothing_and_forgets_only_when_told);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("messages");
 	tcase_add_test(tc, rfc4861_4_what_is_said_of_us);
 	tcase_add_test(tc, rfc4861_6_1_what_is_dropped);
+	tcase_add_test(tc, rfc4443_4_2_replies_to_pings_of_others_are_not_ours);
 	tcase_add_loop_test(tc, every_truncation_of_an_advertisement, 0, 25);
 	suite_add_tcase(s, tc);
 }
