@@ -12,6 +12,7 @@
 #include "daemon/monitor.h"
 #include "daemon/notify.h"
 #include "daemon/pods.h"
+#include "daemon/privileges.h"
 #include "daemon/service.h"
 #include "daemon/show.h"
 #include "daemon/state.h"
@@ -20,6 +21,7 @@
 #include "lib/mem.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -454,6 +456,38 @@ init_signals(struct app *app)
 	return 0;
 }
 
+/* The group's number; -ENOENT: there is none of that name. */
+static int
+group_number(const char *name, const char *field, gid_t *out, char **error)
+{
+	const struct group *g;
+
+	*out = CONTROL_NO_GROUP;
+	if (!*name)
+		return 0;
+	g = getgrnam(name);
+	if (!g) {
+		*error = xasprintf("control.%s: there is no group \"%s\" on this node; addgroup "
+				   "--system %s makes it",
+		    field, name, name);
+		return -ENOENT;
+	}
+	*out = g->gr_gid;
+	return 0;
+}
+
+static int
+control_give(struct app *app, char **error)
+{
+	const struct res_herald_config *config = store_config(app->store);
+	struct control_access access = { .reading = app_reading };
+	int err = group_number(config->control_group, "group", &access.group, error);
+
+	if (err == 0)
+		err = group_number(config->control_read_group, "readGroup", &access.readers, error);
+	return err < 0 ? err : control_set_access(app->control, &access, error);
+}
+
 static int
 init_control(struct app *app)
 {
@@ -462,8 +496,27 @@ init_control(struct app *app)
 	    control_new(&app->control, app->loop, app->socket_path, app_commands, app, &error);
 
 	if (err == 0)
+		err = control_give(app, &error);
+	if (err == 0)
 		return 0;
 	log_error("control-failed", LOG_S("message", error));
+	free(error);
+	return EXIT_START;
+}
+
+/* The socket has its owner; from here on there are threads, and words from the network. */
+static int
+init_privileges(const struct res_herald_config *config)
+{
+	const bool bpf = config->datapath.mode == RES_DP_BPF;
+	char *error = NULL;
+
+	/* The last moment for it.  What is wrong is told by those who miss it. */
+	if (bpf)
+		(void)dp_mount(config->datapath.pin_path);
+	if (privileges_drop(bpf && config->datapath.socket_lb, &error) == 0)
+		return 0;
+	log_error("privileges-not-dropped", LOG_S("message", error));
 	free(error);
 	return EXIT_START;
 }
@@ -472,6 +525,16 @@ static void
 stop_now(void *arg)
 {
 	loop_stop(((struct app *)arg)->loop);
+}
+
+/* systemd starts a new one when the loop does not come round. */
+static void
+alive(void *arg)
+{
+	struct app *app = arg;
+
+	notify_systemd("WATCHDOG=1");
+	timer_set(&app->alive, notify_watchdog_ms());
 }
 
 int
@@ -492,6 +555,7 @@ app_init(struct app *app)
 	timer_init(&app->adoption, app->loop, look_at_adopted, app);
 	drain_init(app);
 	timer_init(&app->stop_timer, app->loop, stop_now, app);
+	timer_init(&app->alive, app->loop, alive, app);
 	status = init_store(app);
 	if (status)
 		return status;
@@ -515,6 +579,8 @@ app_init(struct app *app)
 	if (!status)
 		status = init_control(app);
 	if (!status)
+		status = init_privileges(config);
+	if (!status)
 		pods_init(app);
 	if (!status)
 		status = init_signals(app);
@@ -531,6 +597,8 @@ app_init(struct app *app)
 	if (state_mark_running(app->state_dir) < 0)
 		log_warn("running-not-marked", LOG_S("stateDir", app->state_dir));
 	notify_systemd("READY=1");
+	if (notify_watchdog_ms())
+		alive(app);
 	return 0;
 }
 

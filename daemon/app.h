@@ -80,8 +80,9 @@ struct app {
 	struct loop_work carry;	    /* the first datapath_apply_all(), behind the first messages */
 	struct loop_timer save;	    /* stateDir is behind */
 	struct loop_timer stop_timer;
-	uint64_t nr_changes; /* objects that changed, since the start */
-	uint64_t nr_good;    /* readings of the files that were taken on */
+	struct loop_timer alive; /* systemd's watchdog */
+	uint64_t nr_changes;	 /* objects that changed, since the start */
+	uint64_t nr_good;	 /* readings of the files that were taken on */
 	struct frontend_id *frontends;
 	uint32_t next_frontend_id;
 	struct kube_side *kube; /* NULL: files are the only source */
@@ -178,5 +179,6 @@ int log_command(void *app, const struct control_req *, json_t **data, char **err
 
 /* daemon/commands.c: what the control socket answers. */
 extern const struct control_cmd app_commands[];
+extern const char *const app_reading[][3]; /* those that change nothing */
 
 #endif

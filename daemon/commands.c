@@ -568,3 +568,28 @@ const struct control_cmd app_commands[] = {
 	{ { NULL },                     NULL, NULL },
 };
 /* clang-format on */
+
+/* What control.readGroup may ask: nothing here changes anything, and no secret is in any answer. */
+const char *const app_reading[][3] = {
+	{ "status" },
+	{ "bgp", "peers" },
+	{ "bgp", "routes" },
+	{ "bgp", "route-policies" },
+	{ "bgp", "bmp" },
+	{ "bfd", "sessions" },
+	{ "ippools" },
+	{ "ipam" },
+	{ "l2" },
+	{ "service", "list" },
+	{ "lb", "list" },
+	{ "lb", "conntrack" },
+	{ "lb", "maglev" },
+	{ "lb", "counters" },
+	{ "observe" },
+	{ "monitor" },
+	{ "routes" },
+	{ "explain" },
+	{ "plan" },
+	{ "config", "show" },
+	{ NULL },
+};

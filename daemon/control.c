@@ -60,6 +60,7 @@ struct control {
 	unsigned nr_clients;
 	dev_t dev; /* of the socket file that we made */
 	ino_t ino;
+	struct control_access access;
 };
 
 static void
@@ -105,6 +106,30 @@ cmd_match(const struct control_cmd *cmd, const struct control_req *req)
 		if (n >= req->argc || strcmp(cmd->words[n], req->argv[n]) != 0)
 			return 0;
 	return n;
+}
+
+/* May this client have it?  *error says why not. */
+static bool
+is_allowed(const struct client *c, const struct control_cmd *cmd, char **error)
+{
+	const struct control_access *a = &c->control->access;
+	const enum control_right right = control_access_of(c->fd, a);
+
+	if (right == CONTROL_ALL)
+		return true;
+	for (size_t i = 0; right == CONTROL_READ && a->reading[i][0]; i++) {
+		bool same = true;
+
+		for (int w = 0; w < 3; w++)
+			same = same && !cmd->words[w] == !a->reading[i][w] &&
+			    (!cmd->words[w] || strcmp(cmd->words[w], a->reading[i][w]) == 0);
+		if (same)
+			return true;
+	}
+	*error = xstrdup(right == CONTROL_READ
+		? "your group may look, not change anything; control.group of the HeraldConfig may"
+		: "you are in neither control.group nor control.readGroup of the HeraldConfig");
+	return false;
 }
 
 /* Run it, as a stream or for one answer. */
@@ -157,7 +182,7 @@ run_command(struct client *c, const struct control_req *req, struct buf *text)
 	};
 
 	buf_puts(text, ANSWER_BEGIN);
-	err = call(best, c, &rest, &data, &error);
+	err = is_allowed(c, best, &error) ? call(best, c, &rest, &data, &error) : -EACCES;
 	if (err == 0 && text->failed)
 		err = -EMSGSIZE;
 	if (err == 0 && text->len > sizeof(ANSWER_BEGIN) - 1) {
@@ -508,6 +533,7 @@ control_new(struct control **out, struct loop *loop, const char *path,
 	control->arg = arg;
 	control->path = xstrdup(path);
 	control->fd = fd;
+	control->access = (struct control_access){ CONTROL_NO_GROUP, CONTROL_NO_GROUP, NULL };
 	if (stat(path, &st) == 0) {
 		control->dev = st.st_dev;
 		control->ino = st.st_ino;
@@ -520,6 +546,13 @@ control_new(struct control **out, struct loop *loop, const char *path,
 	}
 	*out = control;
 	return 0;
+}
+
+int
+control_set_access(struct control *control, const struct control_access *access, char **error)
+{
+	control->access = *access;
+	return control_access_file(control->path, access, error);
 }
 
 void

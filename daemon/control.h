@@ -59,6 +59,23 @@ void control_stream_end(struct control_stream *);
 int control_new(struct control **, struct loop *, const char *path, const struct control_cmd *cmds,
     void *arg, char **error) __attribute__((warn_unused_result));
 /* Closes everything and removes the socket file; NULL is fine. */
+/* Who may ask. */
+#define CONTROL_NO_GROUP ((gid_t)-1)
+struct control_access {
+	gid_t group;   /* may ask everything, as root and who the daemon runs as; or none */
+	gid_t readers; /* may ask for @reading alone, what changes nothing; or none */
+	const char *const (*reading)[3]; /* words of commands, ended by [0] == NULL */
+};
+/* Who may ask, from now on; the socket file is given to the group.  0, or -errno with *error. */
+int control_set_access(struct control *, const struct control_access *, char **error)
+    __attribute__((warn_unused_result));
+
+/* ---- control_access.c, for control.c ---- */
+enum control_right { CONTROL_NOTHING, CONTROL_READ, CONTROL_ALL };
+enum control_right control_access_of(int client, const struct control_access *);
+int control_access_file(const char *path, const struct control_access *, char **error)
+    __attribute__((warn_unused_result));
+
 void control_free(struct control *);
 
 /* Listen on a unix socket as above, with access rights @mode; @what names it in *error.  A descriptor

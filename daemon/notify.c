@@ -3,6 +3,8 @@
  */
 #include "daemon/notify.h"
 
+#include "lib/text.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,4 +32,18 @@ notify_systemd(const char *state)
 	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&sun,
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	close(fd);
+}
+
+unsigned
+notify_watchdog_ms(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	uint64_t us, who;
+
+	if (!usec || text_u64(usec, 3600000000ull, &us) < 0)
+		return 0;
+	/* It may be meant for a parent of ours (sd_watchdog_enabled(3)). */
+	if (pid && (text_u64(pid, INT32_MAX, &who) < 0 || who != (uint64_t)getpid()))
+		return 0;
+	return us >= 4000 ? (unsigned)(us / 4000) * 2 : 0;
 }

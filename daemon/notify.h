@@ -6,5 +6,7 @@
 
 /* "READY=1", "STOPPING=1", "RELOADING=1\nMONOTONIC_USEC=...".  Without NOTIFY_SOCKET: nothing. */
 void notify_systemd(const char *state);
+/* How often "WATCHDOG=1" is wanted, at the latest half of WATCHDOG_USEC, in ms; 0: not at all. */
+unsigned notify_watchdog_ms(void);
 
 #endif

@@ -77,6 +77,9 @@ struct dp_frontend {
 	size_t nr_backends;
 };
 
+/* Mount the BPF file system where it usually is, when @pin is in there and it is not mounted; takes
+ * CAP_SYS_ADMIN.  0, or -errno. */
+int dp_mount(const char *pin);
 /* NULL: *err.  @conf is copied.  What fails later (no right to load, no bpffs, an old kernel) is
  * told by dp_info() and logged, and tried again. */
 struct datapath *dp_new(struct loop *, const struct dp_conf *, int *err);

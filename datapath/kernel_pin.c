@@ -2,6 +2,7 @@
  * datapath/kernel_pin.c: the folder on the BPF file system that keeps maps, programs and links in
  * the kernel while nobody runs; and taking all of it out.
  */
+#include "datapath/datapath.h"
 #include "datapath/kernel.h"
 
 #include <bpf/bpf.h>
@@ -65,6 +66,14 @@ mount_usual(const char *pin, char *why)
 	    ": %s; mount it before Herald starts: mount -t bpf bpf " USUAL,
 	    strerror(errno));
 	return -errno;
+}
+
+int
+dp_mount(const char *pin)
+{
+	char why[KERNEL_WHY];
+
+	return mount_usual(pin, why);
 }
 
 int

@@ -91,7 +91,8 @@ struct res_herald_config {
 	const char *state_dir;
 	struct res_kubernetes_source kubernetes;
 	const char *control_socket;
-	bool metrics_off; /* listen: "" */
+	const char *control_group, *control_read_group; /* "": none */
+	bool metrics_off;				/* listen: "" */
 	struct res_listen metrics_listen;
 	bool metrics_per_service;
 	bool metrics_page;

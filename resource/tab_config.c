@@ -250,6 +250,10 @@ static const struct field control_fields[] = {
 	{ "socket", T_STRING, 0, FIELD_AT(CONF, control_socket), .def = "/run/herald/herald.sock",
 	  .valid = is_socket_path, .right = "an absolute path of at most 107 bytes",
 	  .cost = RES_COST_RESTART, .help = "where heraldctl finds the daemon" },
+	{ "group", T_STRING, 0, FIELD_AT(CONF, control_group), .cost = RES_COST_RESTART,
+	  .help = "whose members may ask everything; without it root alone" },
+	{ "readGroup", T_STRING, 0, FIELD_AT(CONF, control_read_group), .cost = RES_COST_RESTART,
+	  .help = "whose members may look, and change nothing" },
 	FIELD_END,
 };
 static const struct table control_table = { control_fields, 0, NULL };

@@ -1,0 +1,195 @@
+/*
+ * daemon/privileges.c: see privileges.h.  Called once by app.c, when the configuration is read and the
+ * control socket has its owner, before anything that comes from a network is looked at.
+ */
+#include "daemon/privileges.h"
+
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+/* A sanitizer looks at the process in ways that no daemon needs. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WATCHED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define WATCHED 1
+#endif
+#endif
+#ifndef WATCHED
+#define WATCHED 0
+#endif
+
+static const unsigned kept[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE, CAP_BPF,
+	CAP_PERFMON, CAP_SYS_NICE };
+
+/*
+ * What a daemon does, with room for other versions of its libraries and for a program that fetches a
+ * token (an exec credential of a kubeconfig).  A call that is not here does not exist for it (ENOSYS), so that
+ * libraries go their older ways.  Not here, above all: mounts, namespaces, ptrace and other processes'
+ * memory, modules, keys, clocks, io_uring, perf, userfaultfd, open_by_handle_at, users, reboot.
+ */
+/* clang-format off */
+static const int calls[] = {
+	/* memory, and threads */
+	SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(mremap),
+	SCMP_SYS(madvise), SCMP_SYS(mincore), SCMP_SYS(msync), SCMP_SYS(mlock), SCMP_SYS(mlock2), SCMP_SYS(munlock),
+	SCMP_SYS(mlockall), SCMP_SYS(munlockall), SCMP_SYS(membarrier), SCMP_SYS(futex), SCMP_SYS(futex_time64),
+	SCMP_SYS(futex_waitv), SCMP_SYS(set_robust_list), SCMP_SYS(get_robust_list), SCMP_SYS(rseq),
+	SCMP_SYS(arch_prctl), SCMP_SYS(set_tid_address), SCMP_SYS(set_thread_area), SCMP_SYS(get_thread_area),
+	SCMP_SYS(memfd_create), SCMP_SYS(getrandom), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(sched_setaffinity), SCMP_SYS(sched_setscheduler), SCMP_SYS(sched_getscheduler),
+	SCMP_SYS(sched_setparam), SCMP_SYS(sched_getparam), SCMP_SYS(sched_setattr), SCMP_SYS(sched_getattr),
+	SCMP_SYS(sched_get_priority_max), SCMP_SYS(sched_get_priority_min), SCMP_SYS(getpriority),
+	SCMP_SYS(setpriority), SCMP_SYS(getcpu), SCMP_SYS(get_mempolicy), SCMP_SYS(cacheflush),
+	SCMP_SYS(riscv_flush_icache), SCMP_SYS(pkey_mprotect), SCMP_SYS(pkey_alloc), SCMP_SYS(pkey_free),
+	/* processes and signals */
+	SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(execve), SCMP_SYS(execveat),
+	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(waitpid), SCMP_SYS(kill),
+	SCMP_SYS(tkill), SCMP_SYS(tgkill), SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_send_signal), SCMP_SYS(prctl),
+	SCMP_SYS(capget), SCMP_SYS(capset), SCMP_SYS(seccomp), SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(gettid),
+	SCMP_SYS(getpgrp), SCMP_SYS(getpgid), SCMP_SYS(setpgid), SCMP_SYS(getsid), SCMP_SYS(setsid), SCMP_SYS(getuid),
+	SCMP_SYS(getuid32), SCMP_SYS(geteuid), SCMP_SYS(geteuid32), SCMP_SYS(getgid), SCMP_SYS(getgid32),
+	SCMP_SYS(getegid), SCMP_SYS(getegid32), SCMP_SYS(getresuid), SCMP_SYS(getresuid32), SCMP_SYS(getresgid),
+	SCMP_SYS(getresgid32), SCMP_SYS(getgroups), SCMP_SYS(getgroups32), SCMP_SYS(getrusage), SCMP_SYS(getrlimit),
+	SCMP_SYS(ugetrlimit), SCMP_SYS(setrlimit), SCMP_SYS(prlimit64), SCMP_SYS(times), SCMP_SYS(sysinfo),
+	SCMP_SYS(uname), SCMP_SYS(umask), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigpending),
+	SCMP_SYS(rt_sigsuspend), SCMP_SYS(rt_sigtimedwait), SCMP_SYS(rt_sigtimedwait_time64), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo), SCMP_SYS(sigaction), SCMP_SYS(sigprocmask),
+	SCMP_SYS(sigreturn), SCMP_SYS(sigaltstack), SCMP_SYS(signalfd), SCMP_SYS(signalfd4), SCMP_SYS(pause),
+	SCMP_SYS(restart_syscall),
+	/* time */
+	SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), SCMP_SYS(clock_getres), SCMP_SYS(clock_getres_time64),
+	SCMP_SYS(clock_nanosleep), SCMP_SYS(clock_nanosleep_time64), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday),
+	SCMP_SYS(time), SCMP_SYS(alarm), SCMP_SYS(getitimer), SCMP_SYS(setitimer), SCMP_SYS(timer_create),
+	SCMP_SYS(timer_delete), SCMP_SYS(timer_settime), SCMP_SYS(timer_settime64), SCMP_SYS(timer_gettime),
+	SCMP_SYS(timer_getoverrun), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime), SCMP_SYS(timerfd_settime64),
+	SCMP_SYS(timerfd_gettime), SCMP_SYS(timerfd_gettime64),
+	/* files */
+	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(creat), SCMP_SYS(close), SCMP_SYS(close_range),
+	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(preadv2), SCMP_SYS(write),
+	SCMP_SYS(writev), SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(pwritev2), SCMP_SYS(lseek), SCMP_SYS(_llseek),
+	SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(fcntl), SCMP_SYS(fcntl64), SCMP_SYS(flock),
+	SCMP_SYS(ioctl), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(syncfs), SCMP_SYS(sync_file_range),
+	SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(fadvise64_64), SCMP_SYS(ftruncate), SCMP_SYS(ftruncate64),
+	SCMP_SYS(truncate), SCMP_SYS(truncate64), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),
+	SCMP_SYS(link), SCMP_SYS(linkat), SCMP_SYS(symlink), SCMP_SYS(symlinkat), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
+	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(chdir), SCMP_SYS(fchdir), SCMP_SYS(getcwd),
+	SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(chown), SCMP_SYS(fchown), SCMP_SYS(fchownat),
+	SCMP_SYS(lchown), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(stat), SCMP_SYS(stat64),
+	SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(lstat), SCMP_SYS(lstat64), SCMP_SYS(newfstatat),
+	SCMP_SYS(fstatat64), SCMP_SYS(statx), SCMP_SYS(statfs), SCMP_SYS(statfs64), SCMP_SYS(fstatfs),
+	SCMP_SYS(fstatfs64), SCMP_SYS(getdents), SCMP_SYS(getdents64), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
+	SCMP_SYS(utimensat), SCMP_SYS(utimensat_time64), SCMP_SYS(futimesat), SCMP_SYS(utimes), SCMP_SYS(utime),
+	SCMP_SYS(getxattr), SCMP_SYS(fgetxattr), SCMP_SYS(lgetxattr), SCMP_SYS(listxattr), SCMP_SYS(flistxattr),
+	SCMP_SYS(sendfile), SCMP_SYS(sendfile64), SCMP_SYS(splice), SCMP_SYS(tee), SCMP_SYS(copy_file_range),
+	SCMP_SYS(inotify_init), SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch),
+	SCMP_SYS(readahead),
+	/* waiting */
+	SCMP_SYS(epoll_create), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_pwait2), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(ppoll_time64), SCMP_SYS(select),
+	SCMP_SYS(pselect6), SCMP_SYS(pselect6_time64), SCMP_SYS(_newselect), SCMP_SYS(eventfd), SCMP_SYS(eventfd2),
+	SCMP_SYS(pipe), SCMP_SYS(pipe2),
+	/* sockets */
+	SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(socketcall), SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept),
+	SCMP_SYS(accept4), SCMP_SYS(connect), SCMP_SYS(shutdown), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+	SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(send), SCMP_SYS(sendto), SCMP_SYS(sendmsg),
+	SCMP_SYS(sendmmsg), SCMP_SYS(recv), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(recvmmsg),
+	SCMP_SYS(recvmmsg_time64),
+	/* the load balancer, and the answers on the link */
+	SCMP_SYS(bpf),
+};
+/* clang-format on */
+
+static int
+fail(char **error, int err, const char *what)
+{
+	*error = xasprintf("%s: %s", what, strerror(-err));
+	return err;
+}
+
+static bool
+is_kept(unsigned cap, bool pods)
+{
+	if (pods && (cap == CAP_SYS_ADMIN || cap == CAP_SYS_PTRACE))
+		return true;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (kept[i] == cap)
+			return true;
+	/* CAP_BPF was cut out of it in Linux 5.8. */
+	return cap == CAP_SYS_ADMIN && prctl(PR_CAPBSET_READ, CAP_BPF) < 0;
+}
+
+static int
+drop_capabilities(bool pods, char **error)
+{
+	bool has[CAP_LAST_CAP + 1];
+	const bool may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+
+	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
+		has[cap] = is_kept(cap, pods) && capng_have_capability(CAPNG_PERMITTED, cap);
+	/* What we start is root by name alone: being user 0 gives it nothing (capabilities(7)). */
+	if (may_bound &&
+	    prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0) < 0)
+		return fail(error, -errno, "cannot set the secure bits");
+	capng_clear(CAPNG_SELECT_ALL);
+	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (has[cap])
+			(void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, cap);
+	if (may_bound && capng_apply(CAPNG_SELECT_BOUNDS) != 0)
+		return fail(error, -EPERM, "cannot empty the bounding set");
+	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+		return fail(error, -EPERM, "cannot drop capabilities");
+	return 0;
+}
+
+static int
+filter_calls(bool pods, char **error)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+	int err = filter ? 0 : -ENOMEM;
+
+	for (size_t i = 0; err == 0 && i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (calls[i] >= 0) /* others are of another architecture */
+			err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	if (err == 0 && pods)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setns), 0);
+	/* A search in place of a walk; the kernel remembers besides what is always allowed. */
+	if (err == 0)
+		(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (err == 0)
+		err = seccomp_load(filter);
+	if (filter)
+		seccomp_release(filter);
+	return err < 0 ? fail(error, err, "cannot filter system calls") : 0;
+}
+
+int
+privileges_drop(bool pods, char **error)
+{
+	int err;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return fail(error, -errno, "cannot give up new privileges");
+	err = drop_capabilities(pods, error);
+	if (err < 0 || WATCHED)
+		return err;
+	err = filter_calls(pods, error);
+	if (err == -ENOSYS || err == -EINVAL) { /* a kernel without seccomp filters */
+		log_warn("no-system-call-filter", LOG_S("reason", *error));
+		mem_free(*error);
+		*error = NULL;
+		return 0;
+	}
+	return err;
+}
