@@ -59,7 +59,10 @@ peer_open(const struct peer *p, struct bgp_open *o)
 	o->id = in->router_id;
 	caps->families = conf_families(p->conf);
 	caps->mp = true;
-	caps->refresh = caps->enhanced_refresh = true;
+	caps->refresh = true;
+	/* FRR (8.4) answers no refresh of a peer with RFC 7313 before it has sent End-of-RIB, which it
+	 * does for graceful restart alone. */
+	caps->enhanced_refresh = p->conf->gr;
 	caps->as4 = true;
 	caps->as4_number = as;
 	caps->ext_msg = p->conf->ext_msg;

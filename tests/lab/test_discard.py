@@ -1,5 +1,5 @@
-"""What is announced as a whole though only some of its addresses are there does not send packets back
-and forth between the node and its router."""
+"""What is announced as a whole though only some of its addresses are there does not send packets
+back and forth between the node and its router."""
 import errno
 import socket
 import struct

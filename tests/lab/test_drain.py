@@ -94,7 +94,8 @@ LINE = "podCIDRs: [172.20.1.0/24]"
 CAUSES = {
     "cordon": ("spec.unschedulable", (LINE, LINE + ", unschedulable: true"), {"onCordon": True}),
     "out-of-service": ("spec.taints", (
-        LINE, LINE + ", taints: [{key: node.kubernetes.io/out-of-service, effect: NoExecute}]"), {}),
+        LINE, LINE + ", taints: [{key: node.kubernetes.io/out-of-service, effect: NoExecute}]"),
+        {}),
     "exclude-label": ("metadata.labels", (
         "{kubernetes.io/hostname: k8s-w1",
         '{node.kubernetes.io/exclude-from-external-load-balancers: "", '
@@ -122,7 +123,7 @@ def test_what_the_node_document_says(world, cause):
         wait_withdrawn(world)
         assert world.router.next_hops(CIDRS[NODE]) == {ADDR[NODE]}
         if cause == "exclude-label":  # it says nothing of the node's pods
-            until(lambda: SHUT not in told(world, CIDRS[NODE]), 10, "pods' routes are as good as any")
+            until(lambda: SHUT not in told(world, CIDRS[NODE]), 10, "pods are as good as any")
         else:
             assert SHUT in told(world, CIDRS[NODE])
         steps = herald.ctl("explain", "service", "default/webpod")["steps"]
