@@ -316,9 +316,12 @@ BIN := $(filter-out herald herald-ipam crdgen,$(PROGRAMS))
 # Where container runtimes look for plugins: Debian's place; others say cnidir=/opt/cni/bin.
 cnidir ?= $(prefix)/lib/cni
 CNI := $(filter herald-ipam,$(PROGRAMS))
+bashcompdir ?= $(datadir)/bash-completion/completions
+zshcompdir ?= $(datadir)/zsh/vendor-completions
 man_path = $(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 INSTALLED = $(SBIN:%=$(sbindir)/%) $(BIN:%=$(bindir)/%) $(CNI:%=$(cnidir)/%) $(UNIT_FILES:%=$(unitdir)/%) \
-	$(foreach m,$(MAN_PAGES),$(call man_path,$(m))) $(EXAMPLES:etc/%=$(docdir)/%)
+	$(foreach m,$(MAN_PAGES),$(call man_path,$(m))) $(EXAMPLES:etc/%=$(docdir)/%) \
+	$(bashcompdir)/heraldctl $(zshcompdir)/_heraldctl
 
 .PHONY: install uninstall
 install: all
@@ -329,6 +332,8 @@ install: all
 	$(foreach u,$(UNIT_FILES),sed 's|/usr/sbin/|$(sbindir)/|g' $(u) >$(O)/$(notdir $(u)); \
 		$(INSTALL) -D -m 644 $(O)/$(notdir $(u)) '$(DESTDIR)$(unitdir)/$(notdir $(u))';)
 	$(foreach e,$(EXAMPLES),$(INSTALL) -D -m 644 $(e) '$(DESTDIR)$(docdir)/$(e:etc/%=%)';)
+	$(INSTALL) -D -m 644 etc/completion/heraldctl.bash '$(DESTDIR)$(bashcompdir)/heraldctl'
+	$(INSTALL) -D -m 644 etc/completion/_heraldctl '$(DESTDIR)$(zshcompdir)/_heraldctl'
 
 uninstall: $(BUILD)/config.mk
 	$(foreach p,$(SBIN),rm -f '$(DESTDIR)$(sbindir)/$(p)';)
@@ -337,6 +342,7 @@ uninstall: $(BUILD)/config.mk
 	$(foreach m,$(MAN_PAGES),rm -f '$(DESTDIR)$(call man_path,$(m))';)
 	$(foreach u,$(UNIT_FILES),rm -f '$(DESTDIR)$(unitdir)/$(notdir $(u))';)
 	$(foreach e,$(EXAMPLES),rm -f '$(DESTDIR)$(docdir)/$(e:etc/%=%)';)
+	rm -f '$(DESTDIR)$(bashcompdir)/heraldctl' '$(DESTDIR)$(zshcompdir)/_heraldctl'
 	if [ -d '$(DESTDIR)$(docdir)' ]; then \
 		find '$(DESTDIR)$(docdir)' -depth -type d -empty -delete; fi
 

@@ -7,6 +7,7 @@
 #include "lib/mem.h"
 #include "tools/heraldctl/client.h"
 #include "tools/heraldctl/command.h"
+#include "tools/heraldctl/complete.h"
 #include "tools/heraldctl/convert.h"
 #include "tools/heraldctl/dump.h"
 #include "tools/heraldctl/render.h"
@@ -429,6 +430,9 @@ main(int argc, char **argv)
 	const char **words = xnew_n(const char *, (size_t)argc + 1);
 	int status;
 
+	/* Words that are not finished are no options yet. */
+	if (argc > 2 && strcmp(argv[1], "__complete") == 0)
+		return complete_run(o.socket, argc - 2, (const char *const *)argv + 2);
 	o.argv = words;
 	status = options_read(&o, argc, argv);
 	if (status == CTL_OK && o.version)
