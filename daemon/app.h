@@ -173,6 +173,7 @@ bool l2_apply_is_drained(const struct app *);
 /* daemon/observe.c: `observe`; the second ends all of them, before the datapath goes. */
 int observe_begin(void *app, const struct control_req *, struct control_stream *, char **error);
 void observe_end(struct app *);
+unsigned observe_nr(const struct app *); /* how many listen */
 
 /* daemon/show_log.c: `log`. */
 int log_command(void *app, const struct control_req *, json_t **data, char **error);

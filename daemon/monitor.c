@@ -501,6 +501,17 @@ gone(void *arg)
 		monitor_free(m);
 }
 
+unsigned
+monitor_nr(const struct app *app)
+{
+	unsigned nr = 0;
+
+	for (const struct listener *l = app->monitor ? app->monitor->listeners : NULL; l;
+	     l = l->next)
+		nr++;
+	return nr;
+}
+
 /* ---- the command ---- */
 
 static int

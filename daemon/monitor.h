@@ -11,6 +11,8 @@
 
 int monitor_begin(void *app, const struct control_req *, struct control_stream *, char **error);
 
+unsigned monitor_nr(const struct app *); /* how many listen */
+
 /* A session came up or went down, or says anything else: looks what is new. */
 void monitor_peer(struct app *, const char *instance, const char *peer);
 void monitor_bfd(

@@ -151,6 +151,16 @@ observe_end(struct app *app)
 	}
 }
 
+unsigned
+observe_nr(const struct app *app)
+{
+	unsigned nr = 0;
+
+	for (const struct observer *ob = app->observers; ob; ob = ob->next)
+		nr++;
+	return nr;
+}
+
 /* ---- the command ---- */
 
 struct wish {

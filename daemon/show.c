@@ -2,6 +2,7 @@
  * daemon/show.c: status, pools, allocations and kernel routes as JSON.  See show.h; the service list
  * is in show_services.c.
  */
+#include "daemon/monitor.h"
 #include "daemon/show.h"
 
 #include "config.h"
@@ -289,6 +290,9 @@ show_status(struct app *app)
 		"{s:o, s:o}", "installed", count(fib.installed), "failed", count(fib.failed)));
 	json_object_set_new(root, "tunnel", status_tunnel(app));
 	json_object_set_new(root, "datapath", show_datapath_status(app));
+	json_object_set_new(root, "listeners",
+	    json_pack(
+		"{s:i, s:i}", "monitor", (int)monitor_nr(app), "observe", (int)observe_nr(app)));
 	json_object_set_new(root, "notices", status_notices(app));
 	return root;
 }

@@ -8,7 +8,13 @@ from herald_lab import bgpmsg, until
 from herald_lab import herald as h
 from herald_lab.lab import program
 from herald_lab.pair import FAR4, HERALD4, PEER4, PEER_AS, VIP4
+from herald_lab.plant import wait_loaded
 from herald_lab.proc import Daemon
+from test_bfd import begin, bfd
+
+
+def listen(pair, what, nr):
+    until(lambda: pair.herald.ctl("status")["listeners"][what] == nr, what=f"{nr} {what}")
 
 
 class Monitor:
@@ -21,12 +27,9 @@ class Monitor:
                              f"{pair.lab.dir}/monitor-{os.getpid()}-{Monitor.nr}.log").start()
         self.pair = pair
 
-    def ready(self):
-        """Listening: it tells of something that the test makes happen."""
-        def heard():
-            self.pair.herald.ctl("reload")
-            return "reload" in self.daemon.text()
-        until(heard, what=lambda: f"the monitor listens: {self.daemon.text()}")
+    def ready(self, nr=1):
+        """With this one @nr listen."""
+        listen(self.pair, "monitor", nr)
         return self
 
     def events(self):
@@ -82,8 +85,7 @@ def test_filters_tables_and_the_end(pair):
     pair.start(peers=pair.peers(v6=False))
     only = Monitor(pair, "--type", "peer,drain", "--peer", "r4")
     table = Monitor(pair, "--last", "2", "--type", "peer", form="table")
-    every = Monitor(pair).ready()
-    until(lambda: len(os.listdir(f"/proc/{only.daemon.pid}/fd")) > 3, what="connected")
+    every = Monitor(pair).ready(3)
     pair.herald.ctl("drain", "--wait", "0")
     every.wait("drain", "drained")
     conn = pair.speaker().dial_up(HERALD4)
@@ -107,7 +109,7 @@ def test_it_comes_back_when_the_daemon_does(pair):
     pair.herald.kill()
     m.daemon.wait_log("the daemon is gone")
     pair.herald.start()
-    m.daemon.wait_log("the daemon is back")
+    m.daemon.wait_log("the daemon is back", 30)
     pair.herald.ctl("drain", "--wait", "0")
     m.wait("drain", "drained")
     assert m.daemon.running()
@@ -147,3 +149,33 @@ def test_layer_2_is_told(lab, pair):
     m.wait("l2", "taken", address=VIP4[:-3])
     pair.herald.remove("70-l2.yaml")
     m.wait("l2", "given", address=VIP4[:-3])
+
+
+def test_bfd_is_told(pair):
+    side = begin(pair, "bird")
+    m = Monitor(pair, "--peer", "r4", "--type", "bfd,peer").ready()
+    p, = pair.herald.ctl("bgp", "peers", "r4")["peers"]
+    assert p["bfd"]["state"] == "up" and p["bfd"]["peerAddress"] == PEER4
+    assert "BFD: up" in pair.herald.table("bgp", "peers", "r4")
+    side.foreign.stop(signal.SIGKILL)
+    m.wait("bfd", "down", peer="r4")
+    m.wait("peer", "down", peer="r4")
+    assert bfd(pair, PEER4)["state"] == "down"
+
+
+def test_observe_comes_back_too(lab, pair):
+    """The datapath is away for a while longer than the daemon."""
+    pair.herald = h.Herald(lab, pair.n1, "n1", datapath={"devices": ["eth0"]})
+    pair.start(peers={})
+    wait_loaded(pair.herald)
+    d = Daemon(lab, pair.n1, [program("heraldctl"), "-s", pair.herald.socket, "observe", "-f"],
+               f"{lab.dir}/observe.log").start()
+    once = Daemon(lab, pair.n1, [program("heraldctl"), "-s", pair.herald.socket, "observe"],
+                  f"{lab.dir}/once.log").start()
+    listen(pair, "observe", 2)
+    pair.herald.kill()
+    d.wait_log("the daemon is gone")
+    assert once.wait(10) == 0, "what was not to go on without end ends with the daemon"
+    pair.herald.start()
+    d.wait_log("the daemon is back", 30)
+    assert d.running()
