@@ -283,6 +283,9 @@ learned(void *arg, const char *instance, const struct prefix *p, unsigned nr,
 		ck_assert_ptr_nonnull(hops[i].peer);
 		at = add(text, at, i ? " " : "");
 		at = add(text, at, addr_format(&hops[i].next_hop, addr, sizeof(addr)));
+		snprintf(addr, sizeof(addr), "*%u", hops[i].weight);
+		if (hops[i].weight != 1)
+			at = add(text, at, addr);
 	}
 	entry_put(&k->learned, prefix, text);
 }
@@ -464,6 +467,8 @@ kit_announce(struct kit *k, unsigned peer, const char *prefix, const struct kit_
 	uint8_t bytes[BGP_MAX_LEN], path[64], communities[64], cluster[4];
 	struct wire_wr wp = wire_wr_init(path, sizeof(path)), wl = wire_wr_init(cluster, 4);
 	struct wire_wr wc = wire_wr_init(communities, sizeof(communities));
+	uint8_t ext[8];
+	struct wire_wr we = wire_wr_init(ext, sizeof(ext));
 	struct prefix p = prefix_from(prefix);
 	struct bgp_attrs a = { .origin = route->origin, .unknown = route->unknown };
 	struct bgp_pack pack;
@@ -484,6 +489,10 @@ kit_announce(struct kit *k, unsigned peer, const char *prefix, const struct kit_
 	a.communities = (struct bgp_span){ communities, (uint32_t)wc.len };
 	if (route->cluster)
 		a.cluster_list = (struct bgp_span){ cluster, 4 };
+	wire_put_u32(&we, (uint32_t)(route->ext >> 32));
+	wire_put_u32(&we, (uint32_t)route->ext);
+	if (route->ext)
+		a.ext_communities = (struct bgp_span){ ext, 8 };
 	a.has_med = route->med;
 	a.med = route->med;
 	a.has_local_pref = route->local_pref || s->ibgp;

@@ -62,6 +62,7 @@ struct kit_route {
 	uint32_t otc;	     /* 0: none */
 	struct bgp_span unknown;
 	uint32_t path_id; /* with sessions that have add_rx */
+	uint64_t ext;	  /* an extended community; 0: none */
 };
 
 /* Our AS is 65000, router-id 9.9.9.9, address 10.0.0.100 and fd00::100; peer i is 10.0.0.<i+1>, of
@@ -101,7 +102,7 @@ struct bgp_announce kit_own(const char *prefix);
 /* With add_tx, "172.20.1.0/24#5" is a path of the prefix.
  * "igp|65001 65002|10.0.0.1|med 5|lp 100|1:2" of what the peer was told, "" for nothing. */
 const char *kit_told(struct kit *, unsigned peer, const char *prefix);
-/* "10.0.0.1 10.0.0.2" of what was learned. */
+/* "10.0.0.1*3 10.0.0.2" of what was learned: weights, but 1. */
 const char *kit_learned(struct kit *, const char *prefix);
 void kit_text(const struct bgp_attrs *, char *text);
 unsigned kit_table_size(const struct kit_peer *);
