@@ -67,6 +67,8 @@ round_trip(struct bgp_nlri n, const struct bgp_attrs *a, const struct bgp_update
 		return;
 	again.as4 = as4;
 	bgp_pack_begin(&k, wire_wr_init(out, sizeof(out)), BGP_MAX_EXT_LEN, n.family, a, as4);
+	k.add_path = n.add_path;
+	k.path_id = n.path_id;
 	if (bgp_pack_add(&k, &p) < 0)
 		return; /* attributes that fill the longest message */
 	len = bgp_pack_end(&k);
@@ -76,6 +78,7 @@ round_trip(struct bgp_nlri n, const struct bgp_attrs *a, const struct bgp_update
 	must(second.verdict == BGP_V_OK && second.eor == -1);
 	back = second.nlri.present ? second.nlri : second.reach;
 	must(back.present && bgp_nlri_next(&back, &q) && prefix_eq(&p, &q));
+	must(!n.add_path || back.path_id == n.path_id);
 	must(!bgp_nlri_next(&back, &q));
 	must(addr_eq(
 	    &a->next_hop, second.nlri.present ? &second.attrs.next_hop : &second.reach_next_hop));
@@ -120,6 +123,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.ibgp = data[0] & 2,
 		.families = data[0] & 4 ? 1u + (data[0] >> 3 & 1) : 3u,
 		.ext_next_hop = data[0] & 16 ? 1 : 0,
+		.add_path = data[0] & 32 ? 3 : 0,
 		.local_as = 65001 };
 
 	bgp_update_decode(wire_rd_init(data + 1, size - 1), &ctx, &first);

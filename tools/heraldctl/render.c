@@ -205,6 +205,9 @@ cell_attrs(struct text_table *t, const json_t *r)
 	attr_list(&b, "Communities", json_object_get(r, "communities"));
 	attr_list(&b, "LargeCommunities", json_object_get(r, "largeCommunities"));
 	attr_list(&b, "ExtendedCommunities", json_object_get(r, "extendedCommunities"));
+	attr_int(&b, "PathID", json_object_get(r, "pathID"));
+	attr_str(&b, "OriginatorID", answer_str(r, "originatorID"));
+	attr_list(&b, "ClusterList", json_object_get(r, "clusterList"));
 	attr_str(&b, "Why", answer_str(r, "why"));
 	text_cell(t, buf_text(&b));
 	buf_fini(&b);
@@ -464,6 +467,7 @@ static void
 cell_hops(struct text_table *t, const json_t *route)
 {
 	const json_t *hops = json_object_get(route, "hops"), *hop;
+	bool weighted = false;
 	struct buf b;
 	size_t i;
 
@@ -471,12 +475,16 @@ cell_hops(struct text_table *t, const json_t *route)
 		cell_list(t, json_object_get(route, "nexthops"));
 		return;
 	}
+	json_array_foreach(hops, i, hop) weighted = weighted || answer_int(hop, "weight") > 1;
 	buf_init(&b, 1 << 20);
 	json_array_foreach(hops, i, hop)
 	{
 		buf_printf(&b, "%s%s", i ? ", " : "", answer_str(hop, "gateway"));
 		if (*answer_str(hop, "interface"))
 			buf_printf(&b, " dev %s", answer_str(hop, "interface"));
+		/* Where all are alike nothing is said, as `ip route` does for one. */
+		if (weighted)
+			buf_printf(&b, " weight %lld", (long long)answer_int(hop, "weight"));
 	}
 	text_cell(t, buf_text(&b));
 	buf_fini(&b);

@@ -458,6 +458,40 @@ START_TEST(a_drained_node_asks_all_peers_to_leave)
 }
 END_TEST
 
+/* draft-ietf-idr-link-bandwidth: 1 Mbit/s for each ready endpoint here, in octets, as a float. */
+START_TEST(link_bandwidth_of_the_ready_endpoints)
+{
+	static const struct {
+		enum ep here;
+		const char *policy;
+		uint64_t octets;
+	} cases[] = { { READY, "Local", 0x47f42400 }, { NONE, "Cluster", 0x47f42400 } };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct bgp_announce *list;
+
+		put_service("LoadBalancerIP", cases[i].policy, "Cluster", cases[i].here, READY, "");
+		fixture_add(&f,
+		    "apiVersion: heraldlb.io/v1\nkind: BGPAdvertisement\n"
+		    "metadata: {name: a, labels: {x: y}}\n"
+		    "spec: {advertisements: [{advertisementType: Service, service: {addresses: "
+		    "[ExternalIP]},\n"
+		    "  selector: {matchLabels: {app: web}}, attributes: {linkBandwidth: "
+		    "endpoints,\n"
+		    "  communities: {standard: ['1:2']}}}]}\n");
+		make_plan("me");
+		ck_assert_uint_eq(bgp_wanted_service(&plan->instances[0], f.store, "me",
+				      (const struct res_service *)store_get(
+					  f.store, RES_SERVICE, "default", "web"),
+				      NULL, 0, &arena, &list),
+		    1);
+		ck_assert_uint_eq(list->communities.nr_std, 1);
+		ck_assert_uint_eq(list->communities.nr_ext, 1);
+		ck_assert_uint_eq(list->communities.ext[0], 0x4004fde900000000u | cases[i].octets);
+	}
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -483,6 +517,7 @@ add_tests(Suite *s)
 	tcase_add_test(t, two_cluster_configs_on_a_node_the_first_has_it);
 	tcase_add_test(t, import_rules_of_the_configuration_are_for_peers_without_their_own);
 	tcase_add_test(t, a_drained_node_asks_all_peers_to_leave);
+	tcase_add_test(t, link_bandwidth_of_the_ready_endpoints);
 	suite_add_tcase(s, t);
 }
 
