@@ -627,6 +627,8 @@ audience_take(struct adj *adj, enum bgp_family f, const char *audience)
 		log_error("out-of-memory", LOG_S("peer", adj->name), LOG_S("lost", "audience"));
 		return;
 	}
+	if (n != adj->audience[f])
+		adj->news |= ADJ_NEW_AUDIENCE;
 	name_put(adj->rib, adj->audience[f]);
 	adj->audience[f] = n;
 }
@@ -647,6 +649,12 @@ limit_take(struct adj_limit *l, const struct bgp_family_conf *c)
 }
 
 unsigned
+adj_conf_news(const struct adj *adj)
+{
+	return adj->news;
+}
+
+unsigned
 adj_conf(struct adj *adj, const struct bgp_peer_conf *conf)
 {
 	bool in_changed = false, out_changed = false;
@@ -655,6 +663,7 @@ adj_conf(struct adj *adj, const struct bgp_peer_conf *conf)
 	if (policy_take(&adj->import, &conf->import, &in_changed) < 0 ||
 	    policy_take(&adj->export, &conf->export, &out_changed) < 0)
 		log_error("out-of-memory", LOG_S("peer", adj->name), LOG_S("lost", "policy"));
+	adj->news = (in_changed ? ADJ_NEW_IMPORT : 0) | (out_changed ? ADJ_NEW_EXPORT : 0);
 	if (adj->allow_as_in != conf->allow_as_in || adj->honor_shutdown != conf->honor_shutdown)
 		in_changed = true;
 	adj->allow_as_in = conf->allow_as_in;

@@ -69,6 +69,10 @@ void adj_free(struct adj *); /* paths go with it */
  * what was received is kept. */
 unsigned adj_conf(struct adj *, const struct bgp_peer_conf *);
 
+/* What of the last adj_conf() was new: ADJ_NEW bits. */
+enum { ADJ_NEW_IMPORT = 1, ADJ_NEW_EXPORT = 2, ADJ_NEW_AUDIENCE = 4 };
+unsigned adj_conf_news(const struct adj *);
+
 /* Established: joins its export groups; the table, then End-of-RIB, is sent from adj_more(), which
  * the RIB side also calls by itself at the end of the turn. */
 void adj_up(struct adj *, const struct adj_session *);

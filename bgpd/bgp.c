@@ -11,6 +11,7 @@
 #include "bgpd/listen.h"
 #include "bgpd/peer.h"
 #include "bgpd/range.h"
+#include "bgpd/rehearsal.h"
 #include "lib/mem.h"
 
 #define LEARNED_SETTLE_MS 10000
@@ -119,6 +120,8 @@ instance_free(struct instance *in, enum bgp_err_cease why)
 {
 	peers_drop(in, true, why);
 	ranges_drop(in, true);
+	if (is_rehearsed(in))
+		return; /* what its peers were told is still to be said */
 	bmp_instance_gone(in->bgp, in);
 	rib_free(in->rib);
 	mem_free(in->name);
@@ -128,9 +131,12 @@ instance_free(struct instance *in, enum bgp_err_cease why)
 static void
 instance_apply(struct instance *in, const struct bgp_instance_conf *c)
 {
-	bool renamed = in->local_as != c->local_as || in->router_id != c->router_id;
+	const char *renamed = in->local_as != c->local_as ? "local_as"
+	    : in->router_id != c->router_id		  ? "router_id"
+							  : NULL;
 	struct peer **end;
 
+	rehearse_renamed(in, renamed);
 	in->wanted = true;
 	if (renamed) /* stations know the table by both */
 		bmp_instance_gone(in->bgp, in);
@@ -223,6 +229,8 @@ bgp_apply(struct bgp *b, const struct bgp_conf *c)
 			in = instance_new(b, &c->instances[i]);
 		instance_apply(in, &c->instances[i]);
 	}
+	if (b->rehearsal)
+		return 0;
 	bmp_apply(b, c);
 	return listen_sync(b);
 }

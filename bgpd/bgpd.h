@@ -129,6 +129,7 @@ void bgp_learned_tell(const struct bgp *);
  */
 bool bgp_learned_complete(const struct bgp *);
 
-#include "bgpd/stats.h" /* numbers, and what is shown */
+#include "bgpd/rehearse.h" /* what a configuration would change */
+#include "bgpd/stats.h"	   /* numbers, and what is shown */
 
 #endif

@@ -54,6 +54,19 @@ static const struct field fields[] = {
 	FIELD(family[BGP_IPV6_UNICAST].add_path, NUMBER, CONF_RESET),
 	FIELD(connect_retry_s, NUMBER,  CONF_NEXT),
 	FIELD(passive,         NUMBER,  CONF_NEXT),
+	FIELD(allow_as_in,     NUMBER,  CONF_SOFT), /* adj_conf() takes these on */
+	FIELD(graceful_shutdown, NUMBER, CONF_SOFT),
+	FIELD(stale_to_all,    NUMBER,  CONF_SOFT),
+	FIELD(honor_shutdown,  NUMBER,  CONF_SOFT),
+	FIELD(any_first_as,    NUMBER,  CONF_SOFT),
+	FIELD(family[BGP_IPV4_UNICAST].max_prefixes, NUMBER, CONF_SOFT),
+	FIELD(family[BGP_IPV6_UNICAST].max_prefixes, NUMBER, CONF_SOFT),
+	FIELD(family[BGP_IPV4_UNICAST].warn_prefixes, NUMBER, CONF_SOFT),
+	FIELD(family[BGP_IPV6_UNICAST].warn_prefixes, NUMBER, CONF_SOFT),
+	FIELD(family[BGP_IPV4_UNICAST].limit_action, NUMBER, CONF_SOFT),
+	FIELD(family[BGP_IPV6_UNICAST].limit_action, NUMBER, CONF_SOFT),
+	FIELD(family[BGP_IPV4_UNICAST].restart_s, NUMBER, CONF_SOFT),
+	FIELD(family[BGP_IPV6_UNICAST].restart_s, NUMBER, CONF_SOFT),
 };
 /* clang-format on */
 #define NR_FIELDS (sizeof(fields) / sizeof(fields[0]))
@@ -145,6 +158,19 @@ conf_compare(const struct bgp_peer_conf *a, const struct bgp_peer_conf *b, const
 		*field = fields[i].name;
 	}
 	return cost;
+}
+
+size_t
+conf_differences(
+    const struct bgp_peer_conf *a, const struct bgp_peer_conf *b, const char **names, size_t max)
+{
+	size_t nr = 0;
+
+	for (int cost = CONF_RESET; cost > CONF_SAME; cost--)
+		for (size_t i = 0; i < NR_FIELDS && nr < max; i++)
+			if ((int)fields[i].cost == cost && !field_equal(&fields[i], a, b))
+				names[nr++] = fields[i].name;
+	return nr;
 }
 
 unsigned

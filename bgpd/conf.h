@@ -12,6 +12,7 @@
 /* What a change of a field costs; the dearest of all wins. */
 enum conf_cost {
 	CONF_SAME,
+	CONF_SOFT,  /* the RIB takes it on: the session stays */
 	CONF_NEXT,  /* counts from the next attempt on, the session stays */
 	CONF_RESET, /* the session has to be made anew */
 };
@@ -23,6 +24,10 @@ void conf_free(struct bgp_peer_conf *); /* NULL is fine; the key is wiped */
 /* The cost of going from one to the other; *field is the name of the first of the dearest. */
 enum conf_cost conf_compare(
     const struct bgp_peer_conf *, const struct bgp_peer_conf *, const char **field);
+
+/* All fields that differ, the dearest first; names of literals.  How many of the at most @max. */
+size_t conf_differences(
+    const struct bgp_peer_conf *, const struct bgp_peer_conf *, const char **fields, size_t max);
 
 unsigned conf_families(const struct bgp_peer_conf *); /* mask of those enabled */
 

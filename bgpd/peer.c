@@ -12,6 +12,7 @@
 #include "bgpd/conf.h"
 #include "bgpd/links.h"
 #include "bgpd/range.h"
+#include "bgpd/rehearsal.h"
 #include "bgpd/restart.h"
 #include "bgpd/tap.h"
 #include "lib/mem.h"
@@ -144,11 +145,10 @@ own_as(const struct peer *p)
 	return peer_local_as(p) == p->instance->local_as ? 0 : p->instance->local_as;
 }
 
-static void
-peer_up(struct peer *p, struct session *s)
+void
+peer_agreed(const struct peer *p, const struct session *s, struct adj_session *as)
 {
-	struct session *other = s == p->main ? p->extra : p->main;
-	struct adj_session as = {
+	*as = (struct adj_session){
 		.ibgp = s->theirs.as == peer_local_as(p),
 		.as4 = s->theirs.caps.as4,
 		.ext_msg = s->max_len > BGP_MAX_LEN,
@@ -172,11 +172,19 @@ peer_up(struct peer *p, struct session *s)
 		.local = s->names.local,
 		.remote = s->names.remote,
 	};
+	if (!as->ibgp)
+		as->role = p->conf->role;
+	fill_self(as, s);
+}
+
+static void
+peer_up(struct peer *p, struct session *s)
+{
+	struct session *other = s == p->main ? p->extra : p->main;
+	struct adj_session as;
 	unsigned suppressed = 0;
 
-	if (!as.ibgp)
-		as.role = p->conf->role;
-	fill_self(&as, s);
+	peer_agreed(p, s, &as);
 	p->up = s;
 	p->was_up = true;
 	restart_up(p, s);
@@ -481,6 +489,7 @@ peer_new(struct instance *in, const struct bgp_peer_conf *c)
 	peer_start(p);
 	p->adj = adj_new(in->rib, c->name, &ops);
 	(void)adj_conf(p->adj, c);
+	rehearse_added(p);
 	return p;
 }
 
@@ -497,6 +506,7 @@ void
 peer_free(struct peer *p, enum bgp_err_cease subcode)
 {
 	peer_cease(p, subcode, NULL);
+	rehearse_removed(p);
 	session_free(p->main);
 	session_free(p->extra);
 	restart_fini(p);
@@ -557,8 +567,9 @@ peer_conf(struct peer *p, const struct bgp_peer_conf *c)
 		peer_start_soon(p);
 	if (old->any_first_as != c->any_first_as)
 		ask_again(p);
-	conf_free(old);
 	(void)adj_conf(p->adj, c);
+	rehearse_changed(p, old);
+	conf_free(old);
 	peer_limit_check(p);
 	if (cost == CONF_RESET)
 		peer_start_soon(p);

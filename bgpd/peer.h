@@ -94,6 +94,10 @@ void peer_limit_check(struct peer *);
 const struct session *peer_foremost(const struct peer *); /* the session that is furthest */
 const char *peer_held_down(const struct peer *);	  /* why it stays in Idle, or NULL */
 
+/* ---- for rehearse.c ---- */
+/* What an established session means to the RIB. */
+void peer_agreed(const struct peer *, const struct session *, struct adj_session *);
+
 /* ---- for session.c ---- */
 /* The AS that the peer knows us as (RFC 7705 3). */
 uint32_t peer_local_as(const struct peer *);

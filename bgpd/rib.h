@@ -83,7 +83,7 @@ struct adj {
 	struct adj_session session; /* the last one, also when down */
 	struct policy *import, *export;
 	bool honor_shutdown, graceful_shutdown, stale_to_all, rr_client;
-	uint8_t allow_as_in;
+	uint8_t allow_as_in, news; /* news: ADJ_NEW bits of the last adj_conf() */
 	bool any_first_as;
 	struct adj_limit limit[BGP_NR_FAMILIES];
 	uint8_t add_max[BGP_NR_FAMILIES]; /* see bgp_family_conf */

@@ -7,6 +7,7 @@
 
 #include "bgpd/msg.h"
 #include "bgpd/out.h"
+#include "bgpd/rehearsal.h"
 #include "bgpd/rib_why.h"
 #include "bgpd/sweep.h"
 #include "lib/buf.h"
@@ -157,6 +158,18 @@ route_new(struct show *s, uint32_t set, const char *peer, uint32_t since)
 	json_object_set_new(o, "ageSeconds", json_integer(rib_now_s(s->r) - since));
 	attrs_json(&a, o);
 	json_array_append_new(s->out, o);
+	return o;
+}
+
+json_t *
+rib_show_told(const struct rib *r, enum bgp_family f, uint32_t node, uint32_t set, const char *peer)
+{
+	struct show s = { .r = r, .out = json_array(), .family = f };
+	json_t *o;
+
+	ptab_prefix(&r->tab[f], node, &s.prefix);
+	o = json_incref(route_new(&s, set, peer, rib_now_s(r)));
+	json_decref(s.out);
 	return o;
 }
 

@@ -12,6 +12,7 @@
 
 #include "bgpd/peer.h"
 #include "bgpd/session_in.h"
+#include "bgpd/rehearsal.h"
 #include "bgpd/tap.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -194,8 +195,11 @@ void
 session_ask_refresh(struct session *s, enum bgp_family f)
 {
 	struct wire_wr w;
-	struct bgp_block *b = control_new(s, &w, SMALL_LEN);
+	struct bgp_block *b;
 
+	if (is_rehearsed(s->peer->instance))
+		return;
+	b = control_new(s, &w, SMALL_LEN);
 	if (!b)
 		return;
 	bgp_refresh_encode(&w, f, BGP_REFRESH_REQUEST);
@@ -567,6 +571,8 @@ void
 session_event(struct session *s, enum fsm_event ev)
 {
 	assert(!s->stepping);
+	if (is_rehearsed(s->peer->instance))
+		return; /* nothing happens to sessions: rehearse.c says what would */
 	while (ev != FSM_NONE) {
 		const struct fsm_conditions c = {
 			.delay_open = s->delay_open_ms > 0,

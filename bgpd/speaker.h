@@ -16,6 +16,7 @@ struct bmp;
 struct listener;
 struct peer;
 struct range;
+struct rehearsal;
 
 struct instance {
 	struct instance *next;
@@ -47,8 +48,9 @@ struct bgp {
 	uint64_t nr_refused; /* connections from nobody that is configured */
 	struct log_limit noise;
 
-	struct bgp_tap *taps; /* who listens in; NULL mostly */
-	struct bmp *bmp;      /* NULL: nobody is to be told */
+	struct bgp_tap *taps;	     /* who listens in; NULL mostly */
+	struct bmp *bmp;	     /* NULL: nobody is to be told */
+	struct rehearsal *rehearsal; /* NULL: this is in earnest */
 	struct farewell_list farewells;
 	uint8_t *input; /* lent to the session that reads */
 };

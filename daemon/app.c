@@ -11,6 +11,7 @@
 #include "daemon/metrics.h"
 #include "daemon/monitor.h"
 #include "daemon/notify.h"
+#include "daemon/plan.h"
 #include "daemon/pods.h"
 #include "daemon/privileges.h"
 #include "daemon/service.h"
@@ -39,10 +40,10 @@
 
 /* ---- faults of the configuration ---- */
 
-static char *
-faults_text(const struct files *files)
+char *
+app_faults_text(const struct app *app)
 {
-	const struct res_faults *faults = files_faults(files);
+	const struct res_faults *faults = files_faults(app->files);
 	struct buf b;
 	char *line;
 
@@ -93,7 +94,7 @@ app_reload(struct app *app, size_t *changed, char **error)
 	int err = files_reload(app->files);
 
 	if (err < 0) {
-		*error = err == -EINVAL ? faults_text(app->files) : xstrdup(strerror(-err));
+		*error = err == -EINVAL ? app_faults_text(app) : xstrdup(strerror(-err));
 		return err;
 	}
 	store_flush(app->store);
@@ -158,7 +159,7 @@ store_changed(void *arg, const struct store_change *changes, size_t nr)
 	struct app *app = arg;
 
 	for (size_t i = 0; i < nr; i++)
-		if (changes[i].kind == RES_HERALD_CONFIG && app->running)
+		if (changes[i].kind == RES_HERALD_CONFIG && app->running && !app->rehearsing)
 			config_changed(app, &changes[i]);
 	reconcile_changes(app, changes, nr);
 }
@@ -376,7 +377,7 @@ init_store(struct app *app)
 	if (files_ok(app->files))
 		return 0;
 	/* The same lines as `herald -t`, not log lines: a person is looking. */
-	text = faults_text(app->files);
+	text = app_faults_text(app);
 	fprintf(stderr, "%s\n", text);
 	free(text);
 	return EXIT_CONFIG;
@@ -637,6 +638,7 @@ app_fini(struct app *app)
 	timer_stop(&app->save);
 	timer_stop(&app->adoption);
 	timer_stop(&app->stop_timer);
+	plan_process_fini(app);
 	metrics_free(app->metrics);
 	drain_fini(app);
 	control_free(app->control);

@@ -32,6 +32,7 @@ struct learned;
 struct metrics;
 struct monitor;
 struct observer;
+struct plan_process;
 struct pods;
 
 /* How far this node is out of the way: peers are told so, then Services are withdrawn. */
@@ -70,8 +71,9 @@ struct app {
 	struct monitor *monitor;    /* those who run `heraldctl monitor`; NULL: nobody */
 	struct control *control;
 	struct bgp_plan *plan;
-	struct learned *learned; /* what bgpd wants in the kernel, while that is asked for */
-	char **learned_from;	 /* instances by number */
+	struct plan_process *planning; /* those who work out a plan */
+	struct learned *learned;       /* what bgpd wants in the kernel, while that is asked for */
+	char **learned_from;	       /* instances by number */
 	uint16_t nr_learned_from;
 	bool install_learned;	      /* as now in force */
 	struct aggregate *aggregates; /* announced as a whole; daemon/discard.c */
@@ -98,6 +100,7 @@ struct app {
 	bool running;	       /* app_init() is through */
 	bool sweeping; /* every Service will be announced: no need to do it one by one before */
 	bool stopping;
+	bool rehearsing;  /* a process that works out a plan: nothing may leave it */
 	bool carrying;	  /* the datapath follows the store */
 	bool left_behind; /* mode none: what an earlier process pinned is gone */
 	bool removing;	  /* `heraldctl shutdown`: leave nothing in the kernel */
@@ -118,6 +121,9 @@ void app_stopped(struct app *);
 /* Read the files again.  0, or -EINVAL with *error (the caller's) listing every fault.  *changed:
  * how many objects did. */
 int app_reload(struct app *, size_t *changed, char **error);
+
+/* What is wrong with the files as read last, a line each; for free(). */
+char *app_faults_text(const struct app *);
 
 /* The LoadBalancer addresses of a Service: those that ipam holds for it, else what its status says.
  * In @arena. */

@@ -11,6 +11,7 @@
 #include "daemon/dump.h"
 #include "daemon/explain.h"
 #include "daemon/monitor.h"
+#include "daemon/plan.h"
 #include "daemon/show.h"
 #include "daemon/show_lb.h"
 #include "lib/buf.h"
@@ -562,6 +563,7 @@ const struct control_cmd app_commands[] = {
 	{ { "routes" },                 cmd_routes, NULL },
 	{ { "explain" },                explain_command, NULL },
 	{ { "log" },                    log_command, NULL },
+	{ { "plan" },                   plan_command, NULL },
 	{ { "reload" },                 cmd_reload, NULL },
 	{ { "config", "show" },         cmd_config_show, NULL },
 	{ { "shutdown" },               cmd_shutdown, NULL },
@@ -589,6 +591,7 @@ const char *const app_reading[][3] = {
 	{ "monitor" },
 	{ "routes" },
 	{ "explain" },
+	{ "plan" },
 	{ "plan" },
 	{ "config", "show" },
 	{ NULL },

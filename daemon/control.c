@@ -47,6 +47,8 @@ struct client {
 	char *out;
 	size_t out_len, out_done;
 	struct control_stream *stream; /* NULL: one answer, and good-bye */
+	size_t line_len;	       /* of the request, in @in */
+	bool taken;		       /* another process answers */
 };
 
 struct control {
@@ -178,11 +180,12 @@ run_command(struct client *c, const struct control_req *req, struct buf *text)
 		    "this daemon does not know that command; is heraldctl newer than herald?");
 
 	const struct control_req rest = {
-		.argv = req->argv + best_n, .argc = req->argc - best_n, .text = text
+		.argv = req->argv + best_n, .argc = req->argc - best_n, .text = text, .client = c
 	};
 
 	buf_puts(text, ANSWER_BEGIN);
 	err = is_allowed(c, best, &error) ? call(best, c, &rest, &data, &error) : -EACCES;
+	c->taken = c->taken && err == 0;
 	if (err == 0 && text->failed)
 		err = -EMSGSIZE;
 	if (err == 0 && text->len > sizeof(ANSWER_BEGIN) - 1) {
@@ -229,6 +232,17 @@ malformed:
 	json_decref(root);
 	return json_pack("{s:b, s:s, s:s}", "ok", 0, "code", "malformed-request", "error",
 	    "the request is not a line of JSON of the form {\"argv\":[\"status\"]}");
+}
+
+int
+control_take(const struct control_req *req, const char **rest, size_t *nr_rest)
+{
+	struct client *c = req->client;
+
+	c->taken = true;
+	*rest = c->in.data + c->line_len + 1;
+	*nr_rest = c->in.len - c->line_len - 1;
+	return c->fd;
 }
 
 /* ---- streams ---- */
@@ -349,7 +363,14 @@ client_answer(struct client *c, size_t line_len)
 	json_t *answer;
 
 	buf_init(&large, ANSWER_MAX);
+	c->line_len = line_len;
 	answer = answer_line(c, c->in.data, line_len, &large);
+	if (c->taken) {
+		json_decref(answer);
+		buf_fini(&large);
+		client_free(c);
+		return;
+	}
 	if (answer) {
 		c->out = json_dumps(answer, JSON_COMPACT);
 		c->out_len = c->out ? strlen(c->out) + 1 : 0;

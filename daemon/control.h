@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 struct buf;
+struct client;
 struct control;
 struct control_stream;
 struct loop;
@@ -21,7 +22,15 @@ struct control_req {
 	size_t argc;
 	/* For an answer that may be large: the text of an object, compact, in place of *data. */
 	struct buf *text;
+	struct client *client;
 };
+
+/*
+ * Somebody else answers, a process that was forked: it has the descriptor, which does not block, and
+ * @rest, what came behind the request so far.  This process closes the connection without a word when
+ * the command returns 0.  Borrowed.
+ */
+int control_take(const struct control_req *, const char **rest, size_t *nr_rest);
 
 /*
  * Answers a request: 0 and *data (owned by the caller, NULL: an empty object), or -errno and

@@ -171,7 +171,8 @@ give_tunnel(struct app *app)
 	struct fib_hop hop;
 
 	tunnel_wanted(app->store, pods_plan(app), app->node, &arena, &want);
-	if (app->tunnel && tunnel_set(app->tunnel, &want.conf, want.nodes, want.nr_nodes) < 0)
+	if (app->tunnel && !app->rehearsing &&
+	    tunnel_set(app->tunnel, &want.conf, want.nodes, want.nr_nodes) < 0)
 		log_warn("tunnel-incomplete", LOG_ERR(ENOMEM));
 	fib_sync_begin(app->fib, FIB_TUNNEL);
 	for (size_t i = 0; i < want.nr_routes; i++) {

@@ -237,7 +237,7 @@ kube_apply_is_cached(const struct app *app)
 void
 kube_apply_changed(struct app *app)
 {
-	if (app->kube && app->kube->cache)
+	if (app->kube && app->kube->cache && !app->rehearsing)
 		kube_cache_changed(app->kube->cache);
 }
 
@@ -438,7 +438,7 @@ kube_apply_all(struct app *app)
 void
 kube_apply_service(struct app *app, const char *ns, const char *name)
 {
-	if (app->kube)
+	if (app->kube && !app->rehearsing)
 		kube_tell_service(app->kube->tell, ns, name);
 }
 
@@ -448,7 +448,7 @@ kube_apply_owner(struct app *app, const char *owner)
 	const char *slash = strchr(owner, '/');
 	char *ns;
 
-	if (!app->kube || !slash)
+	if (!app->kube || !slash || app->rehearsing)
 		return;
 	ns = xstrndup(owner, (size_t)(slash - owner));
 	kube_tell_service(app->kube->tell, ns, slash + 1);

@@ -217,12 +217,13 @@ pods_apply(struct app *app)
 	for (size_t i = 0; !same && i < nr_now; i++)
 		log_info("pod-range", LOG_S("prefix", prefix_str(&now[i].prefix)),
 		    LOG_S("pool", now[i].pool_name));
-	if (p->engine)
+	if (p->engine && !app->rehearsing)
 		give_engine(p, now, nr_now, &a);
 	log_notices(old, p->plan);
 	arena_fini(&a);
 	pod_plan_free(old);
-	pods_tell(p);
+	if (!app->rehearsing)
+		pods_tell(p);
 	return !same;
 }
 

@@ -247,6 +247,8 @@ app_service_addrs(
 {
 	const char *key = arena_printf(a, "%s/%s", svc->obj.meta.ns, svc->obj.meta.name);
 	struct ipam_claim_info info = { 0 };
+	/* In a rehearsal the word of who gives would have come back. */
+	const bool remote = service_is_remote(svc) && !(app->rehearsing && app->giving);
 	struct ipam_alloc want;
 	struct addr *list;
 	size_t nr = 0;
@@ -258,9 +260,9 @@ app_service_addrs(
 		info.nr_wanted = 0;
 	list = arena_new_n(a, struct addr, info.nr_wanted + svc->ingress.nr);
 	*out = list;
-	if (service_is_remote(svc))
+	if (remote)
 		nr = remote_addrs(app, svc, key, list);
-	for (size_t i = 0; i < info.nr_wanted && !service_is_remote(svc); i++)
+	for (size_t i = 0; i < info.nr_wanted && !remote; i++)
 		if (ipam_claim_want(app->ipam, key, i, &want) == 0 && addr_is_set(&want.addr))
 			list[nr++] = want.addr;
 	/* Another allocator's work, where no pool of ours is concerned. */
@@ -390,6 +392,8 @@ reconcile_sessions(struct app *app)
 	err = bgp_apply(app->bgp, &app->plan->conf);
 	if (err < 0)
 		log_error("bgp-listen-failed", LOG_ERR(err));
+	if (app->rehearsing)
+		return true; /* the old one is still to be compared with */
 	bfd_apply_peers(app);
 	again = !audiences_stay(old, app->plan);
 	bgp_plan_free(old);
@@ -441,7 +445,8 @@ reconcile_all(struct app *app)
 		bgp_routes_ready(app->bgp);
 	fib_wanted_resync(app);
 	datapath_apply_all(app);
-	kube_apply_all(app);
+	if (!app->rehearsing)
+		kube_apply_all(app);
 }
 
 /* ---- changes ---- */
@@ -603,7 +608,7 @@ reconcile_ipam_changed(void *arg, const char *owner, unsigned what)
 	const char *slash = strchr(owner, '/');
 	char *ns;
 
-	if (what & (IPAM_CHANGED_ADDRS | IPAM_CHANGED_GONE)) {
+	if (what & (IPAM_CHANGED_ADDRS | IPAM_CHANGED_GONE) && !app->rehearsing) {
 		monitor_owner(app, owner);
 		app_owner_changed(app, owner);
 		ipam_apply_soon(app);

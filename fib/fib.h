@@ -111,6 +111,11 @@ const char *fib_origin_name(
 void fib_each(
     const struct fib *, bool (*each)(void *arg, const struct fib_route_info *), void *arg);
 
+/* Likewise what the kernel is to have, by what is wanted and known of the node now; whether it has it yet
+ * or not.  What is not to be installed is left out. */
+void fib_targets_each(
+    const struct fib *, bool (*each)(void *arg, const struct fib_route_info *), void *arg);
+
 struct fib_stats {
 	size_t wanted, installed, failed;
 	uint64_t added, removed, repaired, errors; /* since the start */

@@ -87,6 +87,26 @@ fib_each(const struct fib *f, bool (*each)(void *arg, const struct fib_route_inf
 }
 
 void
+fib_targets_each(
+    const struct fib *f, bool (*each)(void *arg, const struct fib_route_info *), void *arg)
+{
+	for (struct route *r = table_first(&f->table); r; r = table_next(&f->table, r)) {
+		struct fib_route_info info = { .prefix = r->prefix, .table = f->conf.table };
+		struct hops target;
+
+		if (!route_want(r, &info.origin))
+			continue;
+		route_target(&f->node, r, &target, &info.reason);
+		if (info.reason != REASON_SATISFIED)
+			continue;
+		info.hops = target.hop;
+		info.nr_hops = target.nr;
+		if (!each(arg, &info))
+			return;
+	}
+}
+
+void
 fib_stats(const struct fib *f, struct fib_stats *s)
 {
 	enum fib_origin origin;

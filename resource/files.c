@@ -211,6 +211,14 @@ files_reload(struct files *f)
 	return look_at_all(f, true);
 }
 
+int
+files_try(struct files *f, const struct files_text *texts, size_t nr)
+{
+	int err = fileset_replace(&f->set, texts, nr);
+
+	return err ? err : fileset_settle(&f->set, f->store, f->source);
+}
+
 bool
 files_ok(const struct files *f)
 {

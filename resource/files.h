@@ -41,6 +41,21 @@ int64_t files_read_at(const struct files *);
 /* How many sets were refused so far. */
 uint64_t files_nr_refused(const struct files *);
 
+/* A file as it would be. */
+struct files_text {
+	const char *path; /* as faults show it */
+	const char *text; /* not ended by a zero */
+	size_t len;
+};
+
+/*
+ * Take these on in place of what the paths hold, as files_reload() would if they held it; nothing on the
+ * disk is looked at.  For a process that was forked to see what would come of it, and ends.  As
+ * files_reload().
+ */
+int files_try(struct files *, const struct files_text *, size_t nr)
+    __attribute__((warn_unused_result));
+
 /*
  * Only check (`herald -t`): the same reading without store and watches.  @out may be NULL, else
  * gets the objects.  0; -EINVAL: there are faults; -ENOMEM.

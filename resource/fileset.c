@@ -5,6 +5,7 @@
 #include "resource/fileset.h"
 
 #include "resource/claim.h"
+#include "resource/files.h"
 
 #include "lib/mem.h"
 
@@ -382,4 +383,59 @@ fileset_hold(struct fileset *fs, size_t root, const char *name)
 		return -ENOMEM;
 	f->writing = true;
 	return 0;
+}
+
+/* ---- texts that come from elsewhere ---- */
+
+static int
+text_set(struct fileset *fs, const struct fileset_root *root, const struct files_text *t)
+{
+	struct fileset_file *f = file_get(fs, root, "");
+	struct res_faults faults = { 0 };
+	struct res_set objs = { 0 };
+	char what[64];
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	f->seen = true;
+	f->writing = false;
+	if (t->len > RES_MAX_FILE) {
+		snprintf(what, sizeof(what), "%zu bytes", t->len);
+		err = file_fault(f->path, &faults, what, "must be at most 16777216");
+	} else {
+		err = res_decode_yaml(f->path, t->text, t->len, &objs, &faults);
+	}
+	if (err == 0 || err == -EINVAL)
+		return file_set(fs, f, &objs, &faults);
+	res_set_fini(&objs);
+	res_faults_fini(&faults);
+	return err;
+}
+
+int
+fileset_replace(struct fileset *fs, const struct files_text *texts, size_t nr)
+{
+	struct fileset_root root;
+	struct index_node *n;
+	int err = 0;
+
+	for (n = index_first(fs->files); n; n = index_next(n))
+		((struct fileset_file *)n->value)->seen = false;
+	for (size_t i = 0; i < fs->nr_roots; i++)
+		fs->roots[i].error = 0;
+	for (size_t i = 0; i < nr && !err; i++) {
+		root = (struct fileset_root){ .path = mem_strndup(
+						  texts[i].path, strlen(texts[i].path)) };
+		snprintf(root.ns, sizeof(root.ns), "text %08zu", i);
+		err = root.path ? text_set(fs, &root, &texts[i]) : -ENOMEM;
+		mem_free(root.path);
+	}
+	for (n = index_first(fs->files); n && !err; n = index_next(n)) {
+		struct fileset_file *f = n->value;
+
+		if (!f->seen)
+			err = file_gone(fs, f);
+	}
+	return err;
 }

@@ -12,6 +12,7 @@
 
 #include <sys/stat.h>
 
+struct files_text;
 struct store;
 
 struct fileset_file {
@@ -64,6 +65,10 @@ int fileset_touch(struct fileset *, size_t root, const char *name)
     __attribute__((warn_unused_result));
 /* Somebody writes to it, so leave it alone until fileset_touch(). */
 int fileset_hold(struct fileset *, size_t root, const char *name)
+    __attribute__((warn_unused_result));
+
+/* Hold these texts, and nothing else; the roots count no more.  -ENOMEM. */
+int fileset_replace(struct fileset *, const struct files_text *, size_t nr)
     __attribute__((warn_unused_result));
 
 /* Take a file out and free it. */

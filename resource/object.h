@@ -92,6 +92,10 @@ bool res_equal(const struct res_object *, const struct res_object *);
 /* What a change of one object into another costs at most; the rows of the field tables say it. */
 enum res_cost { RES_COST_NONE, RES_COST_SOFT, RES_COST_SESSION, RES_COST_RESTART };
 enum res_cost res_change_cost(const struct res_object *from, const struct res_object *to);
+/* Every field of which the change costs just this, by its path: "spec.stateDir", borrowed. */
+typedef void res_change_cb(void *arg, const char *field);
+void res_changes_each(const struct res_object *from, const struct res_object *to,
+    enum res_cost cost, res_change_cb *cb, void *arg);
 
 /* The whole object as a native document, defaults filled in; secrets read "(hidden)".  The caller
  * owns the result; NULL: no memory. */

@@ -9,6 +9,7 @@
 
 #include "lib/buf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,6 +130,39 @@ res_change_cost(const struct res_object *from, const struct res_object *to)
 		return RES_COST_RESTART;
 	diff = table_diff(schema_of(from->kind)->table, from, to);
 	return diff < 0 ? RES_COST_NONE : (enum res_cost)diff;
+}
+
+/* Rows of which a change costs @cost, by their path. */
+static void
+table_changes(const struct table *t, const void *a, const void *b, const char *path,
+    enum res_cost cost, res_change_cb *cb, void *arg)
+{
+	char here[256];
+
+	for (const struct field *f = t->fields; f->name; f++) {
+		const char *fa = (const char *)a + f->offset, *fb = (const char *)b + f->offset;
+		int one = -1;
+
+		if (f->flags & F_UNCOMPARED || f->type == T_ANY)
+			continue;
+		snprintf(here, sizeof(here), "%s%s%s", path, *path ? "." : "", f->name);
+		if (f->flags & F_HAS && *((const bool *)a + f->has) != *((const bool *)b + f->has))
+			one = (int)f->cost;
+		else if (f->type == T_STRUCT && !(f->flags & F_LIST))
+			table_changes(f->sub, fa, fb, here, cost, cb, arg);
+		else
+			one = f->flags & F_LIST ? list_diff(f, fa, fb) : value_diff(f, fa, fb);
+		if (one == (int)cost)
+			cb(arg, here);
+	}
+}
+
+void
+res_changes_each(const struct res_object *from, const struct res_object *to, enum res_cost cost,
+    res_change_cb *cb, void *arg)
+{
+	if (from->kind == to->kind)
+		table_changes(schema_of(from->kind)->table, from, to, "", cost, cb, arg);
 }
 
 /* ---- showing: typed -> JSON; any failure is one of memory and ends in NULL ---- */

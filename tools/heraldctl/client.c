@@ -143,8 +143,8 @@ verdict(const char *path, const struct buf *line, json_t **data, char **error)
 }
 
 int
-client_ask(const char *path, int argc, const char *const *argv, const char *output, json_t **data,
-    char **error)
+client_ask_with(const char *path, int argc, const char *const *argv, const char *output,
+    const struct buf *more, json_t **data, char **error)
 {
 	char *text = question(argc, argv, output);
 	struct buf line, rest;
@@ -160,7 +160,10 @@ client_ask(const char *path, int argc, const char *const *argv, const char *outp
 	if (status != CTL_OK)
 		goto free_text;
 	err = send_all(fd, text, strlen(text));
-	if (err == 0)
+	if (err == 0 && more)
+		err = send_all(fd, more->data, more->len);
+	/* Who says no before it has heard all hangs up: what it said is still there to be read. */
+	if (err == 0 || err == -EPIPE || err == -ECONNRESET)
 		err = read_first(fd, &line, &rest);
 	if (err < 0) {
 		*error = xasprintf("asked the daemon on %s, but no answer came: %s", path,
@@ -176,6 +179,13 @@ free_text:
 	buf_fini(&line);
 	free(text);
 	return status;
+}
+
+int
+client_ask(const char *path, int argc, const char *const *argv, const char *output, json_t **data,
+    char **error)
+{
+	return client_ask_with(path, argc, argv, output, NULL, data, error);
 }
 
 /* ---- streams ---- */

@@ -10,7 +10,7 @@
 #define CLIENT_SOCKET "/run/herald/herald.sock"
 
 /* The exit statuses, which are part of the contract. */
-enum { CTL_OK, CTL_REFUSED, CTL_USAGE, CTL_NO_DAEMON };
+enum { CTL_OK, CTL_REFUSED, CTL_USAGE, CTL_NO_DAEMON, CTL_CHANGES };
 
 /*
  * Ask @argv (@argc words) of the daemon behind the socket @path.  CTL_OK: *data is its answer, the
@@ -18,6 +18,10 @@ enum { CTL_OK, CTL_REFUSED, CTL_USAGE, CTL_NO_DAEMON };
  */
 int client_ask(const char *path, int argc, const char *const *argv, const char *output,
     json_t **data, char **error) __attribute__((warn_unused_result));
+/* Likewise, with @more behind the question, as it is. */
+struct buf;
+int client_ask_with(const char *path, int argc, const char *const *argv, const char *output,
+    const struct buf *more, json_t **data, char **error) __attribute__((warn_unused_result));
 
 /*
  * Likewise, of a command that answers with a stream: @each gets one record after the other, borrowed,

@@ -109,6 +109,11 @@ const struct command commands[] = {
 	  "LEVEL is error, warn, info, debug, or default: what the HeraldConfig says. Without SUBSYSTEM\n"
 	  "it is set for all. It holds until the daemon ends; a reload leaves it alone.",
 	  0, 2, COMMAND_ASK, render_log },
+	{ { "plan" }, "-f PATH...", "Show what a configuration would change; changes nothing",
+	  "PATH is a file, a directory, or - for standard input; all of them together stand in for the\n"
+	  "files that the daemon reads. What comes from the Kubernetes API stays as it is. --json is\n"
+	  "-o json. Exit status: 0 nothing changes, 4 something does, 1 the configuration is bad.",
+	  1, MANY, COMMAND_PLAN, render_plan },
 	{ { "reload" }, "", "Read the configuration again and apply what changed", NULL,
 	  0, 0, COMMAND_ASK, NULL },
 	{ { "config", "check" }, "[-f PATH]...", "Check a configuration; needs no daemon",

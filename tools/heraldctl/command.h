@@ -21,6 +21,7 @@ enum command_kind {
 	COMMAND_CONVERT,   /* does it here; needs no daemon */
 	COMMAND_TOP,	   /* a terminal view */
 	COMMAND_DUMP,	   /* a stream into a file */
+	COMMAND_PLAN, /* asks, with files behind the question; exit status 4: something changes */
 };
 
 struct command {

@@ -10,6 +10,7 @@
 #include "tools/heraldctl/complete.h"
 #include "tools/heraldctl/convert.h"
 #include "tools/heraldctl/dump.h"
+#include "tools/heraldctl/plan.h"
 #include "tools/heraldctl/render.h"
 #include "tools/heraldctl/top.h"
 #include "tools/heraldctl/yaml.h"
@@ -221,14 +222,14 @@ print(const struct buf *out, FILE *to)
 }
 
 static int
-ask(const struct command *c, const struct options *o)
+ask(const struct command *c, const struct options *o, const struct buf *more)
 {
 	char *error = NULL;
 	json_t *data = NULL;
 	struct buf out;
 	int status;
 
-	status = client_ask(o->socket, o->argc, o->argv, o->output, &data, &error);
+	status = client_ask_with(o->socket, o->argc, o->argv, o->output, more, &data, &error);
 	if (status != CTL_OK) {
 		fprintf(stderr, "heraldctl: %s\n", error);
 		free(error);
@@ -241,8 +242,28 @@ ask(const struct command *c, const struct options *o)
 	} else {
 		status = print(&out, stdout);
 	}
+	if (status == CTL_OK && c->kind == COMMAND_PLAN &&
+	    json_array_size(json_object_get(data, "changes")) > 0)
+		status = CTL_CHANGES;
 	buf_fini(&out);
 	json_decref(data);
+	return status;
+}
+
+/* The documents go to the daemon as they are here: it may see other files, and need not be allowed to
+ * read these. */
+static int
+plan(const struct command *c, struct options *o, int words)
+{
+	struct buf files;
+	int status;
+
+	buf_init(&files, OUTPUT_MAX);
+	status = plan_files(o->argc - words, o->argv + words, &o->output, &files);
+	o->argc = words;
+	if (status == CTL_OK)
+		status = ask(c, o, &files);
+	buf_fini(&files);
 	return status;
 }
 
@@ -419,7 +440,9 @@ run(struct options *o)
 		return dump_run(o->socket, o->argc - words, o->argv + words);
 	if (c->kind == COMMAND_TOP)
 		return top_run(o->socket, o->argc - words, o->argv + words);
-	return c->kind == COMMAND_STREAM ? listen_to(c, o) : ask(c, o);
+	if (c->kind == COMMAND_PLAN)
+		return plan(c, o, words);
+	return c->kind == COMMAND_STREAM ? listen_to(c, o) : ask(c, o, NULL);
 }
 
 int

@@ -27,6 +27,7 @@ void render_lb_conntrack(const json_t *, struct buf *out);
 void render_lb_maglev(const json_t *, struct buf *out);
 void render_lb_counters(const json_t *, struct buf *out);
 void render_explain(const json_t *, struct buf *out);
+void render_plan(const json_t *, struct buf *out);
 void render_log(const json_t *, struct buf *out);
 void render_monitored(const json_t *, struct buf *out); /* one event */
 void render_observed(const json_t *, struct buf *out);	/* one record */

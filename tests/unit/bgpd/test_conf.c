@@ -86,9 +86,9 @@ static const struct {
 	{ "connect_retry_s", retry, CONF_NEXT },
 	{ "passive", passive, CONF_NEXT },
 	/* the RIB's: no session cost */
-	{ "max_prefixes", limit, CONF_SAME },
+	{ "family[BGP_IPV4_UNICAST].max_prefixes", limit, CONF_SOFT },
 	{ "audience", audience, CONF_SAME },
-	{ "allow_as_in", loops, CONF_SAME },
+	{ "allow_as_in", loops, CONF_SOFT },
 	{ "import", rules, CONF_SAME },
 };
 #define NR_CASES ((int)(sizeof(cases) / sizeof(cases[0])))
