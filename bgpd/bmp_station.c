@@ -20,6 +20,7 @@
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS 60000
 #define CONNECT_MS 10000
+#define LASTING_MS 60000 /* connected that long, it is no failure to back off from */
 #define JITTER 25
 #define LOGS_A_MINUTE 6
 
@@ -75,6 +76,9 @@ lost(struct bmp_station *st, const char *what, int err)
 {
 	snprintf(st->error, sizeof(st->error), "%s%s%s", what, err ? ": " : "",
 	    err ? strerror(-err) : "");
+	if (st->state == BMP_CONNECTED &&
+	    loop_now_ms(st->bmp->bgp->loop) - st->since_ms >= LASTING_MS)
+		st->tries = 0;
 	say(st, st->state == BMP_CONNECTED ? "bmp-station-lost" : "bmp-station-unreachable",
 	    st->error);
 	disconnect(st);
@@ -179,7 +183,6 @@ static void
 connected(struct bmp_station *st)
 {
 	st->state = BMP_CONNECTED;
-	st->tries = 0;
 	st->nr_connects++;
 	st->since_ms = loop_now_ms(st->bmp->bgp->loop);
 	st->error[0] = '\0';

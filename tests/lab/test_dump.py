@@ -110,12 +110,16 @@ def test_all_peers_for_a_time_and_what_is_wrong(pair):
     assert short.daemon.wait(60) == 0
     assert "none lost" in short.daemon.text()
     path = os.path.join(pair.lab.dir, "x.mrt")
+    with open(path, "w", encoding="ascii") as x:
+        x.write("kept")
     for args, status, what in ((["nobody", path], 1, "no peer is called"),
                                (["r4", path, "--seconds", "0"], 1, "usage"),
                                (["r4"], 2, "missing"),
                                (["r4", "/nowhere/at/all"], 2, "cannot write")):
         done = pair.herald.run_ctl("bgp", "dump", *args)
         assert done.returncode == status and what in done.stderr, (args, done.stderr)
+    with open(path, encoding="ascii") as x:
+        assert x.read() == "kept", "what was not begun replaces nothing"
     # the daemon goes on and listens to nobody
     assert pair.herald.peer("r4")["state"] == "established"
 

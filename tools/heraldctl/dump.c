@@ -85,6 +85,9 @@ begun(void *arg)
 {
 	const struct dump *d = arg;
 
+	/* What was there goes only now that there is something to put in its place; of a pipe nothing does. */
+	if (d->fd != STDOUT_FILENO && ftruncate(d->fd, 0) < 0 && errno != EINVAL)
+		fprintf(stderr, "heraldctl: bgp dump: %s: %s\n", d->path, strerror(errno));
 	fprintf(stderr, "heraldctl: writing to %s; interrupt to end\n", d->path);
 }
 
@@ -112,7 +115,7 @@ dump_run(const char *socket, int argc, const char *const *argv)
 	int status;
 
 	if (strcmp(d.path, "-") != 0)
-		d.fd = open(d.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+		d.fd = open(d.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
 	if (d.fd < 0) {
 		fprintf(
 		    stderr, "heraldctl: bgp dump: cannot write %s: %s\n", d.path, strerror(errno));
