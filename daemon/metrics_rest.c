@@ -31,9 +31,9 @@ metrics_daemon(struct scrape *s)
 	    (double)(loop_now_ms(s->app->loop) - s->app->started_ms) / 1e3, NULL);
 	metric_u64(&s->out, METRIC_READY, ready_look(s->app, NULL), NULL);
 	for (unsigned i = 0; i < DRAIN_NR_CAUSES; i++)
-		if (s->app->drained_by & 1u << i)
-			metric_u64(&s->out, METRIC_DRAINED, s->app->drain,
-			    METRIC_VALUES(drain_text(i)->name));
+		metric_u64(&s->out, METRIC_DRAINED,
+		    s->app->drained_by & 1u << i ? s->app->drain : 0,
+		    METRIC_VALUES(drain_text(i)->name));
 	return false;
 }
 

@@ -20,7 +20,7 @@ enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM };
 	X(BUILD_INFO, GAUGE, "herald_build_info", "version,node", "cilium_version", "Always 1; which version runs on which node.") \
 	X(UPTIME, GAUGE, "herald_uptime_seconds", "", "", "Since the daemon started.")             \
 	X(READY, GAUGE, "herald_ready", "", "", "1 when /readyz says so.")                         \
-	X(DRAINED, GAUGE, "herald_drained", "by", "", "While this node is drained: 1 as long as peers are asked to take other paths, 2 when its Services are withdrawn; by each cause (person, cordon, out-of-service, exclude-label).") \
+	X(DRAINED, GAUGE, "herald_drained", "by", "", "0, or while this node is drained for the cause 1 as long as peers are asked to take other paths, and 2 when its Services are withdrawn; causes are person, cordon, out-of-service and exclude-label.") \
 	/* BGP */                                                                                  \
 	X(BGP_UP, GAUGE, "herald_bgp_session_up", "instance,peer", "metallb_bgp_session_up", "1 when the session is established.") \
 	X(BGP_STATE, GAUGE, "herald_bgp_session_state", "instance,peer", "cilium_bgp_control_plane_session_state", "0 idle, 1 connect, 2 active, 3 opensent, 4 openconfirm, 5 established.") \
