@@ -417,8 +417,10 @@ rib_path_add_id(struct adj *adj, struct node *n, uint32_t path_id, uint32_t *pat
 			    LOG_U("suppressed", kept_back));
 		return -ENOSPC;
 	}
-	if (paths_reserve(r, nr) < 0)
+	/* Every other peer may add one more, and does so without a look. */
+	if (paths_reserve(r, r->nr_adjs + (nr > r->most_paths ? nr : r->most_paths)) < 0)
 		return -ENOMEM;
+	r->most_paths = nr > r->most_paths ? nr : r->most_paths;
 	*path = rib_path_add(r, n, adj->id);
 	if (!*path)
 		return -ENOMEM;
@@ -463,9 +465,10 @@ rib_adj_add(struct rib *r)
 		r->adjs = xrealloc(r->adjs, nr, sizeof(struct adj *));
 		memset(r->adjs + r->nr_adjs, 0, (nr - r->nr_adjs) * sizeof(struct adj *));
 		r->nr_adjs = nr;
-		if (nr > r->nr_candidates) {
-			r->candidates = xrealloc(r->candidates, nr, sizeof(*r->candidates));
-			r->nr_candidates = nr;
+		if (nr + r->most_paths > r->nr_candidates) {
+			r->nr_candidates = nr + r->most_paths;
+			r->candidates =
+			    xrealloc(r->candidates, r->nr_candidates, sizeof(*r->candidates));
 		}
 	}
 	adj->rib = r;

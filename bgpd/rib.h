@@ -148,7 +148,7 @@ struct rib {
 	struct adj **adjs; /* by id; 0 is never used */
 	uint32_t nr_adjs, nr_zombies;
 	struct best_path *candidates;
-	size_t nr_candidates;
+	size_t nr_candidates, most_paths; /* of a node to which some peer told several */
 
 	struct umap told[BGP_NR_FAMILIES]; /* node -> hop set that was told */
 	struct slab hopset_numbers;

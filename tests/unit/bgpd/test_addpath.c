@@ -264,6 +264,20 @@ START_TEST(rfc7911_6_paths_of_a_prefix_have_a_bound)
 }
 END_TEST
 
+/* Peers that have one path each come on top of those that have many. */
+START_TEST(many_paths_of_one_peer_and_one_of_each_other)
+{
+	for (unsigned i = 0; i < 6; i++)
+		add(i, i == 0 ? V4 : 0, 0, 0);
+	for (unsigned i = 0; i < 64; i++)
+		tell(0, i, 7, NULL);
+	for (unsigned i = 1; i < 6; i++)
+		tell(i, 0, 7, NULL);
+	ck_assert_str_eq(
+	    kit_learned(k, P1), "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6");
+}
+END_TEST
+
 START_TEST(several_paths_count_for_the_limit_of_prefixes)
 {
 	struct bgp_fault fault;
@@ -599,6 +613,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, rfc7911_3_prefix_and_identifier_name_a_path);
 	tcase_add_test(tc, rfc7911_stale_paths_by_identifier);
 	tcase_add_test(tc, rfc7911_6_paths_of_a_prefix_have_a_bound);
+	tcase_add_test(tc, many_paths_of_one_peer_and_one_of_each_other);
 	tcase_add_test(tc, several_paths_count_for_the_limit_of_prefixes);
 	tcase_add_test(tc, rfc7911_5_each_path_has_an_identifier_of_its_own);
 	tcase_add_test(tc, the_best_come_first_and_no_more_than_asked_for);
