@@ -97,6 +97,43 @@ span_append(struct policy_room *room, struct bgp_span *to, struct bgp_span more)
 	return 0;
 }
 
+/* Is it a Link Bandwidth Extended Community, transitive or not? */
+static bool
+is_bandwidth(const uint8_t *ext)
+{
+	return (ext[0] & 0xbf) == 0 && ext[1] == 4;
+}
+
+/* A route has one link bandwidth: of several owners' the highest.  Positive floats are in the order of
+ * their octets. */
+static int
+bandwidths_unite(struct policy_room *room, struct bgp_attrs *a)
+{
+	const struct bgp_span s = a->ext_communities;
+	struct wire_wr w = wire_wr_init(room->bytes + room->used, POLICY_ROOM - room->used);
+	const uint8_t *most = NULL;
+	unsigned nr = 0;
+
+	for (uint32_t at = 0; at + 8 <= s.len; at += 8) {
+		if (!is_bandwidth(s.p + at))
+			continue;
+		nr++;
+		if (!most || memcmp(s.p + at + 4, most + 4, 4) > 0)
+			most = s.p + at;
+	}
+	if (nr < 2)
+		return 0;
+	for (uint32_t at = 0; at + 8 <= s.len; at += 8) {
+		if (!is_bandwidth(s.p + at) || s.p + at == most)
+			wire_put_bytes(&w, s.p + at, 8);
+	}
+	if (w.full)
+		return -ENOSPC;
+	room->used += w.len;
+	a->ext_communities = (struct bgp_span){ .p = w.start, .len = (uint32_t)w.len };
+	return 0;
+}
+
 /* The winner's attributes with everybody's communities; 0: no memory. */
 static uint32_t
 claims_unite(struct rib *r, const struct claim *winner)
@@ -112,6 +149,8 @@ claims_unite(struct rib *r, const struct claim *winner)
 		    span_append(&r->room, &a.large_communities, b.large_communities) < 0)
 			return 0;
 	}
+	if (bandwidths_unite(&r->room, &a) < 0)
+		return 0;
 	return attrset_intern(&r->sets, &a);
 }
 

@@ -118,6 +118,29 @@ START_TEST(rfc4360_6_what_is_not_transitive_stays_in_the_as)
 }
 END_TEST
 
+/* Services that share an address: the route has the highest, whoever wins else. */
+START_TEST(of_several_owners_the_highest_counts)
+{
+	static const char *const owners[] = { "a", "b", "c" };
+	struct bgp_announce one = kit_own("10.99.0.0/24");
+	const struct member *m = k->rib->adjs[k->peers[0].adj->id]->member[0];
+	struct bgp_attrs a;
+
+	for (unsigned i = 0; i < 3; i++) {
+		const uint64_t ext[] = { bandwidth((float)(125000 * (i == 1 ? 5 : i + 1))),
+			0x0002fde800000001u + i };
+
+		one.communities = (struct bgp_communities){ .ext = ext, .nr_ext = 2 };
+		ck_assert_int_eq(rib_originate(k->rib, owners[i], &one, 1), 0);
+	}
+	kit_run(k);
+	attrset_view(&k->rib->sets, umap_get(&m->group->out, 1), &a);
+	ck_assert_uint_eq(a.ext_communities.len, 4 * 8); /* three others, and one bandwidth */
+	ck_assert_uint_eq(a.ext_communities.p[24], 0x40);
+	ck_assert_mem_eq(a.ext_communities.p + 28, "\x49\x18\x96\x80", 4); /* 625000 */
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -127,6 +150,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, shares_are_as_the_communities_say);
 	tcase_add_test(tc, one_path_that_does_not_say_makes_all_alike);
 	tcase_add_test(tc, the_largest_share_is_what_the_kernel_takes);
+	tcase_add_test(tc, of_several_owners_the_highest_counts);
 	tcase_add_test(tc, rfc4360_6_what_is_not_transitive_stays_in_the_as);
 	suite_add_tcase(s, tc);
 }
