@@ -10,7 +10,7 @@
  *     load S FAMILY FIRST N SETS shuf|seq   SETS 0: withdrawals.  Made, not sent
  *     end FAMILY                      End-of-RIB behind what is loaded
  *     send S                          what is loaded; then it is forgotten
- *     wait up N | have N4 N6 | eor | sent S | at INDEX VALUE, then a limit in seconds
+ *     wait up N | have N4 N6 | heard N | eor | sent S | at INDEX VALUE, then a limit in seconds
  *     compare                         every sink's table with what was sent, route by route
  *     stats | clear | churn S RATE SECONDS FIRST SLOTS | quit
  */
@@ -162,10 +162,12 @@ holds(const struct gun *g, char **w)
 
 		if (strcmp(w[1], "eor") == 0)
 			nr += p->sink && !p->t_eor;
+		else if (strcmp(w[1], "heard") == 0)
+			nr += p->sink && p->announced < number(w[2]);
 		else
 			nr += p->state == ESTABLISHED;
 	}
-	return strcmp(w[1], "eor") == 0 ? nr == 0 : nr >= number(w[2]);
+	return strcmp(w[1], "up") == 0 ? nr >= number(w[2]) : nr == 0;
 }
 
 static void

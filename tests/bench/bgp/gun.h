@@ -94,6 +94,13 @@ struct gun {
 	struct churn churn;
 };
 
+/* In tables of several paths a prefix: the feeder with this AS has one. */
+static inline uint32_t
+feeder_bit(uint32_t as)
+{
+	return 2u << (as - 65001) % 30;
+}
+
 uint64_t now_ns(void);
 void fatal(const char *what) __attribute__((noreturn));
 

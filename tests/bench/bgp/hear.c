@@ -34,6 +34,9 @@ heard(struct session *p, int family, uint32_t index, uint32_t value, uint64_t t)
 {
 	struct table *tab = &p->tab[family];
 
+	/* With several paths a prefix: who sent one, as bits. */
+	if (p->add_path && value && index < tab->nr)
+		value |= tab->at[index];
 	if (value) {
 		p->announced++;
 		if (!p->t_first)
@@ -90,6 +93,7 @@ prefixes(struct session *p, int family, const uint8_t *at, const uint8_t *end, u
 /* ---- attributes ---- */
 
 struct attributes {
+	uint32_t from; /* the AS that made them, of a feeder's */
 	const uint8_t *path, *communities, *reach, *unreach;
 	size_t path_len, communities_len, reach_len, unreach_len;
 	bool next_hop;
@@ -139,7 +143,7 @@ attributes_find(const uint8_t *at, const uint8_t *end, struct attributes *a)
 /* What these attributes are worth: OWN, a set of the feeder's (with an AS in front, but for the null
  * daemon), or WRONG. */
 static uint32_t
-attributes_value(const struct attributes *a)
+attributes_value(struct attributes *a)
 {
 	const uint8_t *as;
 	uint8_t both[8];
@@ -153,6 +157,7 @@ attributes_value(const struct attributes *a)
 	as = a->path + a->path_len - 12;
 	if (get32(as + 8) != 64999 || get32(as + 4) < 100000)
 		return WRONG;
+	a->from = get32(as);
 	put16(both, get32(as));
 	put16(both + 2, 1);
 	put16(both + 4, get32(as));
@@ -203,6 +208,8 @@ hear_update(struct session *p, const uint8_t *m, size_t len, uint64_t t)
 		value = attributes_value(&a);
 	if (nlri < end && !a.next_hop)
 		value = WRONG;
+	if (p->add_path && value != WRONG && a.from)
+		value = feeder_bit(a.from);
 	if (!prefixes(p, V4, at + 2, attrs, 0, t) || !hear_mp(p, &a, value, t) ||
 	    !prefixes(p, V4, nlri, end, value, t))
 		goto bad;

@@ -318,6 +318,31 @@ def restart(nr=100000):
     return measure
 
 
+def add_path(nr=100000, ways=3):
+    """@ways peers send the same prefixes, and one hears all paths of each (RFC 7911)."""
+    def measure(world, kind):
+        with Run(world, kind, nr, peers=ways + 1, relay=True, add_path=True,
+                 options=["add_path=1"]) as r:
+            r.start()
+            r.peers(0, ways, sink=False)
+            r.peers(ways, 1)
+            r.up(ways + 1)
+            time.sleep(1)
+            before = world.usage()
+            begin = time.monotonic_ns()
+            for i in range(ways):
+                r.gun.ask("load", i, 4, 0, nr, 1, "shuf")
+                r.gun.ask("send", i)
+                r.gun.ask("wait", "sent", i, 60)
+            got = r.gun.ask("wait", "heard", nr * ways, 60)
+            time.sleep(0.5)
+            after = world.usage()
+            r.compare()
+            return {"relay_s": since(got["t_last"], begin), "cpu_s": after["cpu"] - before["cpu"],
+                    "peak_mb": after["peak"]}
+    return measure
+
+
 # By name: how, and what a daemon must be able to do (a word of Subject.can; "": all can).
 ROWS = {
     "T1 ingest 1M IPv4, one set": (ingest(), ""),
@@ -325,10 +350,10 @@ ROWS = {
     "T1 ingest 200k IPv6": (ingest(0, 200000), "v6"),
     "T2 relay 500k, one set": (relay(), ""),
     "T2 relay 500k, 75k sets": (relay(sets=75000), ""),
-    "T3 originate 10k to 1": (originate(10000, 1), ""),
-    "T3 originate 100k to 1": (originate(100000, 1), ""),
-    "T3 originate 10k to 50": (originate(10000, 50), ""),
-    "T3 originate 100k to 50": (originate(100000, 50), ""),
+    "T3 originate 10k to 1": (originate(10000, 1), "bulk"),
+    "T3 originate 100k to 1": (originate(100000, 1), "bulk"),
+    "T3 originate 10k to 50": (originate(10000, 50), "bulk"),
+    "T3 originate 100k to 50": (originate(100000, 50), "bulk"),
     "T4 cold start, it dials": (cold("daemon"), "gr"),
     "T4 cold start, peers dial": (cold("peers"), "gr"),
     "T5 local change": (local_change(), "flip"),
@@ -341,4 +366,5 @@ ROWS = {
     "X2 ingest 200k, 1,000-entry list": (ingest(200000, policy=1000), "policy"),
     "X3 ingest 200k, no list": (ingest(200000), ""),
     "X4 graceful restart, 100k stale": (restart(), "gr"),
+    "X5 add-path, 3 x 100k": (add_path(), "add_path"),
 }

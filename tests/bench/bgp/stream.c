@@ -217,6 +217,14 @@ want_set(struct table *t, uint32_t index, uint32_t value)
 	t->at[index] = value;
 }
 
+static void
+want_route(struct session *p, int family, uint32_t index, uint32_t value)
+{
+	struct table *t = &p->gun->want[family];
+
+	want_set(t, index, p->gun->add_path && value ? t->at[index] | feeder_bit(p->as) : value);
+}
+
 void
 stream_routes(struct stream *s, struct session *p, int family, uint32_t first, uint32_t nr,
     uint32_t sets, bool shuffled)
@@ -235,7 +243,7 @@ stream_routes(struct stream *s, struct session *p, int family, uint32_t first, u
 			set = mine;
 		}
 		f.len += prefix_put(f.m + f.len, p->gun, family, first + index);
-		want_set(&p->gun->want[family], first + index, sets ? FIRST_SET + mine : 0);
+		want_route(p, family, first + index, sets ? FIRST_SET + mine : 0);
 	}
 	if (nr)
 		filling_end(&f);
