@@ -120,7 +120,7 @@ class Herald(Subject):
         os.makedirs(f"{self.dir}/conf", exist_ok=True)
         os.makedirs(f"{self.dir}/state", exist_ok=True)
         config = {"stateDir": f"{self.dir}/state", "control": {"socket": f"{self.dir}/ctl"},
-                  "log": {"level": "error"}, # a path of its own: what some other Herald has pinned would be adopted
+                  "log": {"level": os.environ.get("HERALD_BENCH_LOG", "error")}, # a path of its own: what some other Herald has pinned would be adopted
                   "datapath": {"mode": "none", "pinPath": f"{self.dir}/pin"},
                   "metrics": {"listen": ""}, "routing": {"installLearned": s.kernel}}
         every = [{"action": "accept"}]
