@@ -16,6 +16,18 @@
 
 #define FIELDS_MAX 64
 
+/* A route as it is sent. */
+struct sent {
+	uint32_t node, path_id; /* path_id: RFC 7911; else 0 */
+	uint32_t set;
+};
+
+/* By node and path. */
+struct sent_list {
+	struct sent *v;
+	size_t nr, cap;
+};
+
 /* What one peer had been sent. */
 struct told {
 	struct told *next;
@@ -23,8 +35,7 @@ struct told {
 	struct rib *rib;
 	const struct peer *of; /* NULL: it is removed */
 	bool reset;
-	uint32_t *sets[BGP_NR_FAMILIES]; /* by node, each with a reference */
-	uint32_t end[BGP_NR_FAMILIES];	 /* of the nodes there were */
+	struct sent_list sent[BGP_NR_FAMILIES]; /* sets with a reference */
 };
 
 struct awaited {
@@ -220,15 +231,49 @@ settle(struct rib *r)
 	} while (more);
 }
 
-static uint32_t
-view(const struct adj *adj, enum bgp_family f, uint32_t node)
+static int
+sent_cmp(const void *x, const void *y)
 {
-	const struct member *m = adj->rib ? adj->member[f] : NULL;
+	const struct sent *a = x, *b = y;
 
-	if (!m || !adj->up)
+	if (a->node != b->node)
+		return a->node < b->node ? -1 : 1;
+	return a->path_id < b->path_id ? -1 : a->path_id > b->path_id;
+}
+
+static int
+sent_add(struct sent_list *l, uint32_t node, uint32_t path_id, uint32_t set)
+{
+	if (!set)
 		return 0;
-	return member_view(
-	    m, m->group, umap_get(&m->group->out, node), (uint16_t)umap_get(&m->group->src, node));
+	if (mem_grow((void **)&l->v, &l->cap, l->nr, sizeof(*l->v), 0) < 0)
+		return -ENOMEM;
+	l->v[l->nr++] = (struct sent){ node, path_id, set };
+	return 0;
+}
+
+/* All that the peer has been sent, or would be.  -ENOMEM. */
+static int
+sent_collect(const struct adj *adj, enum bgp_family f, struct sent_list *l)
+{
+	const struct member *m = adj->rib && adj->up ? adj->member[f] : NULL;
+	int err = 0;
+
+	if (!m)
+		return 0;
+	for (uint32_t n = 1; n < ptab_end(&adj->rib->tab[f]) && !err; n++) {
+		const struct add_path *p = NULL;
+
+		if (!m->group->add)
+			err = sent_add(l, n, 0,
+			    member_view(m, m->group, umap_get(&m->group->out, n),
+				(uint16_t)umap_get(&m->group->src, n)));
+		while (m->group->add && !err && (p = addpath_next(m, n, p)))
+			err = sent_add(l, n, p->path_id, p->set);
+	}
+	if (m->group->add && l->nr > 0)
+		qsort(l->v, l->nr, sizeof(*l->v), sent_cmp);
+	return err;
 }
 
 static struct told *
@@ -249,19 +294,14 @@ static int
 remember(struct rehearsal *r, struct instance *in, const struct peer *p)
 {
 	struct told *t = told_new(r, p);
+	int err = 0;
 
-	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
-		const uint32_t end = ptab_end(&in->rib->tab[f]);
-
-		t->sets[f] = mem_calloc(end ? end : 1, sizeof(*t->sets[f]));
-		if (!t->sets[f])
-			return -ENOMEM;
-		t->end[f] = end;
-		for (uint32_t node = 1; node < end; node++)
-			t->sets[f][node] =
-			    attrset_ref(&in->rib->sets, view(p->adj, (enum bgp_family)f, node));
+	for (int f = 0; f < BGP_NR_FAMILIES && !err; f++) {
+		err = sent_collect(p->adj, (enum bgp_family)f, &t->sent[f]);
+		for (size_t i = 0; i < t->sent[f].nr; i++)
+			(void)attrset_ref(&in->rib->sets, t->sent[f].v[i].set);
 	}
-	return 0;
+	return err;
 }
 
 /* Their numbers must mean the same to the end. */
@@ -326,60 +366,78 @@ bgp_rehearse(struct bgp *b, const struct bgp_rehearsal *ops)
 
 /* ---- the comparison ---- */
 
-static void
-tell_route(const struct rehearsal *r, const struct told *t, enum bgp_family f, uint32_t node,
-    uint32_t old, uint32_t new)
+static json_t *
+show_sent(const struct told *t, enum bgp_family f, const struct sent *s)
 {
-	json_t *was = old ? rib_show_told(t->rib, f, node, old, t->peer) : NULL;
-	json_t *is = new ? rib_show_told(t->rib, f, node, new, t->peer) : NULL;
+	json_t *o = s ? rib_show_told(t->rib, f, s->node, s->set, t->peer) : NULL;
 
-	r->ops->route(r->ops->arg, t->instance, t->peer, t->of && !t->reset, was, is);
-	json_decref(was);
-	json_decref(is);
+	if (s && s->path_id)
+		(void)json_object_set_new(o, "pathID", json_integer(s->path_id));
+	return o;
 }
 
 struct changed {
 	struct prefix prefix;
-	uint32_t node, old, new;
+	const struct sent *old, *new;
 };
 
 static int
 changed_cmp(const void *x, const void *y)
 {
 	const struct changed *a = x, *b = y;
+	const struct sent *s = a->new ? a->new : a->old, *o = b->new ? b->new : b->old;
+	const int order = prefix_cmp(&a->prefix, &b->prefix);
 
-	return prefix_cmp(&a->prefix, &b->prefix);
+	return order ? order : sent_cmp(s, o);
+}
+
+/* What differs of two lists. */
+static int
+sent_merge(const struct ptab *tab, const struct sent_list *a, const struct sent_list *b,
+    struct changed **list, size_t *nr)
+{
+	size_t i = 0, k = 0, cap = 0;
+
+	while (i < a->nr || k < b->nr) {
+		const int order = i == a->nr ? 1 : k == b->nr ? -1 : sent_cmp(&a->v[i], &b->v[k]);
+		struct changed c = { .old = order <= 0 ? &a->v[i] : NULL,
+			.new = order >= 0 ? &b->v[k] : NULL };
+
+		i += order <= 0;
+		k += order >= 0;
+		if (c.old && c.new &&c.old->set == c.new->set)
+			continue;
+		if (mem_grow((void **)list, &cap, *nr, sizeof(**list), 0) < 0)
+			return -ENOMEM;
+		ptab_prefix(tab, c.new ? c.new->node : c.old->node, &c.prefix);
+		(*list)[(*nr)++] = c;
+	}
+	return 0;
 }
 
 /* In the order of the prefixes.  -ENOMEM. */
 static int
 compare(const struct rehearsal *r, const struct told *t, enum bgp_family f)
 {
-	const struct ptab *tab = &t->rib->tab[f];
-	const uint32_t end = ptab_end(tab);
+	struct sent_list now = { 0 };
 	struct changed *list = NULL;
-	size_t nr = 0, cap = 0;
+	size_t nr = 0;
+	int err = t->of ? sent_collect(t->of->adj, f, &now) : 0;
 
-	for (uint32_t node = 1; node < end; node++) {
-		struct changed c = { .node = node };
-
-		c.old = node < t->end[f] ? t->sets[f][node] : 0;
-		c.new = t->of ? view(t->of->adj, f, node) : 0;
-		if (c.old == c.new)
-			continue;
-		if (mem_grow((void **)&list, &cap, nr, sizeof(*list), 0) < 0) {
-			mem_free(list);
-			return -ENOMEM;
-		}
-		ptab_prefix(tab, node, &c.prefix);
-		list[nr++] = c;
-	}
+	if (!err)
+		err = sent_merge(&t->rib->tab[f], &t->sent[f], &now, &list, &nr);
 	if (nr > 0)
 		qsort(list, nr, sizeof(*list), changed_cmp);
-	for (size_t i = 0; i < nr; i++)
-		tell_route(r, t, f, list[i].node, list[i].old, list[i].new);
+	for (size_t i = 0; i < nr && !err; i++) {
+		json_t *was = show_sent(t, f, list[i].old), *is = show_sent(t, f, list[i].new);
+
+		r->ops->route(r->ops->arg, t->instance, t->peer, t->of && !t->reset, was, is);
+		json_decref(was);
+		json_decref(is);
+	}
 	mem_free(list);
-	return 0;
+	mem_free(now.v);
+	return err;
 }
 
 int

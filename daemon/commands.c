@@ -592,7 +592,6 @@ const char *const app_reading[][3] = {
 	{ "routes" },
 	{ "explain" },
 	{ "plan" },
-	{ "plan" },
 	{ "config", "show" },
 	{ NULL },
 };

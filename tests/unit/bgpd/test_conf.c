@@ -119,6 +119,26 @@ START_TEST(the_dearest_field_counts)
 }
 END_TEST
 
+START_TEST(all_that_differs_is_named)
+{
+	struct bgp_peer_conf a = sample(), b = sample();
+	const char *names[8] = { NULL };
+
+	ck_assert_uint_eq(conf_differences(&a, &b, names, 8), 0);
+	loops(&b);
+	passive(&b);
+	other_key(&b);
+	hold(&b);
+	ck_assert_uint_eq(conf_differences(&a, &b, names, 8), 4);
+	/* the dearest first, in the order of the table */
+	ck_assert_str_eq(names[0], "hold_s");
+	ck_assert_str_eq(names[1], "md5_key");
+	ck_assert_str_eq(names[2], "passive");
+	ck_assert_str_eq(names[3], "allow_as_in");
+	ck_assert_uint_eq(conf_differences(&a, &b, names, 2), 2);
+}
+END_TEST
+
 START_TEST(a_copy_does_not_borrow)
 {
 	char name[] = "peer", key[] = "secret", held[] = "held";
@@ -150,6 +170,7 @@ add_tests(Suite *s)
 
 	tcase_add_loop_test(tc, each_field_has_its_cost, 0, NR_CASES);
 	tcase_add_test(tc, the_dearest_field_counts);
+	tcase_add_test(tc, all_that_differs_is_named);
 	tcase_add_test(tc, a_copy_does_not_borrow);
 	suite_add_tcase(s, tc);
 }
