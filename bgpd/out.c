@@ -405,15 +405,53 @@ group_work(struct out_group *g)
 	return more;
 }
 
+/* Does anybody wait for the group to be built? */
+static bool
+group_is_awaited(const struct out_group *g)
+{
+	const struct rib *r = g->rib;
+
+	for (uint32_t i = 1; i < r->nr_adjs; i++) {
+		const struct adj *adj = r->adjs[i];
+
+		if (adj && adj->up && adj->redo_groups && adj->export && group_is_for(g, adj))
+			return true;
+	}
+	return false;
+}
+
+/* Members that are due in other groups move there as these are built.  True: some wait still. */
+static bool
+members_move(struct rib *r)
+{
+	bool waits = false;
+
+	for (uint32_t i = 1; i < r->nr_adjs && !r->hold; i++) {
+		struct adj *adj = r->adjs[i];
+
+		if (!adj || !adj->up || !adj->redo_groups || !adj->export)
+			continue;
+		out_regroup(adj);
+		waits |= adj->redo_groups;
+	}
+	return waits;
+}
+
 bool
 out_work(struct rib *r)
 {
 	bool more = false;
 
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
-		for (struct out_group *g = r->groups[f]; g; g = g->next)
-			more |= group_work(g);
+		for (struct out_group *g = r->groups[f], *next; g; g = next) {
+			next = g->next;
+			if (!g->members && !group_is_awaited(g))
+				group_free(g);
+			else
+				more |= group_work(g);
+		}
 	}
+	more |= members_move(r);
 	return more && !r->hold;
 }
 
@@ -466,50 +504,58 @@ member_join(struct adj *adj, enum bgp_family f)
 	return 0;
 }
 
-/* Note for every node in what the two groups' routes differ as this member sees them. */
-static void
+/* Note for every node in what the two groups' routes differ as this member sees them.  Returns how many
+ * routes it will have. */
+static uint32_t
 member_compare(struct member *m, const struct out_group *from, const struct out_group *to)
 {
 	const struct ptab *t = &from->rib->tab[from->family];
+	uint32_t told = from->relay ? m->nr_told : from->nr_out;
 	bool unsure = m->state == MEMBER_DUMP;
 
 	for (uint32_t id = 1; id < ptab_end(t); id++) {
-		uint32_t has = umap_get(&from->out, id), want = umap_get(&to->out, id);
+		uint32_t has = umap_get(&from->out, id), want = umap_get(&to->out, id), src, to_src;
 
 		if (!has && !want)
 			continue;
-		has = member_view(m, from, has, (uint16_t)umap_get(&from->src, id));
-		want = member_view(m, to, want, (uint16_t)umap_get(&to->src, id));
+		src = umap_get(&from->src, id);
+		to_src = umap_get(&to->src, id);
+		if (has == want && src == to_src && !unsure)
+			continue;
+		has = member_view(m, from, has, (uint16_t)src);
+		want = member_view(m, to, want, (uint16_t)to_src);
+		told += (uint32_t) !!want - (uint32_t) !!has;
 		/* In the midst of a dump it is not known what has arrived: say it all again. */
 		if (has != want || (unsure && want))
 			member_pend(m, id, has);
 	}
+	return told;
 }
 
-/* To another group, without a reset: only what differs is sent. */
+/* To another group, which is built, without a reset: only what differs is sent. */
 static int
 member_move(struct member *m, struct out_group *to)
 {
 	struct out_group *from = m->group;
+	const bool counted = m->state != MEMBER_WAIT && !to->add;
+	uint32_t told = 0;
 
-	while (to->built != UINT32_MAX) {
-		if (group_build(to, UINT32_MAX) < 0)
-			goto fail;
-	}
 	if (member_reserve(m) < 0)
 		goto fail;
 	if (m->state != MEMBER_WAIT) {
 		if (to->add && addpath_compare(m, from, to) < 0)
 			goto fail;
 		if (!to->add)
-			member_compare(m, from, to);
+			told = member_compare(m, from, to);
 		dump_unref(m->dump);
 		m->dump = NULL;
 		m->state = MEMBER_LIVE;
 	}
 	group_unlink(m);
 	group_link(to, m);
-	member_count(m);
+	m->nr_told = told;
+	if (!counted)
+		member_count(m);
 	return 0;
 fail:
 	if (!to->members)
@@ -517,6 +563,7 @@ fail:
 	return -ENOMEM;
 }
 
+/* 1: it is too early for that; out_work() comes back to it. */
 static int
 family_regroup(struct adj *adj, enum bgp_family f)
 {
@@ -528,31 +575,33 @@ family_regroup(struct adj *adj, enum bgp_family f)
 	if (group_is_for(m->group, adj))
 		return 0;
 	g = group_get(adj, f);
-	return g ? member_move(m, g) : -ENOMEM;
+	if (!g)
+		return -ENOMEM;
+	/* The new group's table is made in slices, and meanwhile the member hears what the old one is
+	 * told; that has to have said what is new, before it is compared with. */
+	if (g->built != UINT32_MAX || rib_is_dirty(adj->rib, f))
+		return 1;
+	return member_move(m, g);
 }
 
 void
 out_regroup(struct adj *adj)
 {
-	bool moves = false;
-
 	adj->redo_groups = false;
 	if (!adj->up || !adj->export) {
 		adj->redo_groups = adj->up;
 		return;
 	}
-	for (int f = 0; f < BGP_NR_FAMILIES; f++)
-		moves |= adj->member[f] && !group_is_for(adj->member[f]->group, adj);
-	/* The old group has to have said what is new, before it is compared with. */
-	if (moves)
-		rib_flush_all(adj->rib);
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
+		int err;
+
 		if (!(adj->session.families & BGP_FAMILY_MASK(f)))
 			continue;
-		if (family_regroup(adj, (enum bgp_family)f) < 0) {
+		err = family_regroup(adj, (enum bgp_family)f);
+		if (err)
 			adj->redo_groups = true;
+		if (err < 0)
 			rib_hold(adj->rib);
-		}
 	}
 	work_post(&adj->rib->work);
 }

@@ -204,6 +204,92 @@ ingest(const char *name, uint32_t nr, uint32_t per_set, bool learned, bool relay
 	malloc_trim(0);
 }
 
+/* Turns until there is nothing left to do: CPU time of all, and of the longest one. */
+static double
+settle_longest(struct loop *loop, double *longest)
+{
+	double begin = now(), last = begin;
+
+	*longest = 0;
+	for (int i = 0; i < 2000; i++) {
+		double at;
+
+		loop_turn(loop, 0);
+		at = now();
+		if (at - last > *longest)
+			*longest = at - last;
+		last = at;
+	}
+	return last - begin;
+}
+
+/* A table through a prefix list that takes none of it and a rule that takes all; then other rules over the
+ * whole table, which is passed on, both ways; then the end of the session. */
+static void
+policy(uint32_t nr, uint32_t entries)
+{
+	struct loop *loop = loop_new();
+	size_t len;
+	uint8_t *bytes = table_make(nr, nr, &len);
+	struct rib *r = rib_new(loop, NULL, "bench");
+	struct bgp_prefix_match *list = calloc(entries, sizeof(*list));
+	struct bgp_rule rules[2] = { { .accept = false }, { .accept = true } };
+	struct bgp_rule med = { .accept = true, .set = { .has_med = true, .med = 7 } };
+	struct bgp_peer_conf conf = { .name = "peer", .family[0].audience = "all" };
+	struct sink from = { 0 }, to = { 0 };
+	struct adj *a = peer_new(r, 0, &from, false), *b = peer_new(r, 1, &to, true);
+	double start, fed, in, in_turn, out, out_turn, down, down_turn;
+
+	rib_conf(r, &(struct bgp_instance_conf){ .local_as = 65000, .router_id = 1 });
+	rib_ready(r);
+	for (uint32_t i = 0; i < entries; i++) {
+		uint32_t v = (i * 0x9e3779b1u) & 0xfffff;
+
+		/* Half of a /24 of the table: near, and no match. */
+		list[i] = (struct bgp_prefix_match){ .ge = 25, .le = 32 };
+		list[i].prefix.len = 25;
+		list[i].prefix.addr = (struct addr){ .b = { (uint8_t)(16 + (v >> 16)),
+							 (uint8_t)(v >> 8), (uint8_t)v },
+			.family = ADDR_V4 };
+	}
+	rules[0].match.prefixes = list;
+	rules[0].match.nr_prefixes = entries;
+	conf.import = (struct bgp_policy){ rules, 2 };
+	adj_conf(a, &conf);
+	settle(loop);
+	start = now();
+	feed(a, loop, bytes, len);
+	settle(loop);
+	fed = now() - start;
+	rules[1].set.has_local_pref = true;
+	rules[1].set.local_pref = 7;
+	start = now();
+	adj_conf(a, &conf);
+	in_turn = now() - start;
+	in = in_turn + settle_longest(loop, &in_turn);
+	conf.import = (struct bgp_policy){ 0 };
+	conf.export = (struct bgp_policy){ &med, 1 };
+	start = now();
+	adj_conf(b, &conf);
+	out_turn = now() - start;
+	out = out_turn + settle_longest(loop, &out_turn);
+	start = now();
+	adj_down(a, 0, 0);
+	down_turn = now() - start;
+	down = down_turn + settle_longest(loop, &down_turn);
+	printf("policy, %u entries: %u prefixes %.1f ns/prefix, import change %.1f ms (turn %.1f), "
+	       "export change %.1f ms (turn %.1f), down %.1f ms (turn %.1f)\n",
+	    entries, nr, fed * 1e9 / nr, in * 1e3, in_turn * 1e3, out * 1e3, out_turn * 1e3,
+	    down * 1e3, down_turn * 1e3);
+	adj_free(a);
+	adj_free(b);
+	rib_free(r);
+	loop_free(loop);
+	free(bytes);
+	free(list);
+	malloc_trim(0);
+}
+
 static void
 originate(uint32_t nr, unsigned sinks)
 {
@@ -267,6 +353,9 @@ main(int argc, char **argv)
 	ingest("ingest, 6.7 to a set", nr, 7, false, false);
 	ingest("relay, one set", nr / 2, nr, false, true);
 	ingest("relay, 6.7 to a set", nr / 2, 7, false, true);
+	policy(nr / 2, 1);
+	policy(nr / 2, 1000);
+	policy(nr / 2, 10000);
 	originate(10000, 1);
 	originate(100000, 1);
 	originate(10000, 50);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "bgpd/msg.h"
+#include "bgpd/out.h"
 #include "tests/unit/bgpd/ribkit.h"
 #include "tests/unit/unit.h"
 
@@ -271,6 +272,77 @@ START_TEST(rules_change_in_slices)
 }
 END_TEST
 
+/* ---- export ---- */
+
+/* Peer 1 is told of everything with this MED. */
+static void
+tell_med(uint32_t med)
+{
+	struct kit_conf c;
+
+	kit_conf_init(&c, 1);
+	c.export[0] = (struct bgp_rule){ .accept = true, .set = { .has_med = true, .med = med } };
+	c.conf.export.nr_rules = 1;
+	kit_conf(k, 1, &c);
+}
+
+static unsigned
+nr_groups(void)
+{
+	unsigned nr = 0;
+
+	for (const struct out_group *g = k->rib->groups[F]; g; g = g->next)
+		nr++;
+	return nr;
+}
+
+/* While the new table is made the peer hears what the old rules make of changes. */
+START_TEST(export_rules_change_in_slices)
+{
+	unsigned groups;
+
+	fill();
+	groups = nr_groups();
+	tell_med(7);
+	loop_turn(k->loop, 0);
+	ck_assert(k->peers[1].adj->redo_groups); /* not there yet */
+	ck_assert_int_eq(announce(MANY, MANY + 1, 0), 0);
+	ck_assert_int_eq(kit_withdraw(k, 0, nth(3)), 0);
+	kit_run(k);
+	ck_assert_uint_eq(nr_groups(), groups);
+	ck_assert_uint_eq(kit_table_size(&k->peers[1]), MANY);
+	ck_assert_uint_eq(out_advertised(k->peers[1].adj, F), MANY);
+	ck_assert_str_eq(kit_told(k, 1, nth(3)), "");
+	ck_assert_str_eq(kit_told(k, 1, nth(4)), "igp|65000 65001|10.0.0.100|med 7");
+	ck_assert_str_eq(kit_told(k, 1, nth(MANY)), "igp|65000 65001|10.0.0.100|med 7");
+	ck_assert_uint_eq(k->peers[1].redundant, 0);
+}
+END_TEST
+
+/* A change that is taken back, and a session that ends meanwhile, leave nothing behind. */
+START_TEST(export_rules_that_change_again)
+{
+	unsigned groups;
+
+	tell_med(5);
+	kit_run(k);
+	groups = nr_groups();
+	fill();
+	kit_counters_clear(k);
+	tell_med(7);
+	loop_turn(k->loop, 0);
+	tell_med(5);
+	kit_run(k);
+	ck_assert_uint_eq(nr_groups(), groups);
+	ck_assert_uint_eq(k->peers[1].announced, 0);
+	tell_med(7);
+	loop_turn(k->loop, 0);
+	kit_down(k, 1, 0);
+	kit_run(k);
+	ck_assert_uint_eq(nr_groups(), groups - 1);
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -287,6 +359,8 @@ add_tests(Suite *s)
 	tcase_add_test(tc, a_peer_that_is_freed_takes_its_routes_along);
 	tcase_add_test(tc, freed_in_the_midst);
 	tcase_add_test(tc, rules_change_in_slices);
+	tcase_add_test(tc, export_rules_change_in_slices);
+	tcase_add_test(tc, export_rules_that_change_again);
 	suite_add_tcase(s, tc);
 }
 UNIT_MAIN("sweep", add_tests)
