@@ -196,7 +196,7 @@ def test_a_node_that_takes_the_others_to_be_behind_a_router(world):
     name = world.names[0]
     ns = world.ns[name]
     ns.ip(f"addr del {node4(name)}/16 dev eth1", f"addr add {node4(name)}/32 dev eth1",
-          "route add 10.77.0.0/16 dev eth1")
+          "route replace 10.77.0.0/16 dev eth1")
     try:
         world.kill_daemon(name)
         world.start_daemon(name)
