@@ -7,7 +7,6 @@ from herald_lab import bgpmsg as B
 from .catalogue import MUST, SHOULD, Unsupported, case
 from .duts import AS, OWN4, PEER6
 
-PEER = 65000
 OTC = 35
 PROVIDER, RS, RS_CLIENT, CUSTOMER, LATERAL = range(5)
 
@@ -62,7 +61,7 @@ def identifiers(t):
 
 
 @case("add-path-send", 7911, "3", MUST, "both paths of a prefix to a peer that takes several",
-      slots=("paths", "ebgp", "ebgp"))
+      slots=("paths-other", "ebgp", "ebgp"))
 def send(t):
     c, a, b = many(t, 0), t.up(1), t.up(2)
     if not c.does & 2:
@@ -79,7 +78,7 @@ def send(t):
 
 @case("add-path-own-identifiers", 7911, "3", MUST,
       "the identifier it sends is its own, unique to each path of a prefix",
-      slots=("paths", "paths", "paths"))
+      slots=("paths-other", "paths", "paths"))
 def own_identifiers(t):
     c, a, b = many(t, 0), many(t, 1), many(t, 2)
     if not c.does & 2 or not a.does & 1:
@@ -218,7 +217,7 @@ def otc_added(t):
     c = roled(t, PROVIDER)
     c.send(t.route())
     u = t.there(t.p())
-    assert u.attrs.get(OTC) == struct.pack("!I", PEER), u.attrs.get(OTC)
+    assert u.attrs.get(OTC) == struct.pack("!I", t.asn()), u.attrs.get(OTC)
 
 
 @case("otc-leak-from-customer", 9234, "5", MUST, "a route with OTC from a customer is a leak: not "
@@ -235,7 +234,7 @@ def otc_leak(t):
 def otc_peer(t):
     c = roled(t, LATERAL)
     c.send(t.route(0, add=[B.attr(OTC, struct.pack("!I", 64600))]),
-           t.route(1, add=[B.attr(OTC, struct.pack("!I", PEER))]))
+           t.route(1, add=[B.attr(OTC, struct.pack("!I", t.asn()))]))
     t.there(t.p(1))
     t.fence(c)
     assert not t.told(t.p(0)) and not t.dut.used(t.p(0)), "it is used"

@@ -265,9 +265,10 @@ def llgr_capability(t):
 
 @case("llgr-stale", 9494, "4.2", MUST,
       "after the restart time routes stay, marked LLGR_STALE, to peers that understand it",
-      slots=("llgr", "llgr"), slow=3)
+      slots=("llgr", "llgr-other"), slow=3)
 def llgr_stale(t):
     other = t.up(1, more=[gr(), llgr(30)])
+    other.send(B.end_of_rib(), B.end_of_rib(B.IPV6))
     c = long_lived(t, 30, t.route(0))
     t.until(lambda: other.table.get(t.p(0)), "the route")
     c.close()
@@ -305,9 +306,10 @@ def llgr_time(t):
 
 
 @case("llgr-refreshed", 9494, "4.2", MUST, "back in time: what comes again is not stale any more",
-      slots=("llgr", "llgr"), slow=3)
+      slots=("llgr", "llgr-other"), slow=3)
 def llgr_refreshed(t):
     other = t.up(1, more=[gr(), llgr(30)])
+    other.send(B.end_of_rib(), B.end_of_rib(B.IPV6))
     c = long_lived(t, 30, t.route(0))
     t.until(lambda: other.table.get(t.p(0)), "the route")
     c.close()

@@ -324,8 +324,8 @@ def from_client(t):
     a, b = t.up(0), t.up(1)
     a.send(t.route())
     u = t.there(t.p(), sink="ibgp")
-    assert u.attrs[B.ORIGINATOR_ID] == bytes(map(int, t.addr().split("."))), u.attrs
-    assert mine(u.attrs[B.CLUSTER_LIST]) == (OWN_ID,), u.attrs[B.CLUSTER_LIST].hex()
+    assert u.attrs.get(B.ORIGINATOR_ID) == bytes(map(int, t.addr().split("."))), u.attrs
+    assert mine(u.attrs.get(B.CLUSTER_LIST, b"")) == (OWN_ID,), u.attrs
     assert u.next_hop == t.addr() and u.number(B.LOCAL_PREF) == 100
     t.until(lambda: b.table.get(t.p()), "the other client told")
 
@@ -348,8 +348,8 @@ def originator_kept(t):
     c.send(t.route(add=[B.attr(B.ORIGINATOR_ID, b"\x0a\x09\x09\x09"),
                         B.attr(B.CLUSTER_LIST, b"\x0a\x09\x09\x08")]))
     u = t.there(t.p(), sink="ibgp")
-    assert u.attrs[B.ORIGINATOR_ID] == b"\x0a\x09\x09\x09"
-    assert mine(u.attrs[B.CLUSTER_LIST]) == (OWN_ID, 0x0A090908), u.attrs[B.CLUSTER_LIST].hex()
+    assert u.attrs.get(B.ORIGINATOR_ID) == b"\x0a\x09\x09\x09"
+    assert mine(u.attrs.get(B.CLUSTER_LIST, b"")) == (OWN_ID, 0x0A090908), u.attrs
 
 
 # ---- AS numbers of two octets ----
@@ -364,7 +364,8 @@ def as4_offered(t):
 
 
 @case("old-path", 6793, "4.2.2", MUST,
-      "to an old speaker: AS_TRANS in the path, and AS4_PATH with the whole", slots=("ebgp", "ebgp"))
+      "to an old speaker: AS_TRANS in the path, and AS4_PATH with the whole",
+      slots=("ebgp", "other"))
 def to_old(t):
     a, b = t.up(0), t.up(1, caps=OLD, as_size=2)
     a.send(t.route(path=B.as_path(PEER, 4200000001, 64600)))
@@ -375,7 +376,7 @@ def to_old(t):
 
 
 @case("old-path-not-needed", 6793, "4.2.2", MUST,
-      "AS4_PATH is not sent when all numbers fit", slots=("ebgp", "ebgp"))
+      "AS4_PATH is not sent when all numbers fit", slots=("ebgp", "other"))
 def to_old_short(t):
     a, b = t.up(0), t.up(1, caps=OLD, as_size=2)
     a.send(t.route())
@@ -463,7 +464,7 @@ def long_refused(t):
 
 @case("long-update-to-short-peer", 8654, "4", MUST,
       "a route too large for a peer without long messages does not hurt that session",
-      slots=("long", "ebgp"))
+      slots=("long", "other"))
 def long_to_short(t):
     a, b = t.up(0, more=[B.cap(6)]), t.up(1)
     if 6 not in a.open.caps:

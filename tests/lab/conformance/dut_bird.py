@@ -1,15 +1,15 @@
 """BIRD under the catalogue."""
 import re
+import subprocess
 
 from herald_lab.bird import Bird
 
 from . import duts
-from .catalogue import Unsupported
 
 
 class BirdDut(duts.Dut):
     name, title = "bird", "BIRD"
-    lacking = {"nopolicy": "it refuses a configuration without policies for eBGP"}
+    refused = ("nopolicy",)
 
     def build(self):
         self.names = {addr: f"p{i}" for i, (addr, _) in enumerate(self.peers)}
@@ -91,14 +91,15 @@ class BirdDut(duts.Dut):
     def start_again(self):
         self.bird.start_recovering()
 
-
-def no_policy_is_refused(dut):
-    """Does BIRD refuse an eBGP session whose channel has no policy?"""
-    if not isinstance(dut, BirdDut):
-        raise Unsupported("not BIRD")
-    path = f"{dut.bird.dir}/nopolicy.conf"
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(f"router id {duts.DUT4};\nprotocol bgp x {{ local {duts.DUT4} as {duts.AS}; "
-                "neighbor 10.0.0.2 as 65010; ipv4; }\n")
-    told = dut.ns.run("/usr/sbin/bird", "-p", "-c", path, check=False)
-    return "explicit" in told
+    def refuses(self, profile):
+        """eBGP without a policy."""
+        if profile != "nopolicy":
+            return None
+        path = f"{self.bird.dir}/nopolicy.conf"
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(f"router id {duts.DUT4};\nprotocol device {{ }}\nprotocol bgp x {{ "
+                    f"local {duts.DUT4} as {duts.AS}; neighbor 10.0.0.2 as 65010; ipv4; }}\n")
+        told = subprocess.run(["/usr/sbin/bird", "-p", "-c", path], text=True,
+                              capture_output=True, check=False)
+        assert told.returncode and "explicit" in told.stderr, told.stderr
+        return "the configuration is refused"

@@ -7,6 +7,23 @@ from . import duts
 
 STATES = {0: "unknown", 1: "idle", 2: "connect", 3: "active", 4: "opensent", 5: "openconfirm",
           6: "established"}
+GRACEFUL_SHUTDOWN = """
+[[defined-sets.bgp-defined-sets.community-sets]]
+  community-set-name = "gshut"
+  community-list = ["65535:0"]
+[[policy-definitions]]
+  name = "gshut"
+  [[policy-definitions.statements]]
+    [policy-definitions.statements.conditions.bgp-conditions.match-community-set]
+      community-set = "gshut"
+    [policy-definitions.statements.actions]
+      route-disposition = "accept-route"
+    [policy-definitions.statements.actions.bgp-actions]
+      set-local-pref = 1
+[global.apply-policy.config]
+  import-policy-list = ["gshut"]
+  default-import-policy = "accept-route"
+""".splitlines()
 
 
 class GoBgpDut(duts.Dut):
@@ -21,7 +38,7 @@ class GoBgpDut(duts.Dut):
         w = ["[global.config]", f"as = {duts.AS}", f'router-id = "{duts.DUT4}"']
         for addr, o in self.peers:
             w += self._peer(addr, o)
-        self.gobgp = GoBgp(self.lab, self.ns, "\n".join(w) + "\n")
+        self.gobgp = GoBgp(self.lab, self.ns, "\n".join([*w, *GRACEFUL_SHUTDOWN]) + "\n")
 
     @staticmethod
     def _peer(addr, o):

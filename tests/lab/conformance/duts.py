@@ -2,33 +2,36 @@
 10.1.0.0/24 and fd01::/64, take everything from everybody and tell everybody everything, except
 where a profile says otherwise; they wait for connections, except with `dial`."""
 
-AS, SINK_AS = 65001, 65010
+AS, SINK_AS, OTHER_AS = 65001, 65010, 65020
 DUT4, DUT6, PEER6 = "10.0.0.1", "fd00::1", "fd00::2"
 EBGP_SINK, IBGP_SINK = "10.0.0.2", "10.0.0.3"
 OWN4, OWN6 = "10.1.0.0/24", "fd01::/64"
 MD5_KEY = "conformance"
 LIMIT, RESTART_TIME, LONG_TIME = 5, 20, 60
 
-# What a peer is configured as.  The word of a role is the daemon's own.
+# What a peer is configured as, and its AS if not 65000: who is told routes of that must have another,
+# for some do not send a route to an AS that is in its path.  The word of a role is the daemon's own.
 PROFILES = {
     "ebgp": {},
     "ibgp": {"as": AS},
+    "other": {"as": OTHER_AS},
     "client": {"as": AS, "client": True},
     "short": {"hold": 3},
     "dial": {"dial": True},
     "gr": {"gr": True},
     "llgr": {"gr": True, "llgr": True},
+    "llgr-other": {"as": OTHER_AS, "gr": True, "llgr": True},
     "paths": {"paths": True},
+    "paths-other": {"as": OTHER_AS, "paths": True},
     "hop6": {"hop6": True},
     "long": {"long": True},
     "gtsm": {"gtsm": True},
     "md5": {"md5": True},
     "limit": {"limit": LIMIT},
-    "nopolicy": {"nopolicy": True},
-    "customer": {"role": "customer"},
-    "provider": {"role": "provider"},
-    "peer": {"role": "peer"},
-    "rs": {"role": "rs"},
+    "nopolicy": {"as": OTHER_AS, "nopolicy": True},
+    "customer": {"as": OTHER_AS, "role": "customer"},
+    "provider": {"as": OTHER_AS, "role": "provider"},
+    "peer": {"as": OTHER_AS, "role": "peer"},
     "bfd": {"bfd": True},
 }
 
@@ -38,6 +41,7 @@ class Dut:
 
     name, title = "", ""
     fatal = ()  # cases that are known to end it: played one at a time
+    refused = ()  # profiles that it takes no configuration for, as it must not
     lacking = {}  # profile: why the daemon has no such configuration
 
     def __init__(self, lab, ns, peers):
@@ -49,6 +53,10 @@ class Dut:
 
     def lacks(self, profile):
         return self.lacking.get(profile)
+
+    def refuses(self, profile):
+        """Not even a configuration like this is taken: what that says, if the rule is kept by it."""
+        return None
 
     def start(self):
         raise NotImplementedError

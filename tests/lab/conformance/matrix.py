@@ -6,6 +6,15 @@ BEGIN, END = "<!-- matrix: begin -->", "<!-- matrix: end -->"
 WORDS = {"pass": "yes", "fail": "**no**", "unsupported": "-", "unobservable": "?"}
 
 
+def _said(got):
+    """What is the same for any case."""
+    if "the daemon" in got["note"] and ("ends by it" in got["note"] or "died" in got["note"]):
+        return "the whole daemon ends by it"
+    if got["note"].startswith("the session was reset"):
+        return "the session is reset for it"
+    return None
+
+
 def totals(cases):
     out = {w: 0 for w in WORDS}
     for r in cases.values():
@@ -39,7 +48,7 @@ def lines(found):
         for n in duts:
             got = found["daemons"][n]["cases"][c]
             cell = WORDS[got["verdict"]]
-            why = NOTES.get((n, c)) if got["verdict"] == "fail" else None
+            why = NOTES.get((n, c)) or _said(got) if got["verdict"] == "fail" else None
             if why:
                 cell += f" [{notes.setdefault((all_duts()[n].title, why), len(notes) + 1)}]"
             cells.append(cell)

@@ -77,7 +77,7 @@ class Stage:
         self.other.addr("eth0", f"{EBGP_SINK}/16", f"{PEER6}/64", f"{IBGP_SINK}/16",
                         *(f"{a}/16" for a, _ in self.flat))
         peers = [(EBGP_SINK, {"as": SINK_AS}), (IBGP_SINK, {"as": AS})]
-        peers += [(a, profile("ebgp" if name in self.kind.lacking else name))
+        peers += [(a, profile("ebgp" if name in (*self.kind.lacking, *self.kind.refused) else name))
                   for a, name in self.flat]
         self.dut = self.kind(self.lab, self.ns, peers)
         self._up()
@@ -120,7 +120,11 @@ class Stage:
             for _, name in t.slots:
                 if self.dut.lacks(name):
                     raise Unsupported(self.dut.lacks(name))
-            case.play(t)
+            refused = [w for w in (self.dut.refuses(name) for _, name in t.slots) if w]
+            if refused:
+                t.note(refused[0])
+            else:
+                case.play(t)
             got = Result("pass", "; ".join(t.notes))
         except Unsupported as e:
             got = Result("unsupported", str(e))
