@@ -179,14 +179,14 @@ def as4_before(t):
 
 
 @case("CVE-2019-16159", 9003, "2", MUST, "a shutdown message of 128 octets and one of 255: survived",
-      slots=("ebgp", "ebgp"))
+      slots=("ebgp",) * 3)
 def long_words(t):
-    for n in (128, 255):
-        c = t.up(0)
+    for i, n in enumerate((128, 255)):
+        c = t.up(i)
         c.send(B.notification(6, 2, bytes([n]) + b"\xc3\xa4" * (n // 2) + b"x" * (n % 2)))
         t.until(lambda c=c: c.closed_at, "closed")
         c.speaker.close()
-    t.fence(t.up(1), i=1)
+    t.fence(t.up(2), i=2)
 
 
 @case("CVE-2018-5378", 4271, "6.4", MUST, "a NOTIFICATION of 4000 octets: survived",

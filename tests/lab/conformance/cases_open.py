@@ -109,11 +109,11 @@ def any_ident(t):
 
 
 @case("notification-unanswered", 4271, "6.4", MUST,
-      "a NOTIFICATION, even a broken one, is not answered with one")
+      "a NOTIFICATION, even a broken one, is not answered with one", slots=("ebgp",) * 3)
 def not_answered(t):
-    for said in (B.notification(2, 1, b"\0\4"), B.message(B.NOTIFICATION, b"\6"),
-                 B.notification(99, 99)):
-        s, c = t.dial()
+    for i, said in enumerate((B.notification(2, 1, b"\0\4"), B.message(B.NOTIFICATION, b"\6"),
+                              B.notification(99, 99))):
+        s, c = t.dial(i)
         c.send(said)
         t.until(lambda c=c: c.closed_at or c.of(B.NOTIFICATION), "the connection closed")
         if c.of(B.NOTIFICATION) and len(said) == 20:

@@ -281,11 +281,12 @@ def removed(t):
 
 
 @case("shutdown-too-long", 9003, "2", MUST,
-      "a shutdown message that is longer than it says, or than it may be, harms nobody")
+      "a shutdown message that is longer than it says, or than it may be, harms nobody",
+      slots=("ebgp",) * 5)
 def too_long(t):
-    for data in (b"\xff" + b"A" * 255, b"\xff" + b"A" * 10, b"\x05\xff\xfe\xfd\xfc\xfb", b"\0",
-                 b"\x80" + b"A" * 3000):
-        c = t.up()
+    for i, data in enumerate((b"\xff" + b"A" * 255, b"\xff" + b"A" * 10,
+                              b"\x05\xff\xfe\xfd\xfc\xfb", b"\0", b"\x80" + b"A" * 3000)):
+        c = t.up(i)
         c.send(B.notification(6, 2, data))
         t.until(lambda c=c: c.closed_at, "closed")
         assert not c.of(B.NOTIFICATION)

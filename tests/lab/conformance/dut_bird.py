@@ -3,6 +3,7 @@ import re
 import subprocess
 
 from herald_lab.bird import Bird
+from herald_lab.wait import until
 
 from . import duts
 
@@ -53,7 +54,8 @@ class BirdDut(duts.Dut):
         return f"protocol bgp {self.names[addr]} {{ {' '.join(x for x in w if x)} }}"
 
     def start(self):
-        self.bird.start()
+        self.bird.daemon.start()
+        until(lambda: self.bird.cmd("show status"), duts.PATIENCE, "BIRD's socket")
 
     def stop(self):
         self.bird.stop()
@@ -89,7 +91,8 @@ class BirdDut(duts.Dut):
         self.bird.restart_gracefully()
 
     def start_again(self):
-        self.bird.start_recovering()
+        self.bird.daemon.argv.append("-R")
+        self.start()
 
     def refuses(self, profile):
         """eBGP without a policy."""

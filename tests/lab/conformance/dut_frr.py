@@ -1,5 +1,7 @@
 """FRR under the catalogue: zebra, bgpd and bfdd."""
+import contextlib
 import json
+import os
 
 from herald_lab.frr import BIN, Frr, Vty
 from herald_lab.proc import Daemon
@@ -76,7 +78,13 @@ class FrrDut(duts.Dut):
         until(lambda: Vty(f"{self.frr.dir}/zebra.vty").close() is None, 30, "zebra's vty")
         self.bfdd.start()
         until(lambda: Vty(f"{self.frr.dir}/bfdd.vty").close() is None, 30, "bfdd's vty")
-        self.frr.start_bgpd()
+        self._start_bgpd()
+
+    def _start_bgpd(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self.frr.dir}/bgpd.vty")
+        self.frr.bgpd.start()
+        until(lambda: self._vty("show version"), duts.PATIENCE, "bgpd's vty")
 
     def stop(self):
         self.frr.stop_bgpd()
@@ -124,4 +132,4 @@ class FrrDut(duts.Dut):
         self.frr.bgpd.kill()
 
     def start_again(self):
-        self.frr.start_bgpd()
+        self._start_bgpd()

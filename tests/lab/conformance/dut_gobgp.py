@@ -2,6 +2,7 @@
 import json
 
 from herald_lab.gobgp import GoBgp
+from herald_lab.wait import until
 
 from . import duts
 
@@ -77,7 +78,10 @@ class GoBgpDut(duts.Dut):
         return w
 
     def start(self):
-        self.gobgp.start([duts.OWN4, duts.OWN6])
+        self.gobgp.daemon.start()
+        until(lambda: self.gobgp.cmd("global"), duts.PATIENCE, "gobgpd's API", 0.1)
+        for family, own in (("ipv4", duts.OWN4), ("ipv6", duts.OWN6)):
+            self.gobgp.cmd("global", "rib", "-a", family, "add", own, as_json=False)
 
     def stop(self):
         self.gobgp.stop()
@@ -116,4 +120,4 @@ class GoBgpDut(duts.Dut):
 
     def start_again(self):
         self.gobgp.daemon.argv.append("-r")
-        self.gobgp.start([duts.OWN4, duts.OWN6])
+        self.start()

@@ -3,13 +3,13 @@ import subprocess
 
 from herald_lab import herald as h
 from herald_lab.lab import program
+from herald_lab.wait import until
 
 from . import duts
 
 
 class HeraldDut(duts.Dut):
     name, title = "herald", "Herald"
-    lacking = {"client": "no route reflection yet"}
 
     def build(self):
         self.herald = h.Herald(self.lab, self.ns, "n1")
@@ -64,7 +64,10 @@ class HeraldDut(duts.Dut):
         return h.peer_config(name, families, hold=o.get("hold", 90), accept=False, **spec)
 
     def start(self):
-        self.herald.start()
+        self.herald.start(wait=False)
+        until(lambda: not self.running() or self.herald.ctl("status"), duts.PATIENCE,
+              "herald answering")
+        assert self.running(), self.herald.daemon.text()[-3000:]
 
     def stop(self):
         self.herald.stop()

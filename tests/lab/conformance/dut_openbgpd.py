@@ -3,6 +3,7 @@ import os
 import subprocess
 
 from herald_lab.openbgpd import OpenBgpd
+from herald_lab.wait import until
 
 from . import duts
 
@@ -48,7 +49,8 @@ class OpenBgpdDut(duts.Dut):
         return f"  neighbor {addr} {{\n" + "".join(f"    {x}\n" for x in w) + "  }"
 
     def start(self):
-        self.impl.start()
+        self.impl.daemon.start()
+        until(lambda: self.impl.cmd("show", "summary"), duts.PATIENCE, "OpenBGPD's socket")
 
     def stop(self):
         self.impl.stop()

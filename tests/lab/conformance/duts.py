@@ -7,6 +7,7 @@ DUT4, DUT6, PEER6 = "10.0.0.1", "fd00::1", "fd00::2"
 EBGP_SINK, IBGP_SINK = "10.0.0.2", "10.0.0.3"
 OWN4, OWN6 = "10.1.0.0/24", "fd01::/64"
 MD5_KEY = "conformance"
+PATIENCE = 120  # s that a start may take, with hundreds of peers on a busy machine
 LIMIT, RESTART_TIME, LONG_TIME = 5, 20, 60
 
 # What a peer is configured as, and its AS if not 65000: who is told routes of that must have another,
