@@ -46,6 +46,7 @@ static const struct field fields[] = {
 	FIELD(role,            NUMBER,  CONF_RESET),
 	FIELD(role_strict,     NUMBER,  CONF_RESET),
 	FIELD(md5_key,         TEXT,    CONF_RESET),
+	FIELD(ao_keys,         TEXT,    CONF_RESET),
 	FIELD(rr_client,       NUMBER,  CONF_RESET),
 	FIELD(held_down,       TEXT,    CONF_RESET),
 	FIELD(family[BGP_IPV4_UNICAST].enabled, NUMBER, CONF_RESET),
@@ -85,6 +86,7 @@ conf_copy(const struct bgp_peer_conf *from)
 	*c = *from;
 	c->name = copy_text(from->name);
 	c->md5_key = copy_text(from->md5_key);
+	c->ao_keys = copy_text(from->ao_keys);
 	c->held_down = copy_text(from->held_down);
 	c->import = c->export = (struct bgp_policy){ 0 };
 	for (int f = 0; f < BGP_NR_FAMILIES; f++)
@@ -113,6 +115,7 @@ conf_free(struct bgp_peer_conf *c)
 		return;
 	free_text(c->name, false);
 	free_text(c->md5_key, true);
+	free_text(c->ao_keys, true);
 	free_text(c->held_down, false);
 	mem_free(c);
 }

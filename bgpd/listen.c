@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bgpd/range.h"
+#include "bgpd/tcp_ao.h"
 #include "lib/mem.h"
 
 #define RETRY_MS 1000
@@ -18,7 +19,7 @@
 struct key {
 	struct prefix peer; /* or a range of them */
 	char *text;
-	bool wanted;
+	bool wanted, ao;
 };
 
 struct listener {
@@ -101,21 +102,24 @@ listener_ready(void *arg, int fd, unsigned what)
 static void
 key_remove(struct listener *l, size_t i)
 {
-	(void)transport_md5(l->fd, &l->keys[i].peer, NULL);
+	if (l->keys[i].ao)
+		tcp_ao_remove(l->fd, &l->keys[i].peer, l->keys[i].text);
+	else
+		(void)transport_md5(l->fd, &l->keys[i].peer, NULL);
 	mem_wipe(l->keys[i].text, strlen(l->keys[i].text));
 	mem_free(l->keys[i].text);
 	l->keys[i] = l->keys[--l->nr_keys];
 }
 
 static int
-key_put(struct listener *l, const struct prefix *peer, const char *text)
+key_put(struct listener *l, const struct prefix *peer, const char *text, bool ao)
 {
 	size_t i = 0;
 	int err;
 
 	while (i < l->nr_keys && !prefix_eq(&l->keys[i].peer, peer))
 		i++;
-	if (i < l->nr_keys && strcmp(l->keys[i].text, text) == 0) {
+	if (i < l->nr_keys && l->keys[i].ao == ao && strcmp(l->keys[i].text, text) == 0) {
 		l->keys[i].wanted = true;
 		return 0;
 	}
@@ -123,11 +127,11 @@ key_put(struct listener *l, const struct prefix *peer, const char *text)
 		key_remove(l, i);
 	err = mem_grow((void **)&l->keys, &l->cap_keys, l->nr_keys, sizeof(*l->keys), 0);
 	if (err == 0)
-		err = transport_md5(l->fd, peer, text);
+		err = ao ? tcp_ao_put(l->fd, peer, text, true) : transport_md5(l->fd, peer, text);
 	if (err < 0)
 		return err;
 	l->keys[l->nr_keys++] =
-	    (struct key){ .peer = *peer, .text = xstrdup(text), .wanted = true };
+	    (struct key){ .peer = *peer, .text = xstrdup(text), .ao = ao, .wanted = true };
 	return 0;
 }
 
@@ -150,9 +154,13 @@ sum_add(struct listener *l, struct sum *s, const struct instance *in, const stru
 	s->nr++;
 	s->least = min_ttl < s->least ? min_ttl : s->least;
 	if (c->md5_key)
-		err = key_put(l, from, c->md5_key);
+		err = key_put(l, from, c->md5_key, false);
+	/* Where the kernel cannot, its peers are held down. */
+	if (c->ao_keys && tcp_ao_here() == 0)
+		err = key_put(l, from, c->ao_keys, true);
 	if (err < 0)
-		log_error("md5-key-failed", LOG_S("peer", c->name), LOG_ERR(-err));
+		log_error(c->ao_keys ? "tcp-ao-key-failed" : "md5-key-failed",
+		    LOG_S("peer", c->name), LOG_ERR(-err));
 	s->err = s->err ? s->err : err;
 }
 

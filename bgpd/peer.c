@@ -14,6 +14,7 @@
 #include "bgpd/range.h"
 #include "bgpd/rehearsal.h"
 #include "bgpd/restart.h"
+#include "bgpd/tcp_ao.h"
 #include "bgpd/tap.h"
 #include "lib/mem.h"
 
@@ -37,7 +38,14 @@ peer_held_down(const struct peer *p)
 		return "the daemon is stopping";
 	if (p->shut)
 		return p->shut_message ? p->shut_message : "shut down by the administrator";
-	return p->conf->held_down ? p->conf->held_down : p->limit_text;
+	if (p->conf->held_down)
+		return p->conf->held_down;
+	/* RFC 5925 7.3: never without what both are to be sure by. */
+	if (p->conf->ao_keys && p->ao_missing)
+		return "TCP-AO (tcpAO of the BGPPeerConfig) is not in this kernel: it takes Linux "
+		       "6.7 "
+		       "or later with CONFIG_TCP_AO";
+	return p->limit_text;
 }
 
 uint32_t
@@ -479,6 +487,7 @@ peer_new(struct instance *in, const struct bgp_peer_conf *c)
 
 	p->instance = in;
 	p->conf = conf_copy(c);
+	p->ao_missing = c->ao_keys && tcp_ao_here() < 0;
 	p->restarting = in->bgp->restarted;
 	p->main = session_new(p, loop);
 	restart_init(p, loop);
@@ -563,6 +572,7 @@ peer_conf(struct peer *p, const struct bgp_peer_conf *c)
 			restart_purge(p);
 	}
 	p->conf = conf_copy(c);
+	p->ao_missing = c->ao_keys && tcp_ao_here() < 0;
 	if (peer_limit_changed(old, c) && peer_limit_forget(p) && cost != CONF_RESET)
 		peer_start_soon(p);
 	if (old->any_first_as != c->any_first_as)

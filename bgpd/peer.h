@@ -40,7 +40,8 @@ struct peer {
 	struct session *extra; /* a second connection, until it is known which one stays */
 	struct session *up;    /* the one of both that is Established */
 
-	bool shut; /* by a person; outlives reloads */
+	bool ao_missing; /* the kernel cannot do what conf->ao_keys asks for */
+	bool shut;	 /* by a person; outlives reloads */
 	char *shut_message;
 	char *limit_text; /* it told too many prefixes, and is down for that; NULL: it is not */
 	struct loop_timer limit; /* until it may come back; not running: until somebody says so */

@@ -64,6 +64,7 @@ transport_json(const struct peer *p)
 	put(o, "passive", json_boolean(p->conf->passive));
 	put(o, "port", number(t.port));
 	put(o, "md5", json_boolean(t.md5_key != NULL));
+	put(o, "tcpAO", json_boolean(t.ao_keys != NULL));
 	put(o, "ttl", number(t.ttl));
 	if (t.min_ttl)
 		put(o, "leastTTL", number(t.min_ttl));

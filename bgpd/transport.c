@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bgpd/bgpd.h"
+#include "bgpd/tcp_ao.h"
 #include "lib/mem.h"
 
 #define BACKLOG 4096	 /* peers that dial all at once lose no SYN; the kernel may cap it */
@@ -31,6 +32,7 @@ transport_of(const struct bgp_peer_conf *c, uint32_t local_as)
 		.port = c->port ? c->port : 179,
 		.ttl = c->ttl ? c->ttl : 1,
 		.md5_key = c->md5_key,
+		.ao_keys = c->ao_keys,
 	};
 
 	if (c->peer_as == local_as)
@@ -148,6 +150,8 @@ transport_dial(const struct transport *t, int *to)
 	err = set_common(fd, t);
 	if (err == 0 && t->md5_key)
 		err = transport_md5(fd, &host, t->md5_key);
+	if (err == 0 && t->ao_keys)
+		err = tcp_ao_put(fd, &host, t->ao_keys, false);
 	if (err == 0)
 		err = bind_local(fd, t);
 	if (err == 0 && connect(fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS)
@@ -235,7 +239,9 @@ transport_accept(int listener, int *to, uint8_t *ttl)
 int
 transport_adopt(int fd, const struct transport *t)
 {
-	return set_common(fd, t);
+	int err = t->ao_keys ? tcp_ao_check(fd) : 0;
+
+	return err < 0 ? err : set_common(fd, t);
 }
 
 int

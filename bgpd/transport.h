@@ -19,6 +19,7 @@ struct transport {
 	uint8_t ttl;	  /* of what we send */
 	uint8_t min_ttl;  /* of what we take; 0: any */
 	const char *md5_key;
+	const char *ao_keys; /* RFC 5925 */
 };
 
 /* How to reach this peer: GTSM wins over multihop, iBGP is not limited. */
@@ -33,7 +34,8 @@ int transport_listen(const struct addr *, uint16_t port, int *fd)
     __attribute__((warn_unused_result));
 /* The next connection; -EAGAIN: none.  @ttl is that of its SYN, 0 when unknown. */
 int transport_accept(int listener, int *fd, uint8_t *ttl) __attribute__((warn_unused_result));
-/* Make an accepted socket what transport_dial() makes of its own. */
+/* Make an accepted socket what transport_dial() makes of its own.  -ENOENT: it should be signed, and is
+ * not. */
 int transport_adopt(int fd, const struct transport *) __attribute__((warn_unused_result));
 
 /* RFC 2385: the key for segments from and to @peer, one or a range, on a listener; NULL takes it away. */

@@ -170,6 +170,7 @@ struct bgp_peer_conf {
 	bool honor_shutdown; /* RFC 8326 4.1: what an external peer marks gets local preference 0 */
 	bool graceful_shutdown; /* RFC 8326: what is sent should be left for other paths */
 	const char *md5_key;	/* RFC 2385, at most 80 bytes; NULL: none */
+	const char *ao_keys;	/* RFC 5925, as tcp_ao.h has them; instead of md5_key; NULL: none */
 	const char *held_down;	/* why this peer must stay in Idle, for people; NULL: let it run */
 	struct bgp_family_conf family[BGP_NR_FAMILIES];
 	struct bgp_policy import, export;

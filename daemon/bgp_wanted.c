@@ -15,6 +15,7 @@
 #define DEFAULT_HOLD_S 90
 #define DEFAULT_KEEPALIVE_S 30
 #define DEFAULT_RETRY_S 120
+#define AO_KEY_MAX 80 /* RFC 5925 leaves it open; Linux takes so many */
 
 struct planner {
 	struct bgp_plan *plan;
@@ -291,6 +292,46 @@ peer_families(struct planner *p, struct bgp_plan_instance *inst,
 	}
 }
 
+/* The keys of tcpAO as bgpd/tcp_ao.h has them; NULL: *missing is the one that the Secret lacks. */
+static const char *
+ao_keys(struct arena *a, const struct res_bgp_peer_config *pc, const struct res_secret *secret,
+    const char **missing)
+{
+	static const char *const names[] = {
+		[RES_AO_HMAC_SHA1] = "hmac(sha1)", [RES_AO_AES_CMAC] = "cmac(aes128)"
+	};
+	const char *text = "";
+
+	for (size_t i = 0; i < pc->tcp_ao.nr; i++) {
+		const struct res_tcp_ao *k = &pc->tcp_ao.v[i];
+		const struct res_secret_entry *key = res_secret_get(secret, k->secret_key);
+		char hex[2 * AO_KEY_MAX + 1] = "";
+
+		*missing = k->secret_key;
+		if (!key || key->len == 0 || key->len > AO_KEY_MAX)
+			return NULL;
+		for (size_t n = 0; n < key->len; n++)
+			snprintf(hex + 2 * n, 3, "%02x", (uint8_t)key->value[n]);
+		text = arena_printf(a, "%s%u %u %s %s\n", text, k->send_id, k->receive_id,
+		    names[k->algorithm], hex);
+		mem_wipe(hex, sizeof(hex));
+	}
+	return text;
+}
+
+static void
+peer_ao(struct planner *p, const struct res_bgp_peer_config *pc, const struct res_secret *secret,
+    struct bgp_peer_conf *peer)
+{
+	const char *missing = "";
+
+	peer->ao_keys = ao_keys(&p->plan->arena, pc, secret, &missing);
+	if (!peer->ao_keys)
+		peer->held_down = arena_printf(&p->plan->arena,
+		    "Secret %s has no value of 1 to 80 bytes under the key \"%s\" (tcpAO)",
+		    pc->auth_secret_ref, missing);
+}
+
 /* A missing Secret keeps the session down: an empty password would be an open door. */
 static void
 peer_secret(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_peer_conf *peer)
@@ -308,6 +349,8 @@ peer_secret(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_
 		peer->held_down =
 		    arena_printf(a, "Secret %s (authSecretRef of BGPPeerConfig %s) is missing",
 			pc->auth_secret_ref, pc->obj.meta.name);
+	else if (pc->tcp_ao.nr)
+		peer_ao(p, pc, secret, peer);
 	else if (!key || key->len == 0)
 		peer->held_down = arena_printf(
 		    a, "Secret %s has no value under the key \"password\"", pc->auth_secret_ref);

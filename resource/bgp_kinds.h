@@ -6,6 +6,7 @@
 #ifndef HERALD_RESOURCE_BGP_KINDS_H
 #define HERALD_RESOURCE_BGP_KINDS_H
 
+#include "resource/auth_kinds.h"
 #include "resource/object.h"
 #include "resource/rules.h"
 #include "resource/selector.h"
@@ -132,12 +133,6 @@ struct res_bgp_family {
 	struct selector advertisements; /* over BGPAdvertisements; absent selects none */
 };
 
-struct res_bgp_bfd { /* as proposed for Cilium; bfd_profile is the native way */
-	bool enabled;
-	uint32_t transmit_interval_ms, receive_interval_ms;
-	uint8_t detection_multiplier;
-};
-
 struct res_bgp_peer_config {
 	struct res_object obj;
 	uint16_t peer_port;
@@ -147,6 +142,10 @@ struct res_bgp_peer_config {
 	uint32_t connect_retry_s, hold_s, keepalive_s;
 	const char *auth_secret_ref; /* "": no authentication */
 	const char *auth_secret_ns;  /* "": the first by namespace */
+	struct {
+		const struct res_tcp_ao *v;
+		size_t nr;
+	} tcp_ao; /* none: MD5 */
 	bool gr_enabled;
 	uint16_t gr_restart_time_s;
 	uint32_t gr_long_lived_stale_s; /* RFC 9494; 0: none; of families that have no own */

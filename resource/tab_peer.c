@@ -60,6 +60,20 @@ check_families(struct decoder *d, const struct node *map, struct res_bgp_peer_co
 				    "item %zu is this family already; families must differ", k);
 }
 
+/* RFC 5925 3.1: an ID names one key in each direction. */
+static void
+check_ao(struct decoder *d, const struct node *map, const struct res_bgp_peer_config *p)
+{
+	if (p->tcp_ao.nr && !*p->auth_secret_ref)
+		decode_fault(d, map, "tcpAO", "needs authSecretRef, the Secret that has the keys");
+	for (size_t i = 1; i < p->tcp_ao.nr; i++)
+		for (size_t k = 0; k < i; k++)
+			if (p->tcp_ao.v[i].send_id == p->tcp_ao.v[k].send_id ||
+			    p->tcp_ao.v[i].receive_id == p->tcp_ao.v[k].receive_id)
+				decode_fault_item(d, map, "tcpAO", i,
+				    "item %zu has one of its IDs already; they must differ", k);
+}
+
 static void
 peer_spec_check(struct decoder *d, const struct node *map, void *at)
 {
@@ -74,6 +88,7 @@ peer_spec_check(struct decoder *d, const struct node *map, void *at)
 	if (p->role_strict && p->role == RES_ROLE_NONE)
 		decode_fault(d, map, "roleStrict", "must be absent: there is no role");
 	rules_check_import(d, map, "import", &p->import);
+	check_ao(d, map, p);
 }
 
 /* clang-format off */
@@ -81,6 +96,7 @@ static const char *const afi_words[] = { "ipv4", "ipv6", "l2vpn", "ls", "opaque"
 static const char *const safi_words[] = { "unicast", "multicast", "mpls_label", "encapsulation",
 	"vpls", "evpn", "ls", "sr_policy", "mup", "mpls_vpn", "mpls_vpn_multicast",
 	"route_target_constraints", "flowspec_unicast", "flowspec_vpn", "key_value", NULL };
+static const char *const ao_words[] = { "hmac-sha-1-96", "aes-128-cmac-96", NULL };
 static const char *const add_path_words[] = { "none", "send", "receive", "both", NULL };
 static const char *const max_action_words[] = { "restart", "shutdown", "warn", NULL };
 static const char *const add_select_words[] = { "all", "multipath", NULL };
@@ -189,6 +205,19 @@ static const struct field family_fields[] = {
 };
 static const struct table family_table = { family_fields, sizeof(struct res_bgp_family), NULL };
 
+static const struct field ao_fields[] = {
+	{ "sendID", T_UINT, F_REQUIRED, FIELD_AT(struct res_tcp_ao, send_id), .max = 255,
+	  .cost = RES_COST_SESSION, .help = "the peer's receiveID of this key" },
+	{ "receiveID", T_UINT, F_REQUIRED, FIELD_AT(struct res_tcp_ao, receive_id), .max = 255,
+	  .cost = RES_COST_SESSION, .help = "the peer's sendID of this key" },
+	{ "algorithm", T_ENUM, 0, FIELD_AT(struct res_tcp_ao, algorithm), .words = ao_words,
+	  .def = "hmac-sha-1-96", .cost = RES_COST_SESSION, .help = "of RFC 5926" },
+	{ "secretKey", T_STRING, F_REQUIRED, FIELD_AT(struct res_tcp_ao, secret_key), .min = 1,
+	  .max = 253, .cost = RES_COST_SESSION, .help = "under which the Secret has it, 1 to 80 bytes" },
+	FIELD_END,
+};
+static const struct table ao_table = { ao_fields, sizeof(struct res_tcp_ao), NULL };
+
 static const struct field spec_fields[] = {
 	FIELD_GROUP("transport", 0, transport_table),
 	FIELD_GROUP("timers", 0, timers_table),
@@ -197,6 +226,9 @@ static const struct field spec_fields[] = {
 	{ "authSecretNamespace", T_STRING, F_NATIVE,
 	  FIELD_AT(struct res_bgp_peer_config, auth_secret_ns), .max = 63,
 	  .cost = RES_COST_SESSION, .help = "where that Secret is; default: in any namespace" },
+	{ "tcpAO", T_STRUCT, F_LIST | F_NATIVE, FIELD_LIST_AT(struct res_bgp_peer_config, tcp_ao),
+	  .sub = &ao_table, .cost = RES_COST_SESSION,
+	  .help = "RFC 5925 instead of MD5: keys in that Secret; the first is sent with" },
 	FIELD_GROUP("gracefulRestart", 0, gr_table),
 	{ "ebgpMultihop", T_UINT, F_HAS, FIELD_AT(struct res_bgp_peer_config, ebgp_multihop),
 	  FIELD_HAS(struct res_bgp_peer_config, has_ebgp_multihop), .min = 1, .max = 255, .def = "1",

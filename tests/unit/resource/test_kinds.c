@@ -579,19 +579,20 @@ START_TEST(nothing_is_lost)
 	char *text = all_kinds();
 	struct res_result r = res_load(text);
 	static const char *const must[] = { "sourceAddress: \"10.0.0.1\"", "passive: true",
-		"longLivedStaleTimeSeconds: 3600", "longLivedStaleToInternal: true",
-		"longLivedStaleTimeSeconds: 77", "hops: 3", "extendedMessages: false",
-		"extendedNextHop: true", "allowASIn: 2", "role: rs-client", "bfdProfile: fast",
-		"enforceFirstAS: true", "roleStrict: true", "65000:*", "65001:9", "- ipv6",
-		"nextHop: unchanged", "maxPrefixesAction: warn", "maxPrefixesWarningPercent: 50",
-		"maxPrefixesRestartSeconds: 60", "addPath: both", "maxPrefixes: 1000",
-		"asPath: \"^65000\"", "nextHop: \"10.9.9.9\"", "asPathPrepend: 4", "med: 17",
-		"noEndpoints: advertise", "\"1:2:3\"", "rt:65000:1", "aggregationLengthIPv4: 24",
-		"aggregationLengthIPv6: 64", "routerID: \"10.0.0.9\"", "localAddress: \"10.0.0.8\"",
-		"mode: Unnumbered", "interface: eth7", "monitoringPolicy: local",
-		"statisticsTimeout: 60", "transmitIntervalMilliseconds: 50",
-		"sourceInterface: eth3", "localPort: 1179", "pinPath: \"/pin\"", "inCluster: true",
-		"table: 100", "origin:", "count: 2", "addressFamily: ipv6" };
+		"longLivedStaleTimeSeconds: 3600", "secretKey: k1",
+		"longLivedStaleToInternal: true", "longLivedStaleTimeSeconds: 77", "hops: 3",
+		"extendedMessages: false", "extendedNextHop: true", "allowASIn: 2",
+		"role: rs-client", "bfdProfile: fast", "enforceFirstAS: true", "roleStrict: true",
+		"65000:*", "65001:9", "- ipv6", "nextHop: unchanged", "maxPrefixesAction: warn",
+		"maxPrefixesWarningPercent: 50", "maxPrefixesRestartSeconds: 60", "addPath: both",
+		"maxPrefixes: 1000", "asPath: \"^65000\"", "nextHop: \"10.9.9.9\"",
+		"asPathPrepend: 4", "med: 17", "noEndpoints: advertise", "\"1:2:3\"", "rt:65000:1",
+		"aggregationLengthIPv4: 24", "aggregationLengthIPv6: 64", "routerID: \"10.0.0.9\"",
+		"localAddress: \"10.0.0.8\"", "mode: Unnumbered", "interface: eth7",
+		"monitoringPolicy: local", "statisticsTimeout: 60",
+		"transmitIntervalMilliseconds: 50", "sourceInterface: eth3", "localPort: 1179",
+		"pinPath: \"/pin\"", "inCluster: true", "table: 100", "origin:", "count: 2",
+		"addressFamily: ipv6" };
 	struct buf all;
 
 	ck_assert_str_eq(r.faults, "");
