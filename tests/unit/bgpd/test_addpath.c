@@ -433,6 +433,31 @@ START_TEST(never_a_path_back_to_where_it_came_from)
 }
 END_TEST
 
+/* RFC 4271 5.1.3 for each path: not to whom its next hop is, which may change with the next hop. */
+START_TEST(rfc4271_5_1_3_never_the_peers_own_address_path_by_path)
+{
+	add(0, V4, 0, 0);
+	for (unsigned i = 3; i < 5; i++) {
+		add(i, 0, V4, 8);
+		kit_down(k, i, 0);
+		up(i, true, 0, V4);
+	}
+	tell(0, 1, 71, "10.0.0.77");
+	tell(0, 2, 72, "10.0.0.77");
+	ck_assert_uint_eq(kit_table_size(&k->peers[3]), 2);
+	tell(0, 1, 71, "10.0.0.4");
+	ck_assert_uint_eq(kit_table_size(&k->peers[3]), 1);
+	ck_assert_uint_eq(counts(3).advertised, 1);
+	ck_assert_uint_eq(kit_table_size(&k->peers[4]), 2);
+	tell(0, 1, 71, "10.0.0.5");
+	ck_assert_uint_eq(kit_table_size(&k->peers[3]), 2);
+	ck_assert_uint_eq(kit_table_size(&k->peers[4]), 1);
+	tell(0, 1, 71, "10.0.0.77");
+	ck_assert_uint_eq(kit_table_size(&k->peers[4]), 2);
+	ck_assert_uint_eq(counts(4).advertised, 2);
+}
+END_TEST
+
 /* ---- at random ---- */
 
 #define NR_PREFIXES 12
@@ -620,6 +645,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, own_routes_have_an_identifier_too);
 	tcase_add_test(tc, a_refresh_says_it_all_again);
 	tcase_add_test(tc, never_a_path_back_to_where_it_came_from);
+	tcase_add_test(tc, rfc4271_5_1_3_never_the_peers_own_address_path_by_path);
 	tcase_add_loop_test(tc, at_random_peers_have_what_they_should, 0, 2 * NR_SEEDS);
 	suite_add_tcase(s, tc);
 }
