@@ -36,6 +36,7 @@ class End:
         self.bgp = t.up(i) if bgp else None
         self.my, self.state, self.rx_us = 0xC0FFEE00 + i, DOWN, 300000
         self.heard, self.flags, self.quiet, self._next = [], 0, False, 0.0
+        self.mult = 50  # this process may be held up; fewer where silence is the case
         self.knows = False  # its discriminator goes into what we send
         ns = t.stage.other
         self.rx = ns.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -52,7 +53,7 @@ class End:
         self.tx.close()
 
     def packet(self, your=None, **other):
-        f = {"version": 1, "diag": 0, "state": self.state, "flags": self.flags, "mult": 5,
+        f = {"version": 1, "diag": 0, "state": self.state, "flags": self.flags, "mult": self.mult,
              "length": 24, "my": self.my, "tx": 300000, "rx": self.rx_us}
         f.update(other)
         if your is None:
@@ -91,6 +92,12 @@ class End:
     def wait(self, condition, what):
         return self.t.until(lambda: self.keep() and condition(self.heard[-1]),
                             lambda: f"{what}; heard {self.heard[-3:]}")
+
+    def fall_silent(self):
+        """Five packets' time later the session is down."""
+        self.mult = 5
+        self.send(self.packet())
+        self.quiet = True
 
     def first(self):
         return self.t.until(self.listen, "a BFD packet")
@@ -171,7 +178,7 @@ def your(t):
       slow=2)
 def detection(t):
     e = End(t).up()
-    e.quiet = True
+    e.fall_silent()
     begin, old = time.monotonic(), e.heard[-1].my
     e.wait(lambda h: h.state == DOWN, "Down")
     if e.heard[-1].my != old:
@@ -186,7 +193,7 @@ def down(t):
     e = End(t).up()
     e.bgp.send(t.route())
     t.there(t.p())
-    e.quiet = True
+    e.fall_silent()
     t.until(lambda: e.keep() and e.bgp.closed_at and not t.told(t.p()), "the session's end")
     if e.bgp.of(3):
         t.note(f"NOTIFICATION {e.bgp.of(3)[0].code[0]}/{e.bgp.of(3)[0].code[1]}")
@@ -312,7 +319,7 @@ case("bfd-discard-ttl", 5881, "5", MUST, "discarded: a TTL of 254", slots=SLOT, 
       slots=SLOT, slow=2)
 def cease(t):
     e = End(t).up()
-    e.quiet = True
+    e.fall_silent()
     t.until(lambda: e.keep() and e.bgp.closed_at, "the session's end")
     n = e.bgp.of(3)
     assert n and n[0].code == (6, 10), n
