@@ -188,7 +188,7 @@ about(struct explain *e, const char *what, const char *word, char **error)
 		return 0;
 	}
 	if (strcmp(what, "route") == 0 && prefix_parse(word, &prefix, NULL) == 0) {
-		explain_route(e, &prefix);
+		strchr(word, '/') ? explain_route(e, &prefix) : explain_way_to(e, &prefix);
 		return 0;
 	}
 	*error = xasprintf("explain: \"%s %s\" is not understood; " USAGE, what, word);

@@ -54,6 +54,8 @@ void explain_datapath(struct explain *, const struct res_service *, const struct
 bool explain_peer(struct explain *, const char *name);
 /* explain_route.c */
 void explain_route(struct explain *, const struct prefix *);
+/* The longest prefix that has the address, which is a prefix of its own here. */
+void explain_way_to(struct explain *, const struct prefix *address);
 void explain_address(struct explain *, const struct addr *);
 
 /* The command. */

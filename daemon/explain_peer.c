@@ -165,10 +165,22 @@ blame_silence(const struct bgp_peer_stats *p, struct explain_step *s)
 	s->field = p->has_md5 ? "spec.authSecretRef" : "";
 }
 
+/* The last session ended by our own will (RFC 4486: a change of the configuration, a reset), and no attempt
+ * has ended since: what is amiss now says nothing. */
+static bool
+is_silent_since(const struct bgp_peer_stats *p)
+{
+	return p->end_code == 6 && !p->end_received && (p->end_subcode == 4 || p->end_subcode == 6);
+}
+
 static void
 blame_end(const struct bgp_peer_stats *p, struct explain_step *s)
 {
 	s->advice = "See the peer's own log for what it makes of this node.";
+	if (is_silent_since(p)) {
+		blame_silence(p, s);
+		return;
+	}
 	if (p->end_code == 0 && (p->end_errno == -ETIMEDOUT || !p->last_error[0])) {
 		blame_silence(p, s);
 		return;
@@ -209,7 +221,7 @@ step_session(struct explain *e, const struct bgp_peer_stats *p)
 	if (p->end_their_as)
 		s.message = xasprintf("The peer says that it is AS %u, AS %u is wanted.",
 		    p->end_their_as, p->peer_as);
-	else if (p->last_error[0])
+	else if (p->last_error[0] && !is_silent_since(p))
 		s.message = xasprintf("The last attempt: %s.", p->last_error);
 	else
 		s.message = xstrdup("No attempt has come to an end yet.");

@@ -184,6 +184,42 @@ explain_route(struct explain *e, const struct prefix *prefix)
 	json_decref(told);
 }
 
+/* The longest prefix of a table that has the address; false: none has. */
+static bool
+longest(struct explain *e, enum bgp_show_table table, const struct prefix *address,
+    struct prefix *found)
+{
+	const struct bgp_show_filter filter = {
+		.table = table, .family = -1, .prefix = address, .longest = true
+	};
+	json_t *shown = bgp_show_routes(e->app->bgp, &filter);
+	const char *text = text_of(json_array_get(json_object_get(shown, "routes"), 0), "prefix");
+	const bool any = *text && prefix_parse(text, found, NULL) == 0;
+
+	json_decref(shown);
+	return any;
+}
+
+void
+explain_way_to(struct explain *e, const struct prefix *address)
+{
+	char host[ADDR_STRLEN], text[PREFIX_STRLEN];
+	struct prefix found;
+
+	if (!longest(e, BGP_SHOW_AVAILABLE, address, &found) &&
+	    !longest(e, BGP_SHOW_RECEIVED, address, &found)) {
+		explain_route(e, address);
+		return;
+	}
+	explain_add(e,
+	    &(struct explain_step){ .stage = "match",
+		.reason = REASON_SATISFIED,
+		.message = xasprintf("The longest prefix with %s is %s.",
+		    addr_format(&address->addr, host, sizeof(host)),
+		    prefix_format(&found, text, sizeof(text))) });
+	explain_route(e, &found);
+}
+
 /* ---- an address ---- */
 
 static bool

@@ -1,6 +1,7 @@
 """heraldctl explain: each way to make a Service unreachable is named in the first step that fails, with
 what decided it, and what to change."""
 import json
+import threading
 import time
 
 import pytest
@@ -262,6 +263,10 @@ def test_a_route(up):
     assert stages["received"]["subject"] == "r4" and stages["kernel"]["verdict"] == "ok"
     own = {s["stage"]: s for s in explain(up, "route", POD4)["steps"]}
     assert "podcidr" in own["originated"]["message"].lower() and "r4" in own["advertised"]["message"]
+    inside = explain(up, "route", FAR4.replace(".0/24", ".77"))
+    assert inside["verdict"] == "ok" and inside["steps"][0]["stage"] == "match"
+    assert FAR4 in inside["steps"][0]["message"] and inside["steps"][1:] == explain(
+        up, "route", FAR4)["steps"]
     nobody = explain(up, "route", "203.0.113.0/24")
     assert nobody["verdict"] == "failed" and first(nobody)["stage"] == "table"
 
@@ -271,16 +276,49 @@ SESSIONS = {
     "wrong AS": ({"peer": {"peerASN": 64999}}, "AS 65000, AS 64999 is wanted", "peerASN"),
     "refused": ({"peer": {"peerAddress": "10.0.0.3"}}, "refused", "listens"),
     "nobody on the link": ({"peer": {"peerAddress": "10.0.0.77"}}, "", "peer"),
+    "hold time refused": ({"peer": {"peerAddress": "10.0.0.4"}}, "Hold Time", "hold time"),
+    "another password": ({"peer": {"peerAddress": "10.0.0.5"}, "config": {
+        "authSecretRef": "bgp-key"}}, "", "different ones (authSecretRef)"),
+    "too far away": ({"peer": {"peerAddress": "10.0.0.6"}, "config": {
+        "ttlSecurity": {"hops": 1}}}, "", "ttlSecurity.hops"),
     "no route": ({"peer": {"peerAddress": "203.0.113.9"}, "config": {"ebgpMultihop": 5}},
                  "unreachable", "route"),
 }
 
 
+def refuse(up, addr, *notification):
+    """A speaker at @addr that answers every OPEN with its own and this NOTIFICATION."""
+    s = up.speaker(addr).listen()
+    listener = s._listener
+
+    def loop():
+        while True:
+            try:
+                sock, _ = listener.accept()
+                sock.recv(4096)
+                sock.sendall(s.open_bytes() + B.notification(*notification))
+                sock.close()
+            except OSError:
+                return
+    threading.Thread(target=loop, daemon=True).start()
+    return s
+
+
+@pytest.fixture(scope="module")
+def others(up):
+    """Those that a session does not come up with, each at an address of its own."""
+    for addr in ("10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"):
+        up.other.ip(f"addr replace {addr}/24 dev eth0")
+    refuse(up, "10.0.0.4", 2, 6)
+    up.speaker("10.0.0.5", md5=("10.0.0.1", "theirs")).serve()
+    up.speaker("10.0.0.6").listen(ttl=64)
+
+
 @pytest.mark.parametrize("what", SESSIONS)
+@pytest.mark.usefixtures("others")
 def test_why_a_session_is_not_there(up, what):
     kw, says, advice = SESSIONS[what]
-    up.other.ip("addr replace 10.0.0.3/24 dev eth0")
-    up.herald.write("30-bgp.yaml", *bgp(**kw))
+    up.herald.write("30-bgp.yaml", *bgp(**kw), h.secret("bgp-key", "ours"))
 
     def told():
         answer = explain(up, "peer", "r4")
