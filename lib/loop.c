@@ -385,6 +385,14 @@ loop_advance(struct loop *l, uint64_t ms)
 	instant(l);
 }
 
+void
+loop_stall(struct loop *l, uint64_t ms)
+{
+	assert(l->fake);
+	l->now_ms += ms;
+	instant(l);
+}
+
 /* ---- descriptors ---- */
 
 /* The watch may be gone when its callback comes back: nothing is touched after it. */

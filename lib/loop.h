@@ -44,6 +44,8 @@ uint64_t loop_wall_us(const struct loop *);
  * time passes meanwhile; so two engines on one fake loop talk over a socketpair as in life.  A
  * descriptor that stays ready, never read, is offered at most a hundred times. */
 void loop_advance(struct loop *, uint64_t ms);
+/* The fake clock as a process finds it that was held up for so long: all that became due is late. */
+void loop_stall(struct loop *, uint64_t ms);
 
 /*
  * How punctual it is: how long turns take, from the end of the wait to the end of the deferred work, and

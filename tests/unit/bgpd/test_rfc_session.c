@@ -181,6 +181,30 @@ START_TEST(rfc4724_4_2_a_family_that_the_new_capability_leaves_out_goes)
 }
 END_TEST
 
+/* Three seconds, the least there is, and a loop that is held up: what the peer said in time counts,
+ * and what is overdue of ours goes out at once. */
+START_TEST(rfc4271_4_2_three_seconds_stand_a_loop_that_is_held_up)
+{
+	struct raw_open o = plain;
+
+	(void)begin();
+	o.hold = 3;
+	dialled();
+	raw_establish(&r, &o);
+	ck_assert_int_eq(kit_number(&k, 0, "holdTimeSeconds"), 3);
+	(void)raw_count(&r, 4);
+	for (int i = 0; i < 10; i++) {
+		raw_keepalive(&r);
+		loop_stall(k.loop, i % 2 ? 2900 : 3600);
+		ck_assert_str_eq(kit_state(&k, 0), "established");
+		ck_assert_uint_eq(raw_count(&r, 4), 1);
+	}
+	loop_stall(k.loop, 3100); /* nothing came */
+	ck_assert_str_ne(kit_state(&k, 0), "established");
+	end();
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -193,6 +217,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, rfc7606_3_j_an_update_that_cannot_be_read_ends_the_session);
 	tcase_add_test(tc, rfc7606_2_treat_as_withdraw_keeps_the_session);
 	tcase_add_test(tc, rfc4724_4_2_a_family_that_the_new_capability_leaves_out_goes);
+	tcase_add_test(tc, rfc4271_4_2_three_seconds_stand_a_loop_that_is_held_up);
 	suite_add_tcase(s, tc);
 }
 UNIT_MAIN("bgpd/rfc_session", add_tests)
