@@ -133,7 +133,7 @@ open_has_add_path(const struct session *p, const uint8_t *m, size_t len)
 {
 	size_t at = HEADER + 10, end, c;
 
-	if (!p->gun->add_path)
+	if (!p->gun->add_path || !p->sink)
 		return false;
 	for (; at + 2 <= len; at += 2u + m[at + 1]) {
 		end = at + 2u + m[at + 1];

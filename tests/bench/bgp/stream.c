@@ -58,7 +58,7 @@ stream_open(struct stream *s, const struct session *p)
 	const uint8_t mp4[] = { 0, 1, 0, 1 }, mp6[] = { 0, 2, 0, 1 };
 	/* RFC 4724 3: 120 s; that it has restarted; that forwarding went on meanwhile. */
 	const uint8_t gr4[] = { p->downs ? 0x80 : 0, 120, 0, 1, 1, 0x80, 0, 2, 1, 0x80 };
-	const uint8_t ap4[] = { 0, 1, 1, 3 };
+	const uint8_t ap4[] = { 0, 1, 1, 1 }; /* RFC 7911 4: a sink takes several paths */
 
 	put32(as, p->as);
 	c += capability(c, 1, mp4, 4);
@@ -68,7 +68,7 @@ stream_open(struct stream *s, const struct session *p)
 	c += capability(c, 65, as, 4);
 	if (g->gr)
 		c += capability(c, 64, gr4, g->v6 ? 10 : 6);
-	if (g->add_path)
+	if (g->add_path && p->sink)
 		c += capability(c, 69, ap4, 4);
 	m[19] = 4;
 	put16(m + 20, p->as > 65535 ? 23456 : p->as);
