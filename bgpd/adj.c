@@ -133,8 +133,10 @@ import_apply(struct adj *adj, struct import *im, int rule)
 			return -ENOMEM;
 		a.as_path = (struct bgp_span){ .p = w.start, .len = (uint32_t)w.len };
 	}
-	im->set = memcmp(&was, &a, sizeof(a)) == 0 ? attrset_ref(&r->sets, im->in)
-						   : attrset_intern(&r->sets, &a);
+	/* Padding that differs costs a search, which finds the same set. */
+	im->set = memcmp(&was, &a, sizeof(a)) == 0 // NOLINT(bugprone-suspicious-memory-comparison)
+	    ? attrset_ref(&r->sets, im->in)
+	    : attrset_intern(&r->sets, &a);
 	if (!im->set)
 		return -ENOMEM;
 	im->rule = rule;

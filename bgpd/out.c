@@ -363,7 +363,7 @@ group_build(struct out_group *g, uint32_t budget)
 
 	while (g->built < ptab_end(t) && budget--) {
 		const struct node *n = ptab_node(t, g->built);
-		struct change c;
+		struct change c = { 0 };
 		int found;
 
 		if (n->len != NODE_FREE && (g->relay || n->flags & NODE_LOCAL)) {
@@ -372,7 +372,7 @@ group_build(struct out_group *g, uint32_t budget)
 				err = -ENOMEM;
 				break;
 			}
-			if (found)
+			if (found && !g->add)
 				change_commit(g, &c);
 		}
 		g->built++;

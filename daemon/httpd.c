@@ -133,17 +133,20 @@ find_host(char *head)
 static bool
 is_from_here(int fd)
 {
-	struct sockaddr_storage ss = { 0 };
-	const struct sockaddr_in *in = (const struct sockaddr_in *)&ss;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&ss;
-	socklen_t len = sizeof(ss);
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} peer = { .in6 = { 0 } };
+	socklen_t len = sizeof(peer);
+	const struct in6_addr *a = &peer.in6.sin6_addr;
 
-	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+	if (getpeername(fd, &peer.any, &len) < 0)
 		return false;
-	if (ss.ss_family == AF_INET)
-		return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-	return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) ||
-	    (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && in6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+	if (peer.any.sa_family == AF_INET)
+		return ntohl(peer.in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return IN6_IS_ADDR_LOOPBACK(a) ||
+	    (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == IN_LOOPBACKNET);
 }
 
 /* What is to be sent; the answer's body becomes ours. */
