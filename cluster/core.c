@@ -216,6 +216,7 @@ core_set(struct core *c, const struct cluster_conf *conf)
 	c->is_set = true;
 	c->review = c->settle_all = c->changed = true;
 	hello_start(c);
+	life_start(c);
 	core_post(c);
 	return 0;
 }

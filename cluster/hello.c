@@ -226,9 +226,10 @@ period(void *arg)
 {
 	struct core *c = arg;
 
+	if (c->silent)
+		return; /* until hello_start() */
 	timer_set_jitter(&c->period_timer, period_ms(c), 25);
-	if (!c->silent)
-		round_start(c, true);
+	round_start(c, true);
 }
 
 void

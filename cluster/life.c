@@ -341,13 +341,21 @@ tick(void *arg)
 
 	c->review = true;
 	core_post(c);
-	timer_set(&c->life_timer, REVIEW_MS + c->nr_members / 2);
+	/* There is nobody whose life could end; another configuration begins it again. */
+	if (!c->silent || !c->started)
+		timer_set(&c->life_timer, REVIEW_MS + c->nr_members / 2);
+}
+
+void
+life_start(struct core *c)
+{
+	timer_set(&c->life_timer, REVIEW_MS);
 }
 
 void
 life_init(struct core *c)
 {
 	timer_init(&c->life_timer, c->loop, tick, c);
-	timer_set(&c->life_timer, REVIEW_MS);
+	life_start(c);
 	c->start_ms = core_now(c);
 }

@@ -22,6 +22,7 @@ void core_leave(struct core *, unsigned timeout_ms, void (*done)(void *arg), voi
 
 /* ---- life.c ---- */
 void life_init(struct core *);
+void life_start(struct core *); /* look at all lives again, and now and then from here on */
 void life_review(struct core *);
 void life_watched(struct core *, struct member *, bool up);
 void life_new(struct core *, struct member *, uint64_t life); /* another process than before */
