@@ -346,6 +346,12 @@ uninstall: $(BUILD)/config.mk
 	if [ -d '$(DESTDIR)$(docdir)' ]; then \
 		find '$(DESTDIR)$(docdir)' -depth -type d -empty -delete; fi
 
+.PHONY: deb check-deb
+deb:
+	tools/deb $(O)/deb
+check-deb:
+	tools/deb --try $(O)/deb
+
 # ---- sweeping ---------------------------------------------------------------------------------
 
 .PHONY: clean distclean help
@@ -357,6 +363,8 @@ distclean: clean
 help:
 	@echo 'all            herald and heraldctl, into $(BUILD)/ (the default)'
 	@echo 'bgp-soak       a day of BGP flaps in half an hour, and no memory more (root)'
+	@echo 'deb            the Debian package, into $(BUILD)/deb/'
+	@echo 'check-deb      likewise, installed here and removed again (root; for a clean root, see tools/check/clean-root)'
 	@echo 'demo           three nodes and an FRR router in network namespaces (root)'
 	@echo 'check          everything below that can run here; last line: N passed, N failed'
 	@echo 'check-unit     unit tests; no root, no network (also: check-unit SANITIZE=address,undefined)'

@@ -17,7 +17,7 @@ WAITS = h.service("no-pool", annotations={"heraldlb.io/ips": "10.99.0.1"})
 
 @pytest.fixture(scope="module")
 def scene(module_lab):
-    scene = Scenario(module_lab).start_router()
+    scene = Scenario(module_lab, datapath={"mode": "none"}).start_router()
     for node in scene.ns:
         daemon = scene.herald(node)
         settings(scene, node, page=node == NODE)

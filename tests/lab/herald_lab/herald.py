@@ -37,7 +37,8 @@ class Herald:
         self.socket = os.path.join(self.dir, "herald.sock")
         os.makedirs(self.conf, exist_ok=True)
         os.makedirs(self.state, exist_ok=True)
-        self.bpffs, self.datapath = None, {"mode": "none"}
+        # What others of this kernel have pinned at the usual place is not this node's.
+        self.bpffs, self.datapath = None, {"mode": "none", "pinPath": f"{self.dir}/no-bpffs"}
         if datapath is not False:
             self.bpffs = lab.bpffs(node)
             ns.cgroup = ns.cgroup or lab.cgroup(node)
