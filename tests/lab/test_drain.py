@@ -125,7 +125,7 @@ def test_what_the_node_document_says(world, cause):
         if cause == "exclude-label":  # it says nothing of the node's pods
             until(lambda: SHUT not in told(world, CIDRS[NODE]), 10, "pods are as good as any")
         else:
-            assert SHUT in told(world, CIDRS[NODE])
+            until(lambda: SHUT in told(world, CIDRS[NODE]), 10, "and so are the pods")
         steps = herald.ctl("explain", "service", "default/webpod")["steps"]
         step = next(s for s in steps if s["reason"] == "draining")
         assert step["field"] == field, step

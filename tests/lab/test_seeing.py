@@ -19,7 +19,8 @@ def test_all_of_a_peer(pair):
     assert sent["fourOctetAS"] and got["fourOctetAS"] and got["hostName"]
     assert 0 < p["timers"]["holdLeftSeconds"] <= p["holdTimeSeconds"] == 9
     assert 0 < p["timers"]["keepaliveLeftSeconds"] <= 3
-    assert p["transport"] == {"passive": False, "port": 179, "md5": False, "ttl": 1}
+    assert p["transport"] == {"passive": False, "port": 179, "md5": False, "tcpAO": False,
+                              "ttl": 1}
     assert p["messages"]["sent"]["open"] >= 1 and p["messages"]["received"]["keepalive"] >= 1
     text = pair.herald.table("bgp", "peers", "-v")
     assert "r4 (10.0.0.2), instance main: established for" in text and "r6 (fd00::2)" in text

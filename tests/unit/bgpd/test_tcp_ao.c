@@ -39,7 +39,7 @@ START_TEST(rfc5925_3_1_a_key_as_the_kernel_takes_it)
 	ck_assert_mem_eq(b + 192, "\0\0\0\0\0\0\0\0\0\0", 10);
 	ck_assert_mem_eq(b + 202, "\x18\x07\x09\x0c\0\x03", 6);
 	ck_assert_mem_eq(b + 208, "key\0", 4);
-	ck_assert_int_eq(tcp_ao_encode(KEYS + used + 1, &range, b, &used), 0);
+	ck_assert_int_eq(tcp_ao_encode(&KEYS[used + 1], &range, b, &used), 0);
 	ck_assert_str_eq((const char *)b + 128, "cmac(aes128)");
 	ck_assert_mem_eq(b + 202, "\x18\x08\x0a\x0c\0\x02\0\xff\0", 9);
 }
