@@ -21,7 +21,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # These need no configuration: they bring in what they need and call make again, or only sweep.
-PLAIN := check check-lab check-kube check-fuzz conformance demo soak bgp-soak bench bench-bgp bench-datapath bench-ipam bench-kube bench-l2 bench-pods kube-server \
+PLAIN := check check-lab check-kube check-fuzz conformance demo soak bgp-soak bench bench-bgp bench-datapath bench-ipam bench-kube bench-l2 bench-pods deb check-deb kube-server \
 	help clean distclean format format-check lint deps configure
 ifneq ($(if $(MAKECMDGOALS),$(filter-out $(PLAIN),$(MAKECMDGOALS)),all),)
 include $(BUILD)/config.mk
