@@ -1,6 +1,8 @@
 """Fixtures of the lab's tests."""
+import contextlib
 import os
 import re
+import signal
 import sys
 
 import pytest
@@ -11,6 +13,10 @@ from herald_lab import Lab  # noqa: E402
 from herald_lab.pair import Pair  # noqa: E402
 
 LOG_LINES = 25
+
+# A shell that starts something behind its back has it ignore interrupts, and what that starts, too.
+with contextlib.suppress(ValueError):  # not the main thread
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
