@@ -144,12 +144,12 @@ class Stage:
         """{name: Result}; what fails gets a second chance, with another address."""
         out = {}
         for chance in range(self.chances):
-            todo = [c for c in self.cases if c.name not in out or (
+            again = [c for c in self.cases if c.name not in out or (
                 out[c.name].verdict == "fail" and out[c.name].note != "the daemon ends by it")]
             # whose daemon died under several of them: one at a time
-            dead = [c for c in todo if c.name in out and out[c.name].note == "the daemon died"]
-            dead += [c for c in todo if c.name in self.kind.fatal and c not in dead]
-            rest = [c for c in todo if c not in dead]
+            dead = [c for c in again if c.name in out and out[c.name].note == "the daemon died"]
+            dead += [c for c in again if c.name in self.kind.fatal and c not in dead]
+            rest = [c for c in again if c not in dead]
             # the long ones first
             rest.sort(key=lambda c: -c.slow)
             with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
