@@ -433,6 +433,19 @@ kit_add(struct kit *k, unsigned peer, bool ibgp)
 	kit_run(k);
 }
 
+void
+kit_relay(struct kit *k, unsigned peer, bool ibgp, const struct bgp_rule *rule)
+{
+	struct kit_conf c;
+
+	kit_conf_init(&c, peer);
+	c.export[0] = rule ? *rule : (struct bgp_rule){ .accept = true };
+	c.conf.export.nr_rules = 1;
+	kit_conf(k, peer, &c);
+	kit_up(k, peer, ibgp);
+	kit_run(k);
+}
+
 /* ---- what a peer sends ---- */
 
 static int
@@ -593,4 +606,25 @@ kit_counters_clear(struct kit *k)
 		p->withdrew_last = false;
 	}
 	k->nr_learned = 0;
+}
+
+void
+kit_hear(struct kit *k, unsigned peer, const char *prefix, struct kit_route route)
+{
+	ck_assert_int_eq(kit_announce(k, peer, prefix, &route, NULL), 0);
+	kit_run(k);
+}
+
+void
+kit_lose(struct kit *k, unsigned peer, const char *prefix)
+{
+	ck_assert_int_eq(kit_withdraw(k, peer, prefix), 0);
+	kit_run(k);
+}
+
+void
+kit_own_set(struct kit *k, const struct bgp_announce *a, size_t nr)
+{
+	ck_assert_int_eq(rib_originate(k->rib, "owner", a, nr), 0);
+	kit_run(k);
 }

@@ -88,6 +88,8 @@ void kit_up_as(struct kit *, unsigned peer);
 void kit_down(struct kit *, unsigned peer, unsigned keep); /* the peer forgets its table */
 /* kit_conf_init(), kit_conf() and kit_up(). */
 void kit_add(struct kit *, unsigned peer, bool ibgp);
+/* Likewise, told what was learned by this one rule (NULL: told all of it), and run. */
+void kit_relay(struct kit *, unsigned peer, bool ibgp, const struct bgp_rule *rule);
 
 /* Returns what adj_update() does; the fault in *f when given. */
 int kit_announce(
@@ -95,9 +97,14 @@ int kit_announce(
 int kit_withdraw(struct kit *, unsigned peer, const char *prefix);
 int kit_withdraw_id(struct kit *, unsigned peer, const char *prefix, uint32_t path_id);
 int kit_eor(struct kit *, unsigned peer, enum bgp_family);
+/* As kit_announce() and kit_withdraw(), which must succeed, and run. */
+void kit_hear(struct kit *, unsigned peer, const char *prefix, struct kit_route);
+void kit_lose(struct kit *, unsigned peer, const char *prefix);
 
 /* An announcement for audience "all"; change it before use. */
 struct bgp_announce kit_own(const char *prefix);
+/* These and no others are ours from now on; run. */
+void kit_own_set(struct kit *, const struct bgp_announce *, size_t nr);
 
 /* With add_tx, "172.20.1.0/24#5" is a path of the prefix.
  * "igp|65001 65002|10.0.0.1|med 5|lp 100|1:2" of what the peer was told, "" for nothing. */

@@ -634,3 +634,34 @@ raw_fini(struct raw *r)
 	if (r->listener >= 0)
 		close(r->listener);
 }
+
+/* ---- a speaker and its peer ---- */
+
+#define DUET_US "127.0.0.1"
+#define DUET_THEM "127.0.0.2"
+
+const struct raw_open duet_open = { .as = 65002, .id = 9, .hold = 90, .families = 1 };
+
+struct bgp_peer_conf *
+duet_begin(struct duet *d)
+{
+	d->port = kit_port();
+	kit_init(&d->k, NULL, DUET_US, d->port, 65001);
+	d->r.fd = d->r.listener = -1;
+	return kit_peer(&d->k, "p", DUET_THEM, d->port, 65002);
+}
+
+void
+duet_dialled(struct duet *d)
+{
+	raw_listen(&d->r, &d->k, DUET_THEM, d->port);
+	kit_apply(&d->k);
+	raw_accept(&d->r);
+}
+
+void
+duet_end(struct duet *d)
+{
+	raw_fini(&d->r);
+	kit_fini(&d->k);
+}

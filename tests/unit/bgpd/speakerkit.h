@@ -99,4 +99,19 @@ void raw_close(struct raw *); /* FIN */
 void raw_abort(struct raw *); /* RST */
 void raw_fini(struct raw *);
 
+/* ---- one speaker, 127.0.0.1 of AS 65001, and its peer "p" by hand, 127.0.0.2 of AS 65002 ---- */
+struct duet {
+	struct kit k;
+	struct raw r;
+	uint16_t port;
+};
+
+/* What the peer sends when nothing else is of interest. */
+extern const struct raw_open duet_open;
+
+/* Nothing runs yet: the peer's settings, to be changed. */
+struct bgp_peer_conf *duet_begin(struct duet *);
+void duet_dialled(struct duet *); /* apply, and take the speaker's connection */
+void duet_end(struct duet *);
+
 #endif

@@ -35,13 +35,6 @@ add(unsigned peer, bool client)
 	kit_run(k);
 }
 
-static void
-announce(unsigned peer, struct kit_route route)
-{
-	ck_assert_int_eq(kit_announce(k, peer, P1, &route, NULL), 0);
-	kit_run(k);
-}
-
 #define REFLECTED "igp|64999|10.0.0.1|lp 100|originator 1010101|cluster 9090909"
 
 /* 6: from a non-client to all clients, from a client to all but itself; 8: the attributes; 10: the
@@ -52,7 +45,7 @@ START_TEST(rfc4456_6_from_a_non_client_to_clients_only)
 	add(1, false);
 	add(2, true);
 	add(3, true);
-	announce(0, (struct kit_route){ .path = { 64999 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 64999 } });
 	ck_assert_str_eq(kit_told(k, 0, P1), "");
 	ck_assert_str_eq(kit_told(k, 1, P1), "");
 	ck_assert_str_eq(kit_told(k, 2, P1), REFLECTED);
@@ -68,7 +61,7 @@ START_TEST(rfc4456_6_from_a_client_to_everybody_else)
 	add(0, true);
 	add(1, false);
 	add(2, true);
-	announce(0, (struct kit_route){ .path = { 64999 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 64999 } });
 	ck_assert_str_eq(kit_told(k, 0, P1), "");
 	ck_assert_str_eq(kit_told(k, 1, P1), REFLECTED);
 	ck_assert_str_eq(kit_told(k, 2, P1), REFLECTED);
@@ -79,7 +72,7 @@ START_TEST(rfc4456_8_an_originator_id_that_is_there_stays_and_the_cluster_goes_i
 {
 	add(0, true);
 	add(1, false);
-	announce(0,
+	kit_hear(k, 0, P1,
 	    (struct kit_route){
 		.path = { 64999 }, .med = 7, .originator = 0x01010199, .cluster = 0x01020304 });
 	ck_assert_str_eq(kit_told(k, 1, P1),
@@ -117,15 +110,15 @@ START_TEST(rfc4456_8_own_cluster_id_is_a_loop)
 
 	add(0, true);
 	add(1, true);
-	announce(
-	    0, (struct kit_route){ .path = { 64999 }, .originator = 5, .cluster = 0x0a0a0a0a });
+	kit_hear(k, 0, P1,
+	    (struct kit_route){ .path = { 64999 }, .originator = 5, .cluster = 0x0a0a0a0a });
 	ck_assert_str_eq(
 	    kit_told(k, 1, P1), "igp|64999|10.0.0.1|lp 100|originator 5|cluster 9090909 a0a0a0a");
 	rib_conf(k->rib, &c);
 	kit_run(k);
 	ck_assert_str_eq(kit_told(k, 1, P1), "");
-	announce(
-	    0, (struct kit_route){ .path = { 64999 }, .originator = 5, .cluster = 0x09090909 });
+	kit_hear(k, 0, P1,
+	    (struct kit_route){ .path = { 64999 }, .originator = 5, .cluster = 0x09090909 });
 	ck_assert_str_eq(
 	    kit_told(k, 1, P1), "igp|64999|10.0.0.1|lp 100|originator 5|cluster a0a0a0a 9090909");
 }
@@ -137,13 +130,13 @@ START_TEST(rfc4456_9_tie_breaks)
 	add(0, true);
 	add(1, true);
 	add(2, false);
-	announce(
-	    0, (struct kit_route){ .path = { 64999 }, .originator = 9, .cluster = 0x01020304 });
-	announce(
-	    1, (struct kit_route){ .path = { 64999 }, .originator = 8, .cluster = 0x01020304 });
+	kit_hear(k, 0, P1,
+	    (struct kit_route){ .path = { 64999 }, .originator = 9, .cluster = 0x01020304 });
+	kit_hear(k, 1, P1,
+	    (struct kit_route){ .path = { 64999 }, .originator = 8, .cluster = 0x01020304 });
 	ck_assert_str_eq(
 	    kit_told(k, 2, P1), "igp|64999|10.0.0.2|lp 100|originator 8|cluster 9090909 1020304");
-	announce(1, (struct kit_route){ .path = { 64999 }, .originator = 9 });
+	kit_hear(k, 1, P1, (struct kit_route){ .path = { 64999 }, .originator = 9 });
 	ck_assert_str_eq(
 	    kit_told(k, 2, P1), "igp|64999|10.0.0.2|lp 100|originator 9|cluster 9090909");
 }
@@ -153,7 +146,7 @@ START_TEST(what_an_external_peer_told_is_not_reflected_but_needs_a_rule)
 {
 	kit_add(k, 0, false);
 	add(1, true);
-	announce(0, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
 	ck_assert_str_eq(kit_told(k, 1, P1), "");
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
 }
@@ -164,7 +157,7 @@ START_TEST(clients_come_and_go)
 {
 	add(0, false);
 	add(1, false);
-	announce(0, (struct kit_route){ .path = { 64999 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 64999 } });
 	ck_assert_str_eq(kit_told(k, 1, P1), "");
 	add(2, true);
 	ck_assert_str_eq(kit_told(k, 2, P1), REFLECTED);
@@ -188,7 +181,7 @@ START_TEST(a_rule_that_rejects_keeps_a_route_from_being_reflected)
 	c.conf.export.nr_rules = 1;
 	kit_conf(k, 1, &c);
 	kit_up(k, 1, true);
-	announce(0, (struct kit_route){ .path = { 64999 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 64999 } });
 	ck_assert_str_eq(kit_told(k, 1, P1), "");
 }
 END_TEST

@@ -28,34 +28,6 @@ teardown(void)
 	kit_free(k);
 }
 
-/* A peer that is also told what was learned. */
-static void
-add_relay(unsigned peer, bool ibgp)
-{
-	struct kit_conf c;
-
-	kit_conf_init(&c, peer);
-	c.export[0].accept = true;
-	c.conf.export.nr_rules = 1;
-	kit_conf(k, peer, &c);
-	kit_up(k, peer, ibgp);
-	kit_run(k);
-}
-
-static void
-announce(unsigned peer, const char *prefix, struct kit_route route)
-{
-	ck_assert_int_eq(kit_announce(k, peer, prefix, &route, NULL), 0);
-	kit_run(k);
-}
-
-static void
-withdraw(unsigned peer, const char *prefix)
-{
-	ck_assert_int_eq(kit_withdraw(k, peer, prefix), 0);
-	kit_run(k);
-}
-
 static struct adj_counts
 counts(unsigned peer)
 {
@@ -65,27 +37,20 @@ counts(unsigned peer)
 	return c;
 }
 
-static void
-own(const struct bgp_announce *a, size_t nr)
-{
-	ck_assert_int_eq(rib_originate(k->rib, "owner", a, nr), 0);
-	kit_run(k);
-}
-
 /* ---- sending ---- */
 
 START_TEST(rfc4271_5_1_2_as_path_prepended_to_ebgp_unchanged_to_ibgp)
 {
 	struct bgp_announce a = kit_own("10.99.0.0/24");
 
-	add_relay(0, false);
-	add_relay(1, false);
-	add_relay(2, true);
-	announce(0, P1, (struct kit_route){ .path = { 65001, 64999 } });
+	kit_relay(k, 0, false, NULL);
+	kit_relay(k, 1, false, NULL);
+	kit_relay(k, 2, true, NULL);
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001, 64999 } });
 	ck_assert_str_eq(kit_told(k, 1, P1), "igp|65000 65001 64999|10.0.0.100");
 	ck_assert_str_eq(kit_told(k, 2, P1), "igp|65001 64999|10.0.0.1|lp 100");
 	a.prepend = 2;
-	own(&a, 1);
+	kit_own_set(k, &a, 1);
 	ck_assert_str_eq(kit_told(k, 1, "10.99.0.0/24"), "igp|65000 65000 65000|10.0.0.100");
 	/* Our own AS in a path would make internal peers drop it. */
 	ck_assert_str_eq(kit_told(k, 2, "10.99.0.0/24"), "igp||10.0.0.100|lp 100");
@@ -94,10 +59,10 @@ END_TEST
 
 START_TEST(rfc4271_5_1_3_next_hop_self_to_ebgp_kept_to_ibgp)
 {
-	add_relay(0, false);
-	add_relay(1, false);
-	add_relay(2, true);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.77" });
+	kit_relay(k, 0, false, NULL);
+	kit_relay(k, 1, false, NULL);
+	kit_relay(k, 2, true, NULL);
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.77" });
 	ck_assert_str_eq(kit_told(k, 1, P1), "igp|65000 65001|10.0.0.100");
 	ck_assert_str_eq(kit_told(k, 2, P1), "igp|65001|10.0.0.77|lp 100");
 }
@@ -105,17 +70,17 @@ END_TEST
 
 START_TEST(rfc4271_5_1_3_never_the_peers_own_address)
 {
-	add_relay(0, false);
-	add_relay(2, true);
-	add_relay(3, true);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.3" });
+	kit_relay(k, 0, false, NULL);
+	kit_relay(k, 2, true, NULL);
+	kit_relay(k, 3, true, NULL);
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.3" });
 	ck_assert_str_eq(kit_told(k, 2, P1), "");
 	ck_assert_str_eq(kit_told(k, 3, P1), "igp|65001|10.0.0.3|lp 100");
 	/* It had another one; now its own comes up: that has to be withdrawn from it alone. */
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.50" });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.50" });
 	ck_assert_str_eq(kit_told(k, 2, P1), "igp|65001|10.0.0.50|lp 100");
 	kit_counters_clear(k);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.3" });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.3" });
 	ck_assert_str_eq(kit_told(k, 2, P1), "");
 	ck_assert_str_eq(kit_told(k, 3, P1), "igp|65001|10.0.0.3|lp 100");
 	ck_assert_uint_eq(k->peers[3].withdrawn, 0);
@@ -126,11 +91,11 @@ END_TEST
 START_TEST(rfc4271_5_1_3_our_own_address_is_not_feasible)
 {
 	kit_add(k, 0, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.100" });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.100" });
 	ck_assert_str_eq(kit_learned(k, P1), "");
 	ck_assert_uint_eq(counts(0).received, 1);
 	ck_assert_uint_eq(counts(0).accepted, 0);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
 }
 END_TEST
@@ -139,13 +104,13 @@ START_TEST(rfc4271_5_1_4_med_not_to_a_third_as)
 {
 	struct bgp_announce a = kit_own("10.99.0.0/24");
 
-	add_relay(0, false);
-	add_relay(1, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .med = 30 });
+	kit_relay(k, 0, false, NULL);
+	kit_relay(k, 1, false, NULL);
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .med = 30 });
 	ck_assert_str_eq(kit_told(k, 1, P1), "igp|65000 65001|10.0.0.100");
 	a.has_med = true;
 	a.med = 7;
-	own(&a, 1);
+	kit_own_set(k, &a, 1);
 	ck_assert_str_eq(kit_told(k, 1, "10.99.0.0/24"), "igp|65000|10.0.0.100|med 7");
 }
 END_TEST
@@ -154,7 +119,7 @@ START_TEST(rfc4271_5_1_4_med_that_our_policy_sets_goes_out)
 {
 	struct kit_conf c;
 
-	add_relay(0, false);
+	kit_relay(k, 0, false, NULL);
 	kit_conf_init(&c, 1);
 	c.export[0].accept = true;
 	c.export[0].set.has_med = true;
@@ -162,7 +127,7 @@ START_TEST(rfc4271_5_1_4_med_that_our_policy_sets_goes_out)
 	c.conf.export.nr_rules = 1;
 	kit_conf(k, 1, &c);
 	kit_up(k, 1, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .med = 30 });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .med = 30 });
 	ck_assert_str_eq(kit_told(k, 1, P1), "igp|65000 65001|10.0.0.100|med 44");
 }
 END_TEST
@@ -173,12 +138,12 @@ START_TEST(rfc4271_5_1_5_local_pref_to_ibgp_never_to_ebgp)
 
 	kit_add(k, 0, false);
 	kit_add(k, 1, true);
-	own(&a, 1);
+	kit_own_set(k, &a, 1);
 	ck_assert_str_eq(kit_told(k, 0, "10.99.0.0/24"), "igp|65000|10.0.0.100");
 	ck_assert_str_eq(kit_told(k, 1, "10.99.0.0/24"), "igp||10.0.0.100|lp 100");
 	a.has_local_pref = true;
 	a.local_pref = 250;
-	own(&a, 1);
+	kit_own_set(k, &a, 1);
 	ck_assert_str_eq(kit_told(k, 0, "10.99.0.0/24"), "igp|65000|10.0.0.100");
 	ck_assert_str_eq(kit_told(k, 1, "10.99.0.0/24"), "igp||10.0.0.100|lp 250");
 }
@@ -196,7 +161,7 @@ START_TEST(rfc4271_5_1_5_local_pref_of_a_rule_is_not_for_ebgp)
 	c.conf.export.nr_rules = 1;
 	kit_conf(k, 0, &c);
 	kit_up(k, 0, false);
-	own(&a, 1);
+	kit_own_set(k, &a, 1);
 	ck_assert_str_eq(kit_told(k, 0, "10.99.0.0/24"), "igp|65000|10.0.0.100");
 }
 END_TEST
@@ -205,18 +170,18 @@ START_TEST(rfc4271_5_1_5_local_pref_from_ebgp_is_ignored)
 {
 	kit_add(k, 0, false);
 	kit_add(k, 1, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001, 1, 2 }, .local_pref = 900 });
-	announce(1, P1, (struct kit_route){ .path = { 65002 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001, 1, 2 }, .local_pref = 900 });
+	kit_hear(k, 1, P1, (struct kit_route){ .path = { 65002 } });
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.2");
 }
 END_TEST
 
 START_TEST(rfc4271_9_2_ibgp_routes_are_not_told_to_ibgp)
 {
-	add_relay(0, true);
-	add_relay(1, true);
-	add_relay(2, false);
-	announce(0, P1, (struct kit_route){ .path = { 64999 } });
+	kit_relay(k, 0, true, NULL);
+	kit_relay(k, 1, true, NULL);
+	kit_relay(k, 2, false, NULL);
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 64999 } });
 	ck_assert_str_eq(kit_told(k, 1, P1), "");
 	ck_assert_str_eq(kit_told(k, 2, P1), "igp|65000 64999|10.0.0.100");
 }
@@ -224,21 +189,21 @@ END_TEST
 
 START_TEST(split_horizon_never_back_to_where_it_came_from)
 {
-	add_relay(0, false);
-	add_relay(1, false);
-	add_relay(2, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001, 9 } });
+	kit_relay(k, 0, false, NULL);
+	kit_relay(k, 1, false, NULL);
+	kit_relay(k, 2, false, NULL);
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001, 9 } });
 	ck_assert_str_eq(kit_told(k, 0, P1), "");
 	ck_assert_str_eq(kit_told(k, 1, P1), "igp|65000 65001 9|10.0.0.100");
 	/* A better one from 1: now 0 hears of it, and 1 loses what it had. */
-	announce(1, P1, (struct kit_route){ .path = { 65002 } });
+	kit_hear(k, 1, P1, (struct kit_route){ .path = { 65002 } });
 	ck_assert_str_eq(kit_told(k, 0, P1), "igp|65000 65002|10.0.0.100");
 	ck_assert_str_eq(kit_told(k, 1, P1), "");
 	ck_assert_str_eq(kit_told(k, 2, P1), "igp|65000 65002|10.0.0.100");
-	withdraw(1, P1);
+	kit_lose(k, 1, P1);
 	ck_assert_str_eq(kit_told(k, 0, P1), "");
 	ck_assert_str_eq(kit_told(k, 1, P1), "igp|65000 65001 9|10.0.0.100");
-	withdraw(0, P1);
+	kit_lose(k, 0, P1);
 	for (unsigned i = 0; i < 3; i++) {
 		ck_assert_uint_eq(kit_table_size(&k->peers[i]), 0);
 		ck_assert_uint_eq(k->peers[i].redundant, 0);
@@ -251,9 +216,9 @@ START_TEST(learned_routes_are_told_again_when_asked)
 	unsigned before;
 
 	kit_add(k, 0, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
-	announce(0, "10.99.0.0/16", (struct kit_route){ .path = { 65001 } });
-	withdraw(0, "10.99.0.0/16");
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, "10.99.0.0/16", (struct kit_route){ .path = { 65001 } });
+	kit_lose(k, 0, "10.99.0.0/16");
 	before = k->nr_learned;
 	rib_learned_tell(k->rib);
 	ck_assert_uint_eq(k->nr_learned, before + 1);
@@ -265,7 +230,7 @@ START_TEST(rfc8212_learned_routes_go_out_by_a_rule_only)
 {
 	kit_add(k, 0, false);
 	kit_add(k, 1, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
 	ck_assert_str_eq(kit_told(k, 1, P1), "");
 }
@@ -276,9 +241,9 @@ START_TEST(rfc4271_5_unknown_transitive_is_passed_on_with_partial)
 	/* Optional transitive 200, and 201 that is not transitive. */
 	static const uint8_t unknown[] = { 0xc0, 200, 2, 1, 2, 0x80, 201, 1, 9 };
 
-	add_relay(0, false);
-	add_relay(1, false);
-	announce(0, P1,
+	kit_relay(k, 0, false, NULL);
+	kit_relay(k, 1, false, NULL);
+	kit_hear(k, 0, P1,
 	    (struct kit_route){ .path = { 65001 }, .unknown = { unknown, sizeof(unknown) } });
 	ck_assert_str_eq(kit_told(k, 1, P1), "igp|65000 65001|10.0.0.100|unknown e0/200");
 }
@@ -306,14 +271,14 @@ END_TEST
 
 START_TEST(rfc1997_communities_are_sorted_and_single)
 {
-	add_relay(0, false);
-	add_relay(1, false);
-	announce(0, P1,
+	kit_relay(k, 0, false, NULL);
+	kit_relay(k, 1, false, NULL);
+	kit_hear(k, 0, P1,
 	    (struct kit_route){ .path = { 65001 }, .communities = { 0x20003, 0x10001, 0x20003 } });
 	ck_assert_str_eq(kit_told(k, 1, P1), "igp|65000 65001|10.0.0.100|1:1 2:3");
 	kit_counters_clear(k);
-	announce(
-	    0, P1, (struct kit_route){ .path = { 65001 }, .communities = { 0x10001, 0x20003 } });
+	kit_hear(
+	    k, 0, P1, (struct kit_route){ .path = { 65001 }, .communities = { 0x10001, 0x20003 } });
 	ck_assert_uint_eq(k->peers[1].messages, 0);
 }
 END_TEST
@@ -330,11 +295,11 @@ START_TEST(rfc1997_well_known_communities_are_honoured)
 		{ 0xffff0001, true, true },
 	};
 
-	add_relay(0, false);
-	add_relay(1, false);
-	add_relay(2, true);
-	announce(
-	    0, P1, (struct kit_route){ .path = { 65001 }, .communities = { cases[_i].community } });
+	kit_relay(k, 0, false, NULL);
+	kit_relay(k, 1, false, NULL);
+	kit_relay(k, 2, true, NULL);
+	kit_hear(k, 0, P1,
+	    (struct kit_route){ .path = { 65001 }, .communities = { cases[_i].community } });
 	ck_assert_int_eq(kit_told(k, 1, P1)[0] != 0, cases[_i].ebgp);
 	ck_assert_int_eq(kit_told(k, 2, P1)[0] != 0, cases[_i].ibgp);
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
@@ -348,7 +313,7 @@ START_TEST(rfc1997_our_own_no_export_is_for_the_receiver)
 
 	kit_add(k, 0, false);
 	a.communities = (struct bgp_communities){ .std = &no_export, .nr_std = 1 };
-	own(&a, 1);
+	kit_own_set(k, &a, 1);
 	ck_assert_str_eq(kit_told(k, 0, "10.99.0.0/24"), "igp|65000|10.0.0.100|65535:65281");
 }
 END_TEST
@@ -360,7 +325,7 @@ START_TEST(rfc4271_9_1_2_own_as_in_the_path)
 	struct kit_conf c;
 
 	kit_add(k, 0, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001, KIT_AS } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001, KIT_AS } });
 	ck_assert_str_eq(kit_learned(k, P1), "");
 	/* Allowed once, from what was kept: nothing is asked for again. */
 	kit_conf_init(&c, 0);
@@ -368,7 +333,7 @@ START_TEST(rfc4271_9_1_2_own_as_in_the_path)
 	kit_conf(k, 0, &c);
 	kit_run(k);
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
-	announce(0, P1, (struct kit_route){ .path = { 65001, KIT_AS, KIT_AS } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001, KIT_AS, KIT_AS } });
 	ck_assert_str_eq(kit_learned(k, P1), "");
 }
 END_TEST
@@ -376,13 +341,13 @@ END_TEST
 START_TEST(rfc4456_8_own_originator_and_cluster)
 {
 	kit_add(k, 0, true);
-	announce(0, P1, (struct kit_route){ .path = { 64999 }, .originator = 0x09090909 });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 64999 }, .originator = 0x09090909 });
 	ck_assert_str_eq(kit_learned(k, P1), "");
-	announce(0, P1,
+	kit_hear(k, 0, P1,
 	    (struct kit_route){
 		.path = { 64999 }, .originator = 0x01010199, .cluster = 0x09090909 });
 	ck_assert_str_eq(kit_learned(k, P1), "");
-	announce(0, P1,
+	kit_hear(k, 0, P1,
 	    (struct kit_route){
 		.path = { 64999 }, .originator = 0x01010199, .cluster = 0x01020304 });
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
@@ -392,9 +357,9 @@ END_TEST
 
 START_TEST(rfc4456_8_reflection_attributes_never_to_ebgp)
 {
-	add_relay(0, true);
-	add_relay(1, false);
-	announce(0, P1,
+	kit_relay(k, 0, true, NULL);
+	kit_relay(k, 1, false, NULL);
+	kit_hear(k, 0, P1,
 	    (struct kit_route){
 		.path = { 64999 }, .originator = 0x01010199, .cluster = 0x01020304 });
 	ck_assert_str_eq(kit_told(k, 1, P1), "igp|65000 64999|10.0.0.100");
@@ -404,13 +369,13 @@ END_TEST
 START_TEST(rfc4271_6_3_first_as_is_the_peers)
 {
 	kit_add(k, 0, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
-	announce(0, P1, (struct kit_route){ .path = { 65009, 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65009, 65001 } });
 	ck_assert_str_eq(kit_learned(k, P1), "");
 	ck_assert_uint_eq(counts(0).received, 0);
 	ck_assert_uint_eq(counts(0).withdraws_as_error, 1);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
-	announce(0, P1, (struct kit_route){ 0 });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ 0 });
 	ck_assert_uint_eq(counts(0).received, 0);
 }
 END_TEST
@@ -421,13 +386,13 @@ START_TEST(rfc4271_6_3_prefixes_that_are_no_destinations_are_ignored)
 
 	kit_add(k, 0, false);
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
-		announce(0, ignored[i], (struct kit_route){ .path = { 65001 } });
+		kit_hear(k, 0, ignored[i], (struct kit_route){ .path = { 65001 } });
 		ck_assert_str_eq(kit_learned(k, ignored[i]), "");
-		withdraw(0, ignored[i]);
+		kit_lose(k, 0, ignored[i]);
 	}
 	ck_assert_uint_eq(counts(0).received, 0);
 	ck_assert_uint_eq(counts(0).withdraws_as_error, 0);
-	announce(0, "0.0.0.0/0", (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, "0.0.0.0/0", (struct kit_route){ .path = { 65001 } });
 	ck_assert_str_eq(kit_learned(k, "0.0.0.0/0"), "10.0.0.1");
 }
 END_TEST
@@ -440,7 +405,7 @@ START_TEST(rfc7606_2_treat_as_withdraw_removes_the_routes)
 	struct bgp_fault f;
 
 	kit_add(k, 0, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
 	ck_assert_int_eq(adj_update(k->peers[0].adj, wire_rd_init(body, sizeof(body)), &f), 0);
 	kit_run(k);
@@ -469,7 +434,7 @@ START_TEST(rfc8212_nothing_is_imported_without_a_rule)
 	c.conf.import.nr_rules = 0;
 	kit_conf(k, 0, &c);
 	kit_up(k, 0, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
 	ck_assert_str_eq(kit_learned(k, P1), "");
 	ck_assert_uint_eq(counts(0).received, 1);
 	ck_assert_uint_eq(counts(0).accepted, 0);
@@ -498,10 +463,10 @@ START_TEST(rfc4486_4_too_many_prefixes)
 	c.conf.family[BGP_IPV4_UNICAST].max_prefixes = 2;
 	kit_conf(k, 0, &c);
 	kit_up(k, 0, false);
-	announce(0, "172.20.1.0/24", r);
-	announce(0, "172.20.2.0/24", r);
+	kit_hear(k, 0, "172.20.1.0/24", r);
+	kit_hear(k, 0, "172.20.2.0/24", r);
 	r.med = 5; /* those that are there may change */
-	announce(0, "172.20.2.0/24", r);
+	kit_hear(k, 0, "172.20.2.0/24", r);
 	ck_assert_int_eq(kit_announce(k, 0, "172.20.3.0/24", &r, &f), -EBADMSG);
 	ck_assert_uint_eq(f.code, BGP_ERR_CEASE);
 	ck_assert_uint_eq(f.subcode, BGP_CEASE_MAX_PREFIXES);
@@ -541,8 +506,8 @@ START_TEST(rfc8326_4_1_what_is_about_to_go_is_the_last_choice)
 	kit_conf(k, 0, &c);
 	kit_up(k, 0, false);
 	kit_add(k, 1, false);
-	announce(0, P1, r);
-	announce(1, P1, (struct kit_route){ .path = { 65002, 9, 9 } });
+	kit_hear(k, 0, P1, r);
+	kit_hear(k, 1, P1, (struct kit_route){ .path = { 65002, 9, 9 } });
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1"); /* not asked to honor it */
 	c.conf.honor_shutdown = true;
 	kit_conf(k, 0, &c);
@@ -557,26 +522,27 @@ START_TEST(rfc8326_4_1_what_is_about_to_go_is_the_last_choice)
 	kit_conf(k, 0, &c);
 	kit_down(k, 0, 0);
 	kit_up(k, 0, true); /* internal: it was the border's to do */
-	announce(0, P1, r);
+	kit_hear(k, 0, P1, r);
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
 }
 END_TEST
 
 START_TEST(rfc4724_4_2_stale_until_end_of_rib)
 {
-	add_relay(0, false);
-	add_relay(1, false);
-	announce(0, "172.20.1.0/24", (struct kit_route){ .path = { 65001 } });
-	announce(0, "172.20.2.0/24", (struct kit_route){ .path = { 65001 } });
-	announce(0, "172.20.3.0/24", (struct kit_route){ .path = { 65001 } });
+	kit_relay(k, 0, false, NULL);
+	kit_relay(k, 1, false, NULL);
+	kit_hear(k, 0, "172.20.1.0/24", (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, "172.20.2.0/24", (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, "172.20.3.0/24", (struct kit_route){ .path = { 65001 } });
 	kit_counters_clear(k);
 	kit_down(k, 0, V4);
 	kit_run(k);
 	ck_assert_uint_eq(adj_stale_families(k->peers[0].adj), V4);
 	ck_assert_uint_eq(kit_table_size(&k->peers[1]), 3);
 	kit_up(k, 0, false);
-	announce(0, "172.20.1.0/24", (struct kit_route){ .path = { 65001 } });
-	announce(0, "172.20.2.0/24", (struct kit_route){ .path = { 65001 }, .communities = { 5 } });
+	kit_hear(k, 0, "172.20.1.0/24", (struct kit_route){ .path = { 65001 } });
+	kit_hear(
+	    k, 0, "172.20.2.0/24", (struct kit_route){ .path = { 65001 }, .communities = { 5 } });
 	ck_assert_uint_eq(k->nr_learned, 0);
 	ck_assert_uint_eq(k->peers[1].announced, 1); /* only what came back different */
 	ck_assert_uint_eq(k->peers[1].withdrawn, 0);
@@ -595,11 +561,11 @@ END_TEST
 START_TEST(rfc4724_4_2_consecutive_restart_drops_the_old_stale)
 {
 	kit_add(k, 0, false);
-	announce(0, "172.20.1.0/24", (struct kit_route){ .path = { 65001 } });
-	announce(0, "172.20.2.0/24", (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, "172.20.1.0/24", (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, "172.20.2.0/24", (struct kit_route){ .path = { 65001 } });
 	kit_down(k, 0, V4);
 	kit_up(k, 0, false);
-	announce(0, "172.20.1.0/24", (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, "172.20.1.0/24", (struct kit_route){ .path = { 65001 } });
 	kit_down(k, 0, V4); /* before its End-of-RIB */
 	kit_run(k);
 	ck_assert_str_eq(kit_learned(k, "172.20.1.0/24"), "10.0.0.1");
@@ -613,8 +579,8 @@ START_TEST(rfc4724_4_2_purge_and_families_that_are_gone)
 
 	kit_add(k, 0, false);
 	p = &k->peers[0];
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
-	announce(0, "2001:db8::/48", (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, "2001:db8::/48", (struct kit_route){ .path = { 65001 } });
 	kit_down(k, 0, V4); /* IPv6 not kept */
 	kit_run(k);
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
@@ -625,7 +591,7 @@ START_TEST(rfc4724_4_2_purge_and_families_that_are_gone)
 	ck_assert_uint_eq(adj_stale_families(p->adj), 0);
 	/* A session without the family does not keep its routes. */
 	kit_up(k, 0, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
 	kit_down(k, 0, V4);
 	p->s = kit_session(0, false);
 	p->s.families = BGP_FAMILY_MASK(BGP_IPV6_UNICAST);
@@ -639,10 +605,10 @@ END_TEST
 START_TEST(rfc7313_4_what_does_not_come_again_goes)
 {
 	kit_add(k, 0, false);
-	announce(0, "172.20.1.0/24", (struct kit_route){ .path = { 65001 } });
-	announce(0, "172.20.2.0/24", (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, "172.20.1.0/24", (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, "172.20.2.0/24", (struct kit_route){ .path = { 65001 } });
 	adj_refresh(k->peers[0].adj, BGP_IPV4_UNICAST, BGP_REFRESH_BORR);
-	announce(0, "172.20.2.0/24", (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, "172.20.2.0/24", (struct kit_route){ .path = { 65001 } });
 	adj_refresh(k->peers[0].adj, BGP_IPV4_UNICAST, BGP_REFRESH_EORR);
 	adj_refresh(k->peers[0].adj, BGP_IPV4_UNICAST, 99);
 	kit_run(k);
@@ -657,23 +623,23 @@ START_TEST(learned_is_told_on_change_of_the_hops_only)
 {
 	kit_add(k, 0, false);
 	kit_add(k, 1, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
 	ck_assert_uint_eq(k->nr_learned, 1);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .communities = { 77 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .communities = { 77 } });
 	ck_assert_uint_eq(k->nr_learned, 1);
-	announce(1, P1, (struct kit_route){ .path = { 65002 } });
+	kit_hear(k, 1, P1, (struct kit_route){ .path = { 65002 } });
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1 10.0.0.2");
 	ck_assert_uint_eq(k->nr_learned, 2);
-	announce(1, P1, (struct kit_route){ .path = { 65002, 65002 } });
+	kit_hear(k, 1, P1, (struct kit_route){ .path = { 65002, 65002 } });
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
 	/* Away and back within a turn is no change. */
 	kit_counters_clear(k);
 	ck_assert_int_eq(kit_withdraw(k, 0, P1), 0);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
 	ck_assert_uint_eq(k->nr_learned, 0);
-	withdraw(0, P1);
+	kit_lose(k, 0, P1);
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.2");
-	withdraw(1, P1);
+	kit_lose(k, 1, P1);
 	ck_assert_str_eq(kit_learned(k, P1), "");
 }
 END_TEST
@@ -682,7 +648,7 @@ START_TEST(multipath_up_to_the_limit)
 {
 	for (unsigned i = 0; i < 4; i++) {
 		kit_add(k, i, false);
-		announce(i, P1, (struct kit_route){ .path = { 65001 + i } });
+		kit_hear(k, i, P1, (struct kit_route){ .path = { 65001 + i } });
 	}
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4");
 	rib_conf(k->rib,
@@ -698,11 +664,11 @@ START_TEST(never_a_learned_route_to_what_is_ours)
 	struct bgp_announce a = kit_own(P1);
 
 	kit_add(k, 0, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
-	own(&a, 1);
+	kit_own_set(k, &a, 1);
 	ck_assert_str_eq(kit_learned(k, P1), "");
-	own(NULL, 0);
+	kit_own_set(k, NULL, 0);
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
 }
 END_TEST
@@ -711,21 +677,21 @@ START_TEST(ipv6_routes_have_their_own_next_hops)
 {
 	struct bgp_announce a = kit_own("2001:db8:9::/64");
 
-	add_relay(0, false);
-	add_relay(1, false);
-	announce(0, "2001:db8:1::/48", (struct kit_route){ .path = { 65001 } });
+	kit_relay(k, 0, false, NULL);
+	kit_relay(k, 1, false, NULL);
+	kit_hear(k, 0, "2001:db8:1::/48", (struct kit_route){ .path = { 65001 } });
 	ck_assert_str_eq(kit_learned(k, "2001:db8:1::/48"), "fd00::1");
 	ck_assert_str_eq(kit_told(k, 1, "2001:db8:1::/48"), "igp|65000 65001|fd00::64");
-	own(&a, 1);
+	kit_own_set(k, &a, 1);
 	ck_assert_str_eq(kit_told(k, 0, "2001:db8:9::/64"), "igp|65000|fd00::64");
 }
 END_TEST
 
 START_TEST(a_peer_that_goes_takes_its_routes_along)
 {
-	add_relay(0, false);
-	add_relay(1, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_relay(k, 0, false, NULL);
+	kit_relay(k, 1, false, NULL);
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
 	adj_free(k->peers[0].adj);
 	k->peers[0].adj = NULL;
 	k->peers[0].up = false;
@@ -733,8 +699,8 @@ START_TEST(a_peer_that_goes_takes_its_routes_along)
 	ck_assert_str_eq(kit_learned(k, P1), "");
 	ck_assert_str_eq(kit_told(k, 1, P1), "");
 	/* Its number may be used again. */
-	add_relay(2, false);
-	announce(2, P1, (struct kit_route){ .path = { 65003 } });
+	kit_relay(k, 2, false, NULL);
+	kit_hear(k, 2, P1, (struct kit_route){ .path = { 65003 } });
 	ck_assert_str_eq(kit_told(k, 1, P1), "igp|65000 65003|10.0.0.100");
 	ck_assert_str_eq(kit_told(k, 2, P1), "");
 }

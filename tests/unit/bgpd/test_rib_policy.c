@@ -30,27 +30,6 @@ teardown(void)
 	kit_free(k);
 }
 
-/* A peer that is told what was learned, by this rule. */
-static void
-add_relay(unsigned peer, bool ibgp, const struct bgp_rule *rule)
-{
-	struct kit_conf c;
-
-	kit_conf_init(&c, peer);
-	c.export[0] = *rule;
-	c.conf.export.nr_rules = 1;
-	kit_conf(k, peer, &c);
-	kit_up(k, peer, ibgp);
-	kit_run(k);
-}
-
-static void
-announce(unsigned peer, const char *prefix, struct kit_route route)
-{
-	ck_assert_int_eq(kit_announce(k, peer, prefix, &route, NULL), 0);
-	kit_run(k);
-}
-
 /* ---- next hops ---- */
 
 /* RFC 4271 5.1.3 lets a speaker keep it when the peer can reach it; who writes the rule knows. */
@@ -60,11 +39,11 @@ START_TEST(next_hop_unchanged_to_ebgp)
 	struct bgp_announce a = kit_own(P2);
 
 	kit_add(k, 0, false);
-	add_relay(1, false, &keep);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.77" });
+	kit_relay(k, 1, false, &keep);
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.77" });
 	ck_assert_str_eq(kit_told(k, 1, P1), "igp|65000 65001|10.0.0.77");
 	/* But never the peer's own, and what is ours has none to keep. */
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.2" });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.2" });
 	ck_assert_str_eq(kit_told(k, 1, P1), "");
 	ck_assert_int_eq(rib_originate(k->rib, "owner", &a, 1), 0);
 	kit_run(k);
@@ -77,8 +56,8 @@ START_TEST(next_hop_self_to_ibgp)
 	const struct bgp_rule self = { .accept = true, .set = { .next_hop = BGP_NH_SELF } };
 
 	kit_add(k, 0, false);
-	add_relay(1, true, &self);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.77" });
+	kit_relay(k, 1, true, &self);
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .next_hop = "10.0.0.77" });
 	ck_assert_str_eq(kit_told(k, 1, P1), "igp|65001|10.0.0.100|lp 100");
 }
 END_TEST
@@ -92,8 +71,8 @@ START_TEST(communities_replaced_on_the_way_out)
 		.set = { .replace = true, .add = { .std = &nine, .nr_std = 1 } } };
 
 	kit_add(k, 0, false);
-	add_relay(1, false, &rule);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .communities = { 0x10001 } });
+	kit_relay(k, 1, false, &rule);
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .communities = { 0x10001 } });
 	ck_assert_str_eq(kit_told(k, 1, P1), "igp|65000 65001|10.0.0.100|9:9");
 }
 END_TEST
@@ -149,7 +128,7 @@ static const struct {
 START_TEST(rfc9234_5_leaks_are_not_used)
 {
 	add_as(0, ingress[_i].role);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .otc = ingress[_i].otc });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .otc = ingress[_i].otc });
 	ck_assert_uint_eq(counts(0).received, 1);
 	ck_assert_uint_eq(counts(0).accepted, ingress[_i].accepted);
 	ck_assert_str_eq(kit_learned(k, P1), ingress[_i].accepted ? "10.0.0.1" : "");
@@ -179,8 +158,8 @@ START_TEST(rfc9234_5_what_comes_down_is_marked)
 	char want[KIT_TEXT];
 
 	add_as(0, marking[_i].role);
-	add_relay(1, true, &accept_all);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .otc = marking[_i].otc });
+	kit_relay(k, 1, true, &accept_all);
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .otc = marking[_i].otc });
 	snprintf(want, sizeof(want), "igp|65001|10.0.0.1|lp 100%s", marking[_i].told);
 	ck_assert_str_eq(kit_told(k, 1, P1), want);
 }
@@ -207,8 +186,8 @@ START_TEST(rfc9234_5_what_goes_where)
 
 	kit_add(k, 0, false);
 	add_as(1, egress[_i].role);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
-	announce(0, P2, (struct kit_route){ .path = { 65001 }, .otc = 7 });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P2, (struct kit_route){ .path = { 65001 }, .otc = 7 });
 	ck_assert_str_eq(kit_told(k, 1, P1), egress[_i].plain);
 	ck_assert_str_eq(kit_told(k, 1, P2), egress[_i].marked);
 	/* What we originate is marked as well. */
@@ -232,11 +211,11 @@ START_TEST(a_limit_that_only_warns)
 	c.conf.family[BGP_IPV4_UNICAST].limit_action = BGP_LIMIT_WARN;
 	kit_conf(k, 0, &c);
 	kit_up(k, 0, false);
-	announce(0, "172.20.1.0/24", r);
+	kit_hear(k, 0, "172.20.1.0/24", r);
 	ck_assert_uint_eq(k->peers[0].adj->limit[BGP_IPV4_UNICAST].said, 1);
-	announce(0, "172.20.2.0/24", r);
-	announce(0, "172.20.3.0/24", r);
-	announce(0, "172.20.4.0/24", r);
+	kit_hear(k, 0, "172.20.2.0/24", r);
+	kit_hear(k, 0, "172.20.3.0/24", r);
+	kit_hear(k, 0, "172.20.4.0/24", r);
 	ck_assert_uint_eq(counts(0).received, 4);
 	ck_assert_uint_eq(k->peers[0].adj->limit[BGP_IPV4_UNICAST].said, 2);
 	/* It is said again after it was all over. */
@@ -246,7 +225,7 @@ START_TEST(a_limit_that_only_warns)
 		snprintf(text, sizeof(text), "172.20.%d.0/24", i);
 		ck_assert_int_eq(kit_withdraw(k, 0, text), 0);
 	}
-	announce(0, "172.20.1.0/24", r);
+	kit_hear(k, 0, "172.20.1.0/24", r);
 	ck_assert_uint_eq(k->peers[0].adj->limit[BGP_IPV4_UNICAST].said, 1);
 }
 END_TEST
@@ -261,8 +240,8 @@ START_TEST(a_limit_that_is_lowered)
 	kit_conf_init(&c, 0);
 	kit_conf(k, 0, &c);
 	kit_up(k, 0, false);
-	announce(0, P1, r);
-	announce(0, P2, r);
+	kit_hear(k, 0, P1, r);
+	kit_hear(k, 0, P2, r);
 	ck_assert_int_eq(adj_limit_check(k->peers[0].adj, &f), 0);
 	c.conf.family[BGP_IPV4_UNICAST].max_prefixes = 1;
 	kit_conf(k, 0, &c);
@@ -280,7 +259,7 @@ START_TEST(the_first_as_may_be_another)
 	c.conf.any_first_as = true;
 	kit_conf(k, 0, &c);
 	kit_up(k, 0, false);
-	announce(0, P1, (struct kit_route){ .path = { 65009, 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65009, 65001 } });
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
 }
 END_TEST

@@ -25,34 +25,6 @@ teardown(void)
 	kit_free(k);
 }
 
-/* A peer that is also told what was learned. */
-static void
-add_relay(unsigned peer, bool ibgp)
-{
-	struct kit_conf c;
-
-	kit_conf_init(&c, peer);
-	c.export[0].accept = true;
-	c.conf.export.nr_rules = 1;
-	kit_conf(k, peer, &c);
-	kit_up(k, peer, ibgp);
-	kit_run(k);
-}
-
-static void
-announce(unsigned peer, const char *prefix, struct kit_route route)
-{
-	ck_assert_int_eq(kit_announce(k, peer, prefix, &route, NULL), 0);
-	kit_run(k);
-}
-
-static void
-own(const struct bgp_announce *a, size_t nr)
-{
-	ck_assert_int_eq(rib_originate(k->rib, "owner", a, nr), 0);
-	kit_run(k);
-}
-
 static json_t *
 show(enum bgp_show_table table, const char *peer, const struct prefix *prefix)
 {
@@ -78,14 +50,14 @@ START_TEST(tables_are_shown)
 	struct kit_conf c;
 	json_t *list;
 
-	add_relay(0, false);
+	kit_relay(k, 0, false, NULL);
 	kit_conf_init(&c, 1);
 	c.conf.import.nr_rules = 0;
 	kit_conf(k, 1, &c);
 	kit_up(k, 1, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001, 7 }, .med = 3 });
-	announce(1, P1, (struct kit_route){ .path = { 65002 } });
-	own(&a, 1);
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001, 7 }, .med = 3 });
+	kit_hear(k, 1, P1, (struct kit_route){ .path = { 65002 } });
+	kit_own_set(k, &a, 1);
 
 	list = show(BGP_SHOW_AVAILABLE, NULL, NULL);
 	ck_assert_uint_eq(json_array_size(list), 2);
@@ -221,21 +193,21 @@ START_TEST(a_prefix_says_why_each_path_is_or_is_not_the_best)
 {
 	struct kit_conf c;
 
-	add_relay(0, false);
-	add_relay(1, false);
+	kit_relay(k, 0, false, NULL);
+	kit_relay(k, 1, false, NULL);
 	kit_conf_init(&c, 2);
 	c.conf.import.nr_rules = 0;
 	kit_conf(k, 2, &c);
 	kit_up(k, 2, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
 	check_why(P1, "p0", "", "best: the only usable path");
-	announce(1, P1, (struct kit_route){ .path = { 65002, 7, 8 } });
+	kit_hear(k, 1, P1, (struct kit_route){ .path = { 65002, 7, 8 } });
 	check_why(P1, "p0", "", "best: shortest AS path");
 	check_why(P1, "p1", "as-path-length", "lost by: longer AS path: 3, the best has 1");
-	announce(1, P1, (struct kit_route){ .path = { 65002 } });
+	kit_hear(k, 1, P1, (struct kit_route){ .path = { 65002 } });
 	check_why(P1, "p1", "router-id",
 	    "shares the load; not first: higher router ID: 1.1.1.2, the best has 1.1.1.1");
-	announce(2, P1, (struct kit_route){ .path = { 65003 } });
+	kit_hear(k, 2, P1, (struct kit_route){ .path = { 65003 } });
 	check_why(
 	    P1, "p2", "", "not usable: no import rule matches, so it is not accepted (RFC 8212)");
 }
@@ -245,9 +217,9 @@ START_TEST(our_own_wins_in_words)
 {
 	struct bgp_announce a = kit_own(P1);
 
-	add_relay(0, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
-	own(&a, 1);
+	kit_relay(k, 0, false, NULL);
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_own_set(k, &a, 1);
 	check_why(P1, "p0", "local", "lost by: a route of our own wins");
 	check_why(P1, "", "", "best: our own");
 }
@@ -258,14 +230,14 @@ START_TEST(an_address_stands_for_the_longest_prefix_with_a_route)
 	struct kit_conf c;
 	json_t *list;
 
-	add_relay(0, false);
+	kit_relay(k, 0, false, NULL);
 	kit_conf_init(&c, 1);
 	c.conf.import.nr_rules = 0;
 	kit_conf(k, 1, &c);
 	kit_up(k, 1, false);
-	announce(0, "172.16.0.0/12", (struct kit_route){ .path = { 65001 } });
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
-	announce(1, "172.20.1.128/25", (struct kit_route){ .path = { 65002 } });
+	kit_hear(k, 0, "172.16.0.0/12", (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 1, "172.20.1.128/25", (struct kit_route){ .path = { 65002 } });
 	list = show_all("172.20.1.7");
 	ck_assert_uint_eq(json_array_size(list), 1);
 	ck_assert_str_eq(field(list, 0, "prefix"), P1);
@@ -290,7 +262,7 @@ START_TEST(a_table_without_peers)
 	struct bgp_announce a = kit_own(P1);
 	json_t *list;
 
-	own(&a, 1);
+	kit_own_set(k, &a, 1);
 	list = show(BGP_SHOW_AVAILABLE, NULL, NULL);
 	ck_assert_uint_eq(json_array_size(list), 1);
 	json_decref(list);

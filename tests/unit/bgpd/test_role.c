@@ -7,41 +7,12 @@
 #include "tests/unit/bgpd/speakerkit.h"
 #include "tests/unit/unit.h"
 
-#define US "127.0.0.1"
-#define THEM "127.0.0.2"
 #define NR(a) (int)(sizeof(a) / sizeof((a)[0]))
 
 /* On the wire, plus one, as raw_open.role has it. */
 enum { PROVIDER = 1, RS, RS_CLIENT, CUSTOMER, PEER, NOBODY };
 
-static struct kit k;
-static struct raw r;
-static uint16_t port;
-static const struct raw_open plain = { .as = 65002, .id = 9, .hold = 90, .families = 1 };
-
-static struct bgp_peer_conf *
-begin(void)
-{
-	port = kit_port();
-	kit_init(&k, NULL, US, port, 65001);
-	r.fd = r.listener = -1;
-	return kit_peer(&k, "p", THEM, port, 65002);
-}
-
-static void
-dialled(void)
-{
-	raw_listen(&r, &k, THEM, port);
-	kit_apply(&k);
-	raw_accept(&r);
-}
-
-static void
-end(void)
-{
-	raw_fini(&r);
-	kit_fini(&k);
-}
+static struct duet d;
 
 /* ---- RFC 9234 4 ---- */
 
@@ -58,34 +29,34 @@ has_cap(const uint8_t *open, size_t len, const char *cap)
 
 START_TEST(rfc9234_4_1_the_role_is_told)
 {
-	struct bgp_peer_conf *c = begin();
+	struct bgp_peer_conf *c = duet_begin(&d);
 	const uint8_t *b;
 	size_t len;
 
 	c->role = _i ? BGP_ROLE_CUSTOMER : BGP_ROLE_NONE;
-	dialled();
-	b = raw_expect(&r, 1, &len);
+	duet_dialled(&d);
+	b = raw_expect(&d.r, 1, &len);
 	ck_assert_int_eq(has_cap(b, len, "\x09\x01\x03"), _i);
-	end();
+	duet_end(&d);
 }
 END_TEST
 
 START_TEST(rfc9234_4_1_not_within_our_own_as)
 {
-	struct bgp_peer_conf *c = begin();
-	struct raw_open o = plain;
+	struct bgp_peer_conf *c = duet_begin(&d);
+	struct raw_open o = duet_open;
 	const uint8_t *b;
 	size_t len;
 
 	c->role = BGP_ROLE_CUSTOMER;
 	c->peer_as = o.as = 65001;
 	o.role[0] = RS; /* nor does theirs mean anything */
-	dialled();
-	b = raw_expect(&r, 1, &len);
+	duet_dialled(&d);
+	b = raw_expect(&d.r, 1, &len);
 	ck_assert(!has_cap(b, len, "\x09\x01\x03"));
-	raw_send_open(&r, &o);
-	raw_expect(&r, 4, NULL);
-	end();
+	raw_send_open(&d.r, &o);
+	raw_expect(&d.r, 4, NULL);
+	duet_end(&d);
 }
 END_TEST
 
@@ -116,20 +87,20 @@ static const struct {
 
 START_TEST(rfc9234_4_2_roles_have_to_belong_together)
 {
-	struct bgp_peer_conf *c = begin();
-	struct raw_open o = plain;
+	struct bgp_peer_conf *c = duet_begin(&d);
+	struct raw_open o = duet_open;
 
 	c->role = pairs[_i].ours;
 	c->role_strict = pairs[_i].strict;
 	memcpy(o.role, pairs[_i].theirs, sizeof(o.role));
-	dialled();
-	raw_expect(&r, 1, NULL);
-	raw_send_open(&r, &o);
+	duet_dialled(&d);
+	raw_expect(&d.r, 1, NULL);
+	raw_send_open(&d.r, &o);
 	if (pairs[_i].up)
-		raw_expect(&r, 4, NULL);
+		raw_expect(&d.r, 4, NULL);
 	else
-		raw_expect_note(&r, 2, 11);
-	end();
+		raw_expect_note(&d.r, 2, 11);
+	duet_end(&d);
 }
 END_TEST
 
@@ -140,19 +111,19 @@ START_TEST(rfc9234_5_a_malformed_otc_withdraws)
 		0xea, 0x40, 3, 4, 127, 0, 0, 2, 0xc0, 35, 3, 0, 0, 1, 24, 10, 7, 0 };
 	uint8_t update[sizeof(bad)];
 
-	begin();
-	dialled();
-	raw_establish(&r, &plain);
-	raw_announce(&r, "10.7.0.0/24", 65002);
-	loop_advance(k.loop, 10);
-	ck_assert_int_eq(kit_family_number(&k, 0, "received"), 1);
+	duet_begin(&d);
+	duet_dialled(&d);
+	raw_establish(&d.r, &duet_open);
+	raw_announce(&d.r, "10.7.0.0/24", 65002);
+	loop_advance(d.k.loop, 10);
+	ck_assert_int_eq(kit_family_number(&d.k, 0, "received"), 1);
 	memcpy(update, bad, sizeof(bad));
-	raw_send_type(&r, 2, update, sizeof(update));
-	raw_expect_quiet(&r);
-	ck_assert_str_eq(kit_state(&k, 0), "established");
-	ck_assert_int_eq(kit_family_number(&k, 0, "received"), 0);
-	ck_assert_int_eq(kit_family_number(&k, 0, "treatedAsWithdraw"), 1);
-	end();
+	raw_send_type(&d.r, 2, update, sizeof(update));
+	raw_expect_quiet(&d.r);
+	ck_assert_str_eq(kit_state(&d.k, 0), "established");
+	ck_assert_int_eq(kit_family_number(&d.k, 0, "received"), 0);
+	ck_assert_int_eq(kit_family_number(&d.k, 0, "treatedAsWithdraw"), 1);
+	duet_end(&d);
 }
 END_TEST
 
@@ -164,100 +135,100 @@ exceed(struct bgp_peer_conf *c, enum bgp_limit_action action, uint32_t restart_s
 	c->family[0].max_prefixes = 1;
 	c->family[0].limit_action = action;
 	c->family[0].restart_s = restart_s;
-	dialled();
-	raw_establish(&r, &plain);
-	raw_announce(&r, "10.7.0.0/24", 65002);
-	raw_announce(&r, "10.8.0.0/24", 65002);
-	raw_expect_note(&r, 6, 1);
-	ck_assert_str_eq(kit_state(&k, 0), "idle");
+	duet_dialled(&d);
+	raw_establish(&d.r, &duet_open);
+	raw_announce(&d.r, "10.7.0.0/24", 65002);
+	raw_announce(&d.r, "10.8.0.0/24", 65002);
+	raw_expect_note(&d.r, 6, 1);
+	ck_assert_str_eq(kit_state(&d.k, 0), "idle");
 }
 
 START_TEST(too_many_prefixes_restart_after_the_time)
 {
-	exceed(begin(), BGP_LIMIT_RESTART, 60);
-	ck_assert_int_eq(kit_number(&k, 0, "limitSecondsLeft"), 60);
-	loop_advance(k.loop, 59000);
-	ck_assert(!raw_try_accept(&r));
-	loop_advance(k.loop, 1001);
-	raw_accept(&r);
-	raw_establish(&r, &plain);
-	kit_until(&k, 0, "established");
-	end();
+	exceed(duet_begin(&d), BGP_LIMIT_RESTART, 60);
+	ck_assert_int_eq(kit_number(&d.k, 0, "limitSecondsLeft"), 60);
+	loop_advance(d.k.loop, 59000);
+	ck_assert(!raw_try_accept(&d.r));
+	loop_advance(d.k.loop, 1001);
+	raw_accept(&d.r);
+	raw_establish(&d.r, &duet_open);
+	kit_until(&d.k, 0, "established");
+	duet_end(&d);
 }
 END_TEST
 
 /* 1: the peer's own connection is not taken either; 2: by an order; 3: by another limit; 4: by a reset. */
 START_TEST(too_many_prefixes_shut_down)
 {
-	struct bgp_peer_conf *c = begin();
+	struct bgp_peer_conf *c = duet_begin(&d);
 
 	exceed(c, BGP_LIMIT_SHUTDOWN, 60);
-	loop_advance(k.loop, 3600000);
-	ck_assert_str_eq(kit_state(&k, 0), "idle");
-	ck_assert(!raw_try_accept(&r));
+	loop_advance(d.k.loop, 3600000);
+	ck_assert_str_eq(kit_state(&d.k, 0), "idle");
+	ck_assert(!raw_try_accept(&d.r));
 	if (_i == 2)
-		ck_assert_int_eq(bgp_peer_enable(k.bgp, "p"), 0);
+		ck_assert_int_eq(bgp_peer_enable(d.k.bgp, "p"), 0);
 	if (_i == 3) {
 		c->family[0].max_prefixes = 10;
-		kit_apply(&k);
+		kit_apply(&d.k);
 	}
 	if (_i == 4)
-		ck_assert_int_eq(bgp_peer_clear(k.bgp, "p", BGP_CLEAR_HARD), 0);
-	loop_advance(k.loop, 1000);
-	ck_assert_int_eq(raw_try_accept(&r), _i > 1);
-	end();
+		ck_assert_int_eq(bgp_peer_clear(d.k.bgp, "p", BGP_CLEAR_HARD), 0);
+	loop_advance(d.k.loop, 1000);
+	ck_assert_int_eq(raw_try_accept(&d.r), _i > 1);
+	duet_end(&d);
 }
 END_TEST
 
 /* The same configuration again does not bring it back. */
 START_TEST(a_reload_leaves_it_down)
 {
-	exceed(begin(), BGP_LIMIT_SHUTDOWN, 0);
-	kit_apply(&k);
-	loop_advance(k.loop, 3600000);
-	ck_assert_str_eq(kit_state(&k, 0), "idle");
-	ck_assert(!raw_try_accept(&r));
-	end();
+	exceed(duet_begin(&d), BGP_LIMIT_SHUTDOWN, 0);
+	kit_apply(&d.k);
+	loop_advance(d.k.loop, 3600000);
+	ck_assert_str_eq(kit_state(&d.k, 0), "idle");
+	ck_assert(!raw_try_accept(&d.r));
+	duet_end(&d);
 }
 END_TEST
 
 START_TEST(a_limit_that_is_lowered_ends_the_session)
 {
-	struct bgp_peer_conf *c = begin();
+	struct bgp_peer_conf *c = duet_begin(&d);
 
-	dialled();
-	raw_establish(&r, &plain);
-	raw_announce(&r, "10.7.0.0/24", 65002);
-	raw_announce(&r, "10.8.0.0/24", 65002);
-	loop_advance(k.loop, 10);
+	duet_dialled(&d);
+	raw_establish(&d.r, &duet_open);
+	raw_announce(&d.r, "10.7.0.0/24", 65002);
+	raw_announce(&d.r, "10.8.0.0/24", 65002);
+	loop_advance(d.k.loop, 10);
 	c->family[0].max_prefixes = 1;
 	c->family[0].limit_action = BGP_LIMIT_SHUTDOWN;
-	kit_apply(&k);
-	raw_expect_note(&r, 6, 1);
-	loop_advance(k.loop, 1000);
-	ck_assert_str_eq(kit_state(&k, 0), "idle");
-	end();
+	kit_apply(&d.k);
+	raw_expect_note(&d.r, 6, 1);
+	loop_advance(d.k.loop, 1000);
+	ck_assert_str_eq(kit_state(&d.k, 0), "idle");
+	duet_end(&d);
 }
 END_TEST
 
 /* What was refused comes again when it is asked for. */
 START_TEST(another_first_as_is_a_soft_change)
 {
-	struct bgp_peer_conf *c = begin();
+	struct bgp_peer_conf *c = duet_begin(&d);
 
-	dialled();
-	raw_establish(&r, &plain);
-	raw_announce(&r, "10.7.0.0/24", 65009);
-	loop_advance(k.loop, 10);
-	ck_assert_int_eq(kit_family_number(&k, 0, "received"), 0);
+	duet_dialled(&d);
+	raw_establish(&d.r, &duet_open);
+	raw_announce(&d.r, "10.7.0.0/24", 65009);
+	loop_advance(d.k.loop, 10);
+	ck_assert_int_eq(kit_family_number(&d.k, 0, "received"), 0);
 	c->any_first_as = true;
-	kit_apply(&k);
-	raw_expect(&r, 5, NULL);
-	raw_announce(&r, "10.7.0.0/24", 65009);
-	loop_advance(k.loop, 10);
-	ck_assert_int_eq(kit_family_number(&k, 0, "received"), 1);
-	ck_assert_int_eq(kit_number(&k, 0, "flaps"), 0);
-	end();
+	kit_apply(&d.k);
+	raw_expect(&d.r, 5, NULL);
+	raw_announce(&d.r, "10.7.0.0/24", 65009);
+	loop_advance(d.k.loop, 10);
+	ck_assert_int_eq(kit_family_number(&d.k, 0, "received"), 1);
+	ck_assert_int_eq(kit_number(&d.k, 0, "flaps"), 0);
+	duet_end(&d);
 }
 END_TEST
 

@@ -47,13 +47,6 @@ add(unsigned peer, bool ibgp, bool llgr_sent, bool llgr_received)
 	kit_run(k);
 }
 
-static void
-announce(unsigned peer, const char *prefix, struct kit_route route)
-{
-	ck_assert_int_eq(kit_announce(k, peer, prefix, &route, NULL), 0);
-	kit_run(k);
-}
-
 /* The session goes, and the restart time after it. */
 static void
 go_long(unsigned peer)
@@ -86,7 +79,7 @@ START_TEST(rfc9494_4_2_stale_routes_get_llgr_stale_and_are_told_again)
 {
 	add(0, false, true, true);
 	add(1, false, true, true);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .communities = { 7 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .communities = { 7 } });
 	kit_down(k, 0, V4);
 	kit_run(k);
 	ck_assert(!told_with(1, P1, LLGR_STALE)); /* not before the restart time is over */
@@ -121,9 +114,9 @@ START_TEST(rfc9494_4_2_no_llgr_is_not_retained)
 	c.conf.import.nr_rules = 2;
 	kit_conf(k, 0, &c);
 	kit_up(k, 0, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
-	announce(0, P2, (struct kit_route){ .path = { 65001 }, .communities = { NO_LLGR } });
-	announce(0, P3, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P2, (struct kit_route){ .path = { 65001 }, .communities = { NO_LLGR } });
+	kit_hear(k, 0, P3, (struct kit_route){ .path = { 65001 } });
 	kit_down(k, 0, V4);
 	kit_run(k);
 	ck_assert_uint_eq(counts(0).received, 3);
@@ -140,8 +133,8 @@ START_TEST(rfc9494_4_4_a_long_lived_stale_route_is_the_least_preferred)
 {
 	add(0, true, true, true);
 	add(1, true, true, true);
-	announce(0, P1, (struct kit_route){ .path = { 9 }, .local_pref = 900 });
-	announce(1, P1, (struct kit_route){ .path = { 9, 8, 7 }, .local_pref = 1, .origin = 2 });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 9 }, .local_pref = 900 });
+	kit_hear(k, 1, P1, (struct kit_route){ .path = { 9, 8, 7 }, .local_pref = 1, .origin = 2 });
 	ck_assert_str_eq(kit_learned(k, P1), "10.0.0.1");
 	kit_down(k, 0, V4);
 	kit_run(k);
@@ -162,8 +155,9 @@ START_TEST(rfc9494_4_3_a_route_that_comes_with_llgr_stale_is_the_least_preferred
 
 	add(0, false, told, true);
 	add(1, false, told, true);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .communities = { BGP_LLGR_STALE } });
-	announce(1, P1, (struct kit_route){ .path = { 65002, 9, 8 } });
+	kit_hear(
+	    k, 0, P1, (struct kit_route){ .path = { 65001 }, .communities = { BGP_LLGR_STALE } });
+	kit_hear(k, 1, P1, (struct kit_route){ .path = { 65002, 9, 8 } });
 	/* The duty is of those who sent the capability; for others it is a community as any. */
 	ck_assert_str_eq(kit_learned(k, P1), told ? "10.0.0.2" : "10.0.0.1");
 }
@@ -178,7 +172,7 @@ START_TEST(rfc9494_4_3_not_to_peers_without_the_capability)
 	add(1, false, true, true);
 	add(2, false, true, false);
 	add(3, true, true, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .local_pref = 300 });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .local_pref = 300 });
 	ck_assert_str_ne(kit_told(k, 2, P1), "");
 	ck_assert_str_ne(kit_told(k, 3, P1), "");
 	go_long(0);
@@ -188,7 +182,7 @@ START_TEST(rfc9494_4_3_not_to_peers_without_the_capability)
 	/* It comes back, and so do they. */
 	k->peers[0].s = kit_session(0, false);
 	kit_up_as(k, 0);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .local_pref = 300 });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .local_pref = 300 });
 	ck_assert_str_ne(kit_told(k, 2, P1), "");
 	ck_assert_str_ne(kit_told(k, 3, P1), "");
 	ck_assert(!told_with(1, P1, LLGR_STALE));
@@ -220,7 +214,7 @@ START_TEST(rfc9494_4_3_no_rule_takes_the_mark_off)
 	    (struct bgp_communities){ .std = (uint32_t[]){ BGP_LLGR_STALE, 7 }, .nr_std = 2 };
 	c.conf.export.nr_rules = 1;
 	kit_conf(k, 1, &c);
-	announce(0, P1, (struct kit_route){ .path = { 65001 }, .communities = { 7, 8 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 }, .communities = { 7, 8 } });
 	go_long(0);
 	ck_assert(told_with(1, P1, "0:8 " LLGR_STALE));
 	ck_assert(!told_with(1, P1, "0:7"));
@@ -232,12 +226,12 @@ START_TEST(rfc9494_4_2_a_second_restart_keeps_what_was_stale_before)
 	bool keep = _i;
 
 	add(0, false, true, true);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
-	announce(0, P2, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P2, (struct kit_route){ .path = { 65001 } });
 	go_long(0);
 	k->peers[0].s = kit_session(0, false);
 	kit_up_as(k, 0);
-	announce(0, P2, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P2, (struct kit_route){ .path = { 65001 } });
 	ck_assert_uint_eq(counts(0).long_lived, 1);
 	adj_down(k->peers[0].adj, V4, keep ? V4 : 0); /* before its End-of-RIB */
 	k->peers[0].up = false;
@@ -255,7 +249,7 @@ START_TEST(a_new_import_policy_leaves_the_mark_and_may_forbid_it)
 
 	add(0, false, true, true);
 	add(1, false, true, true);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
 	go_long(0);
 	kit_conf_init(&c, 0);
 	c.import[0].set.add = (struct bgp_communities){ .std = (uint32_t[]){ 9 }, .nr_std = 1 };
@@ -282,7 +276,7 @@ START_TEST(rejected_routes_are_kept_for_a_policy_that_takes_them)
 	c.import[0].accept = false;
 	kit_conf(k, 0, &c);
 	kit_up(k, 0, false);
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
 	go_long(0);
 	ck_assert_uint_eq(counts(0).long_lived, 1);
 	c.import[0].accept = true;
@@ -308,8 +302,8 @@ begin_two(bool gr)
 		k->peers[0].s.gr = true;
 		kit_up_as(k, 0);
 	}
-	announce(0, P1, (struct kit_route){ .path = { 65001 } });
-	announce(0, P2, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P2, (struct kit_route){ .path = { 65001 } });
 }
 
 static void
@@ -323,12 +317,12 @@ START_TEST(rfc7313_4_a_begin_before_end_of_rib_is_ignored)
 {
 	begin_two(true);
 	refresh(BGP_REFRESH_BORR);
-	announce(0, P2, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P2, (struct kit_route){ .path = { 65001 } });
 	refresh(BGP_REFRESH_EORR);
 	ck_assert_uint_eq(counts(0).received, 2);
 	ck_assert_int_eq(kit_eor(k, 0, BGP_IPV4_UNICAST), 0);
 	refresh(BGP_REFRESH_BORR);
-	announce(0, P2, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P2, (struct kit_route){ .path = { 65001 } });
 	refresh(BGP_REFRESH_EORR);
 	ck_assert_uint_eq(counts(0).received, 1);
 }
@@ -346,7 +340,7 @@ START_TEST(rfc7313_4_what_waits_for_an_end_that_does_not_come_goes)
 {
 	begin_two(false);
 	refresh(BGP_REFRESH_BORR);
-	announce(0, P2, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P2, (struct kit_route){ .path = { 65001 } });
 	loop_advance(k->loop, 359000);
 	ck_assert_uint_eq(counts(0).received, 2);
 	loop_advance(k->loop, 2000);
@@ -376,8 +370,8 @@ START_TEST(rejected_or_not_a_refreshed_route_is_seen)
 {
 	begin_two(false);
 	refresh(BGP_REFRESH_BORR);
-	announce(0, P1, (struct kit_route){ .path = { 65001, KIT_AS } }); /* a loop */
-	announce(0, P2, (struct kit_route){ .path = { 65001 } });
+	kit_hear(k, 0, P1, (struct kit_route){ .path = { 65001, KIT_AS } }); /* a loop */
+	kit_hear(k, 0, P2, (struct kit_route){ .path = { 65001 } });
 	refresh(BGP_REFRESH_EORR);
 	ck_assert_uint_eq(counts(0).received, 2);
 	ck_assert_uint_eq(counts(0).accepted, 1);
