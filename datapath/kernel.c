@@ -78,12 +78,12 @@ thread_join(struct dp_kernel *k)
 /* ---- into their places ---- */
 
 static void
-drop_next(void *arg, const char *pin, const char *name)
+drop_next(void *arg, const char *name)
 {
+	const struct dp_kernel *k = arg;
 	char path[KERNEL_PATH];
 
-	(void)arg;
-	kernel_pin_path(path, pin, "next", name);
+	kernel_pin_path(path, k->ask.pin, "next", name);
 	unlink(path);
 }
 
@@ -160,7 +160,7 @@ commit(struct dp_kernel *k, char *why)
 		    strerror(-err), kernel_advice(err));
 		return err;
 	}
-	kernel_pin_each(k->ask.pin, "next", drop_next, NULL);
+	kernel_pin_each(k->ask.pin, "next", drop_next, k);
 	if (!kept)
 		kernel_keep_note(&k->ask, &k->set);
 	log_info("datapath-loaded", LOG_S("pin", k->ask.pin), LOG_B("adopted", k->set.adopted),

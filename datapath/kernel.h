@@ -151,8 +151,8 @@ void kernel_pin_path(char *path, const char *pin, const char *folder, const char
 int kernel_pin_over(int fd, const char *pin, const char *folder, const char *name);
 int kernel_pin_open(const char *pin, const char *folder, const char *name); /* or -errno */
 /* Each name in a folder; @each may remove it. */
-void kernel_pin_each(const char *pin, const char *folder,
-    void (*each)(void *arg, const char *pin, const char *name), void *arg);
+void kernel_pin_each(
+    const char *pin, const char *folder, void (*each)(void *arg, const char *name), void *arg);
 /* Everything out of the kernel; 0 or the first error. */
 int kernel_pin_remove(const char *pin);
 

@@ -14,15 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/bpffs.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/text.h"
-
-/* Newer than the headers of Debian 12: enum bpf_attach_type of Linux 6.6. */
-#define TCX_INGRESS 46
-#define TCX_EGRESS 47
-/* Before all that are there: whoever stands first answers for the address. */
-#define LINK_FIRST (1U << 3)
 
 /* Ours among the filters of clsact. */
 #define TC_PRIORITY 5
@@ -66,192 +61,63 @@ stand_parse(const char *name, struct stand *s)
 	return false;
 }
 
+/* As the kernel and the file system have it. */
 static void
-stand_forget(const char *pin, const struct stand *s)
-{
-	char name[48], path[KERNEL_PATH];
-
-	stand_name(s, name, sizeof(name));
-	kernel_pin_path(path, pin, "links", name);
-	unlink(path);
-}
-
-static int
-stand_open(const char *pin, const struct stand *s)
+stand_of(const char *pin, const struct stand *s, struct bpf_stand *b)
 {
 	char name[48];
 
+	*b = (struct bpf_stand){ .ifindex = s->ifindex,
+		.where = s->place == KP_XDP ? BPF_WHERE_XDP
+		    : s->place == KP_OUT    ? BPF_WHERE_OUT
+					    : BPF_WHERE_IN,
+		.filter = s->tc,
+		.priority = TC_PRIORITY,
+		.handle = TC_HANDLE };
 	stand_name(s, name, sizeof(name));
-	return kernel_pin_open(pin, "links", name);
+	kernel_pin_path(b->pin, pin, "links", name);
+	kernel_pin_path(b->next, pin, "next", name);
 }
 
+/* As bpf_stand_update(). */
 static int
-stand_pin(const char *pin, const struct stand *s, int fd)
+stand_update(const char *pin, const struct stand *s, int prog, bool keep)
 {
-	char name[48];
+	struct bpf_stand b;
 
-	stand_name(s, name, sizeof(name));
-	return kernel_pin_over(fd, pin, "links", name);
-}
-
-static uint32_t
-prog_id(int fd)
-{
-	struct bpf_prog_info info = { 0 };
-	uint32_t len = sizeof(info);
-
-	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ? 0 : info.id;
-}
-
-/* ---- clsact ---- */
-
-/* LIBBPF_OPTS() clears the bytes behind the last field too, and libbpf looks at those. */
-static void
-tc_place(const struct stand *s, struct bpf_tc_hook *hook, struct bpf_tc_opts *opts)
-{
-	LIBBPF_OPTS(bpf_tc_hook, h, .ifindex = (int)s->ifindex,
-	    .attach_point = s->place == KP_OUT ? BPF_TC_EGRESS : BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, o, .handle = TC_HANDLE, .priority = TC_PRIORITY);
-
-	memcpy(hook, &h, sizeof(h));
-	memcpy(opts, &o, sizeof(o));
-}
-
-static bool
-tc_is_there(const struct stand *s)
-{
-	struct bpf_tc_hook hook;
-	struct bpf_tc_opts opts;
-
-	tc_place(s, &hook, &opts);
-	return bpf_tc_query(&hook, &opts) == 0;
-}
-
-/* Adds or, in one step, replaces. */
-static int
-tc_put(const char *pin, const struct stand *s, int prog)
-{
-	struct bpf_tc_hook hook;
-	struct bpf_tc_opts opts;
-	int err;
-
-	tc_place(s, &hook, &opts);
-	err = bpf_tc_hook_create(&hook);
-	if (err < 0 && err != -EEXIST)
-		return err;
-	opts.prog_fd = prog;
-	opts.flags = BPF_TC_F_REPLACE;
-	err = bpf_tc_attach(&hook, &opts);
-	return err < 0 ? err : stand_pin(pin, s, prog);
-}
-
-/* The qdisc stays: filters of others may hang on it, and it costs nothing without. */
-static int
-tc_drop(const struct stand *s)
-{
-	struct bpf_tc_hook hook;
-	struct bpf_tc_opts opts;
-	int err;
-
-	tc_place(s, &hook, &opts);
-	err = bpf_tc_detach(&hook, &opts);
-	return err == -ENOENT || err == -ENODEV || err == -EINVAL ? 0 : err;
-}
-
-/* ---- links ---- */
-
-/* The device that a link stands on; 0: that is gone. */
-static unsigned
-link_device(int fd, uint32_t *prog)
-{
-	struct bpf_link_info info = { 0 };
-	uint32_t len = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
-		return 0;
-	*prog = info.prog_id;
-	/* TCX has it in the same place; the headers here do not know TCX. */
-	return info.xdp.ifindex;
-}
-
-static int
-link_update(int fd, int prog, uint32_t had)
-{
-	if (had == prog_id(prog))
-		return 0;
-	return bpf_link_update(fd, prog, NULL) < 0 ? -errno : 0;
+	stand_of(pin, s, &b);
+	return bpf_stand_update(&b, prog, keep);
 }
 
 static int
 link_create(const char *pin, const struct stand *s, int prog, uint32_t xdp_flags)
 {
-	LIBBPF_OPTS(
-	    bpf_link_create_opts, opts, .flags = s->place == KP_XDP ? xdp_flags : LINK_FIRST);
-	enum bpf_attach_type type = s->place == KP_XDP ? BPF_XDP
-	    : s->place == KP_OUT		       ? (enum bpf_attach_type)TCX_EGRESS
-						       : (enum bpf_attach_type)TCX_INGRESS;
-	int fd = bpf_link_create(prog, (int)s->ifindex, type, &opts), err;
+	struct bpf_stand b;
 
-	if (fd < 0)
-		return -errno;
-	/* Not pinned: it goes with the descriptor. */
-	err = stand_pin(pin, s, fd);
-	close(fd);
-	return err;
+	stand_of(pin, s, &b);
+	return bpf_stand_link(&b, prog, xdp_flags);
 }
 
-/*
- * What stands there already goes on with @prog.  -ENOENT: nothing does.  @keep: it is left as it is,
- * as long as it is alive.
- */
 static int
-stand_update(const char *pin, const struct stand *s, int prog, bool keep)
+tc_put(const char *pin, const struct stand *s, int prog)
 {
-	uint32_t had = 0;
-	int fd = stand_open(pin, s), err = 0;
-	bool alive;
+	struct bpf_stand b;
 
-	if (fd < 0)
-		return fd;
-	if (s->tc) {
-		had = prog_id(fd);
-		alive = tc_is_there(s);
-		if (alive && !keep && had != prog_id(prog))
-			err = tc_put(pin, s, prog);
-	} else {
-		alive = link_device(fd, &had) == s->ifindex;
-		if (alive && !keep)
-			err = link_update(fd, prog, had);
-	}
-	close(fd);
-	if (alive)
-		return err;
-	/* The device went and took it along; the number may be another device's by now. */
-	stand_forget(pin, s);
-	return -ENOENT;
+	stand_of(pin, s, &b);
+	return bpf_stand_filter(&b, prog);
 }
 
 int
 kernel_unlink(const char *pin, const char *name)
 {
-	char path[KERNEL_PATH];
+	struct bpf_stand b = { 0 };
 	struct stand s;
-	int err = 0, fd;
 
-	kernel_pin_path(path, pin, "links", name);
-	if (stand_parse(name, &s) && s.tc) {
-		err = tc_drop(&s);
-	} else {
-		fd = bpf_obj_get(path);
-		/* At once, whoever else may hold it; a link whose device went has nothing to leave. */
-		if (fd >= 0) {
-			(void)bpf_link_detach(fd);
-			close(fd);
-		}
-	}
-	if (unlink(path) < 0 && errno != ENOENT && err == 0)
-		err = -errno;
-	return err;
+	if (stand_parse(name, &s))
+		stand_of(pin, &s, &b);
+	else
+		kernel_pin_path(b.pin, pin, "links", name);
+	return bpf_stand_remove(&b);
 }
 
 /* ---- a place on a device ---- */
@@ -285,11 +151,11 @@ drop(const struct dp_kernel *k, unsigned ifindex, enum kp_prog place)
 		int fd, err;
 
 		s.tc = i;
-		fd = stand_open(k->ask.pin, &s);
+		stand_name(&s, name, sizeof(name));
+		fd = kernel_pin_open(k->ask.pin, "links", name);
 		if (fd < 0)
 			continue;
 		close(fd);
-		stand_name(&s, name, sizeof(name));
 		err = kernel_unlink(k->ask.pin, name);
 		if (err < 0)
 			log_warn("datapath-detach-failed", LOG_S("link", name), LOG_ERR(-err));
@@ -393,6 +259,7 @@ dp_kernel_detach(struct dp_kernel *k, unsigned ifindex)
 /* ---- all of them ---- */
 
 struct each_ctx {
+	const char *pin;
 	const struct kernel_set *set;
 	char *why;
 	int err;
@@ -402,7 +269,7 @@ struct each_ctx {
 };
 
 static void
-exchange_one(void *arg, const char *pin, const char *name)
+exchange_one(void *arg, const char *name)
 {
 	struct each_ctx *ctx = arg;
 	struct stand s;
@@ -411,7 +278,7 @@ exchange_one(void *arg, const char *pin, const char *name)
 
 	if (!stand_parse(name, &s))
 		return;
-	err = stand_update(pin, &s, ctx->set->prog[s.place], false);
+	err = stand_update(ctx->pin, &s, ctx->set->prog[s.place], false);
 	if (err == 0 || err == -ENOENT)
 		return;
 	if (ctx->err == 0)
@@ -424,7 +291,7 @@ exchange_one(void *arg, const char *pin, const char *name)
 int
 kernel_exchange(const char *pin, const struct kernel_set *set, char *why)
 {
-	struct each_ctx ctx = { .set = set, .why = why };
+	struct each_ctx ctx = { .pin = pin, .set = set, .why = why };
 
 	kernel_pin_each(pin, "links", exchange_one, &ctx);
 	return ctx.err;
@@ -432,7 +299,7 @@ kernel_exchange(const char *pin, const struct kernel_set *set, char *why)
 
 /* Those that are alive; the pins of others go. */
 static void
-collect_one(void *arg, const char *pin, const char *name)
+collect_one(void *arg, const char *name)
 {
 	struct each_ctx *ctx = arg;
 	struct stand s;
@@ -441,7 +308,7 @@ collect_one(void *arg, const char *pin, const char *name)
 		ctx->any = true;
 		return;
 	}
-	if (stand_update(pin, &s, -1, true) < 0 ||
+	if (stand_update(ctx->pin, &s, -1, true) < 0 ||
 	    mem_grow((void **)&ctx->stands, &ctx->cap, ctx->nr, sizeof(s), 0) < 0)
 		return;
 	ctx->stands[ctx->nr++] = s;
@@ -450,7 +317,7 @@ collect_one(void *arg, const char *pin, const char *name)
 bool
 kernel_is_attached(const char *pin)
 {
-	struct each_ctx ctx = { 0 };
+	struct each_ctx ctx = { .pin = pin };
 
 	kernel_pin_each(pin, "links", collect_one, &ctx);
 	free(ctx.stands);
@@ -461,7 +328,7 @@ void
 dp_kernel_attached_each(
     struct dp_kernel *k, void (*each)(void *arg, unsigned ifindex, bool pods), void *arg)
 {
-	struct each_ctx ctx = { 0 };
+	struct each_ctx ctx = { .pin = k->ask.pin };
 
 	kernel_pin_each(k->ask.pin, "links", collect_one, &ctx);
 	for (size_t i = 0; i < ctx.nr; i++) {

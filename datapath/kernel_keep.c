@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "datapath/objects.h"
+#include "lib/bpffs.h"
 #include "lib/hash.h"
 #include "lib/log.h"
 
@@ -44,15 +45,6 @@ kernel_map_id(int fd)
 	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ? 0 : info.id;
 }
 
-static uint32_t
-prog_id(int fd)
-{
-	struct bpf_prog_info info = { 0 };
-	uint32_t len = sizeof(info);
-
-	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ? 0 : info.id;
-}
-
 static void
 origin_of(const struct kernel_set *set, bool force_old, struct origin *o)
 {
@@ -62,7 +54,7 @@ origin_of(const struct kernel_set *set, bool force_old, struct origin *o)
 		o->map[m] = kernel_map_id(set->maps.fd[m]);
 	o->rodata = kernel_map_id(set->rodata);
 	for (enum kp_prog p = 0; p < KP_NR; p++)
-		o->prog[p] = prog_id(set->prog[p]);
+		o->prog[p] = bpf_prog_number(set->prog[p]);
 }
 
 static bool

@@ -5,75 +5,33 @@
 #include "datapath/datapath.h"
 #include "datapath/kernel.h"
 
-#include <bpf/bpf.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
-#include "lib/mem.h"
-
-#define USUAL "/sys/fs/bpf" /* where everybody expects it; systemd mounts it at boot */
+#include "lib/bpffs.h"
 
 static const char *const folders[] = { "maps", "progs", "links", "next" };
 
-static bool
-is_bpffs(const char *path)
-{
-	struct statfs fs;
-
-	return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
-}
-
-/* Like mkdir -p. */
-static int
-make_path(const char *path)
-{
-	char part[KERNEL_PATH];
-
-	if ((size_t)snprintf(part, sizeof(part), "%s", path) >= sizeof(part))
-		return -ENAMETOOLONG;
-	for (char *p = part + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(part, 0755) < 0 && errno != EEXIST)
-			return -errno;
-		*p = '/';
-	}
-	return mkdir(part, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-/* The usual place may be there with nothing mounted, in a container or on a system without systemd. */
 static int
 mount_usual(const char *pin, char *why)
 {
-	if (strncmp(pin, USUAL, strlen(USUAL)) != 0 ||
-	    (pin[strlen(USUAL)] != '/' && pin[strlen(USUAL)] != '\0') || is_bpffs(USUAL))
-		return 0;
-	(void)mkdir(USUAL, 0700); /* the kernel makes it itself; it says no to us */
-	if (mount("bpf", USUAL, "bpf", 0, "mode=0700") == 0)
-		return 0;
-	snprintf(why, KERNEL_WHY,
-	    "cannot mount the BPF file system at " USUAL
-	    ": %s; mount it before Herald starts: mount -t bpf bpf " USUAL,
-	    strerror(errno));
-	return -errno;
+	int err = bpffs_mount_usual(pin);
+
+	if (err < 0)
+		snprintf(why, KERNEL_WHY,
+		    "cannot mount the BPF file system at " BPFFS_USUAL
+		    ": %s; mount it before Herald starts: mount -t bpf bpf " BPFFS_USUAL,
+		    strerror(-err));
+	return err;
 }
 
 int
 dp_mount(const char *pin)
 {
-	char why[KERNEL_WHY];
-
-	return mount_usual(pin, why);
+	return bpffs_mount_usual(pin);
 }
 
 int
@@ -84,13 +42,13 @@ kernel_pin_make(const char *pin, char *why)
 
 	if (err < 0)
 		return err;
-	err = make_path(pin);
+	err = bpffs_make_path(pin);
 	if (err < 0) {
 		snprintf(why, KERNEL_WHY, "cannot make the directory %s (pinPath): %s%s", pin,
 		    strerror(-err), kernel_advice(err));
 		return err;
 	}
-	if (!is_bpffs(pin)) {
+	if (!bpffs_is(pin)) {
 		snprintf(why, KERNEL_WHY,
 		    "%s (pinPath) is not on a BPF file system; mount one there: mount -t bpf bpf "
 		    "%s",
@@ -113,7 +71,7 @@ kernel_pin_make(const char *pin, char *why)
 bool
 kernel_pin_is_there(const char *pin)
 {
-	return is_bpffs(pin);
+	return bpffs_is(pin);
 }
 
 void
@@ -129,73 +87,45 @@ kernel_pin_over(int fd, const char *pin, const char *folder, const char *name)
 
 	kernel_pin_path(path, pin, folder, name);
 	kernel_pin_path(next, pin, "next", name);
-	unlink(next);
-	if (bpf_obj_pin(fd, next) < 0)
-		return -errno;
-	if (rename(next, path) < 0) {
-		int err = -errno;
-
-		unlink(next);
-		return err;
-	}
-	return 0;
+	return bpffs_pin(fd, path, next);
 }
 
 int
 kernel_pin_open(const char *pin, const char *folder, const char *name)
 {
 	char path[KERNEL_PATH];
-	int fd;
 
 	kernel_pin_path(path, pin, folder, name);
-	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
+	return bpffs_open(path);
 }
 
-/* The names are read before the first is told: the folder may change under our hands. */
 void
-kernel_pin_each(const char *pin, const char *folder,
-    void (*each)(void *arg, const char *pin, const char *name), void *arg)
+kernel_pin_each(
+    const char *pin, const char *folder, void (*each)(void *arg, const char *name), void *arg)
 {
-	char path[KERNEL_PATH], **names = NULL;
-	size_t nr = 0, cap = 0;
-	struct dirent *entry;
-	DIR *dir;
+	char path[KERNEL_PATH];
 
 	kernel_pin_path(path, pin, folder, "");
-	dir = opendir(path);
-	if (!dir)
-		return;
-	while ((entry = readdir(dir)) != NULL) {
-		if (entry->d_name[0] == '.' ||
-		    mem_grow((void **)&names, &cap, nr, sizeof(*names), 0) < 0)
-			continue;
-		names[nr++] = xstrdup(entry->d_name);
-	}
-	closedir(dir);
-	for (size_t i = 0; i < nr; i++) {
-		each(arg, pin, names[i]);
-		free(names[i]);
-	}
-	free((void *)names);
+	bpffs_each(path, each, arg);
 }
 
 struct removal {
+	const char *pin;
 	const char *folder;
 	int err;
 };
 
 static void
-remove_one(void *arg, const char *pin, const char *name)
+remove_one(void *arg, const char *name)
 {
 	struct removal *r = arg;
 	char path[KERNEL_PATH];
 	int err = 0;
 
 	if (strcmp(r->folder, "links") == 0) {
-		err = kernel_unlink(pin, name);
+		err = kernel_unlink(r->pin, name);
 	} else {
-		kernel_pin_path(path, pin, r->folder, name);
+		kernel_pin_path(path, r->pin, r->folder, name);
 		if (unlink(path) < 0 && errno != ENOENT)
 			err = -errno;
 	}
@@ -208,7 +138,7 @@ int
 kernel_pin_remove(const char *pin)
 {
 	static const char *const order[] = { "links", "progs", "next", "maps" };
-	struct removal r = { 0 };
+	struct removal r = { .pin = pin };
 	char path[KERNEL_PATH];
 
 	if (!kernel_pin_is_there(pin))

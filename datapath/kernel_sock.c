@@ -14,6 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "lib/bpffs.h"
 #include "lib/log.h"
 
 #define USUAL "/sys/fs/cgroup"
@@ -47,15 +48,6 @@ link_info(int fd, struct bpf_link_info *info)
 	return bpf_obj_get_info_by_fd(fd, info, &len) < 0 ? -errno : 0;
 }
 
-static uint32_t
-prog_id(int fd)
-{
-	struct bpf_prog_info info = { 0 };
-	uint32_t len = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ? 0 : info.id;
-}
-
 /* The link at its pin goes on with @prog, if it is on the cgroup with this number (0: on any).
  * -ENOENT: there is none. */
 static int
@@ -72,7 +64,7 @@ update(const char *pin, enum kp_prog p, int prog, uint64_t cgroup, bool keep)
 	err = link_info(fd, &info);
 	if (err == 0 && (info.cgroup.cgroup_id == 0 || (cgroup && info.cgroup.cgroup_id != cgroup)))
 		err = -ENOENT;
-	if (err == 0 && !keep && info.prog_id != prog_id(prog) &&
+	if (err == 0 && !keep && info.prog_id != bpf_prog_number(prog) &&
 	    bpf_link_update(fd, prog, NULL) < 0)
 		err = -errno;
 	close(fd);

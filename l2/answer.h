@@ -59,10 +59,6 @@ void answer_close(struct answer *); /* leaves all in the kernel */
 int answer_remove(struct answer *);
 const char *answer_advice(int err); /* what to do about it, after a semicolon; "" */
 void answer_pin_path(char *path, const struct answer *, const char *name);
-int answer_pin_over(const struct answer *, int fd, const char *name);
-/* Each name in links/; @each may remove it. */
-void answer_links_each(
-    struct answer *, void (*each)(void *arg, struct answer *, const char *name), void *arg);
 
 /* ---- answer_stand.c ---- */
 /* Stand on a device, or exchange what stands there.  0; else ->why. */

@@ -7,23 +7,17 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "l2/objects.h"
+#include "lib/bpffs.h"
 #include "lib/log.h"
-#include "lib/mem.h"
-
-#define USUAL "/sys/fs/bpf" /* where everybody expects it; systemd mounts it at boot */
 
 static const char *const names[ANSWER_NR_MAPS] = { "addrs", "devices", "state", "counters",
 	"events", "watched" };
@@ -56,36 +50,10 @@ fail(struct answer *a, int err, const char *what, const char *on)
 
 /* ---- the folder ---- */
 
-static bool
-is_bpffs(const char *path)
-{
-	struct statfs fs;
-
-	return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
-}
-
 void
 answer_pin_path(char *path, const struct answer *a, const char *name)
 {
 	snprintf(path, ANSWER_PATH, "%s/%s", a->pin, name);
-}
-
-/* Like mkdir -p. */
-static int
-make_path(const char *path)
-{
-	char part[ANSWER_PATH];
-
-	snprintf(part, sizeof(part), "%s", path);
-	for (char *p = part + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(part, 0755) < 0 && errno != EEXIST)
-			return -errno;
-		*p = '/';
-	}
-	return mkdir(part, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
 static int
@@ -95,18 +63,17 @@ pin_make(struct answer *a)
 	char path[ANSWER_PATH];
 	int err;
 
-	/* The usual place may be there with nothing mounted, as in a container. */
-	if (strncmp(a->pin, USUAL "/", strlen(USUAL) + 1) == 0 && !is_bpffs(USUAL) &&
-	    mount("bpf", USUAL, "bpf", 0, "mode=0700") < 0)
-		return fail(a, -errno, "cannot mount the BPF file system at", USUAL);
-	err = make_path(a->pin);
+	err = bpffs_mount_usual(a->pin);
+	if (err < 0)
+		return fail(a, err, "cannot mount the BPF file system at", BPFFS_USUAL);
+	err = bpffs_make_path(a->pin);
 	for (size_t i = 0; err == 0 && i < sizeof(folders) / sizeof(folders[0]); i++) {
 		answer_pin_path(path, a, folders[i]);
 		err = mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 	}
 	if (err < 0)
 		return fail(a, err, "cannot make the directory (pinPath)", a->pin);
-	if (!is_bpffs(a->pin)) {
+	if (!bpffs_is(a->pin)) {
 		snprintf(a->why, sizeof(a->why),
 		    "%s (pinPath) is not on a BPF file system; mount one there: mount -t bpf bpf "
 		    "%s",
@@ -116,53 +83,15 @@ pin_make(struct answer *a)
 	return 0;
 }
 
-int
-answer_pin_over(const struct answer *a, int fd, const char *name)
+static int
+pin_over(const struct answer *a, int fd, const char *name)
 {
 	char path[ANSWER_PATH], next[ANSWER_PATH], beside[64];
-	const char *base = strrchr(name, '/');
 
-	snprintf(beside, sizeof(beside), "next/%s", base ? base + 1 : name);
+	snprintf(beside, sizeof(beside), "next/%s", name);
 	answer_pin_path(path, a, name);
 	answer_pin_path(next, a, beside);
-	unlink(next);
-	if (bpf_obj_pin(fd, next) < 0)
-		return -errno;
-	if (rename(next, path) < 0) {
-		int err = -errno;
-
-		unlink(next);
-		return err;
-	}
-	return 0;
-}
-
-/* The names are read before the first is told: the folder may change under our hands. */
-void
-answer_links_each(
-    struct answer *a, void (*each)(void *arg, struct answer *, const char *name), void *arg)
-{
-	char path[ANSWER_PATH], **list = NULL;
-	size_t nr = 0, cap = 0;
-	struct dirent *entry;
-	DIR *dir;
-
-	answer_pin_path(path, a, "links");
-	dir = opendir(path);
-	if (!dir)
-		return;
-	while ((entry = readdir(dir)) != NULL) {
-		if (entry->d_name[0] == '.' ||
-		    mem_grow((void **)&list, &cap, nr, sizeof(*list), 0) < 0)
-			continue;
-		list[nr++] = xstrdup(entry->d_name);
-	}
-	closedir(dir);
-	for (size_t i = 0; i < nr; i++) {
-		each(arg, a, list[i]);
-		free(list[i]);
-	}
-	free((void *)list);
+	return bpffs_pin(fd, path, next);
 }
 
 /* ---- loading ---- */
@@ -253,7 +182,7 @@ take(struct answer *a, struct bpf_object *obj, const bool *reused)
 		err = answer_until(a, 0);
 	for (enum answer_map m = 0; err == 0 && m < ANSWER_NR_PINS; m++) {
 		if (!reused[m])
-			err = answer_pin_over(a, a->map[m], names[m]);
+			err = pin_over(a, a->map[m], names[m]);
 	}
 	return err < 0 ? fail(a, err, "cannot pin maps under", a->pin) : 0;
 }
@@ -299,7 +228,7 @@ answer_init(struct answer *a, const char *pin_path)
 bool
 answer_is_pinned(const struct answer *a)
 {
-	return is_bpffs(a->pin);
+	return bpffs_is(a->pin);
 }
 
 int
@@ -315,7 +244,7 @@ answer_load(struct answer *a)
 		return err;
 	for (enum answer_map m = 0; m < ANSWER_NR_PINS; m++) {
 		answer_pin_path(path, a, names[m]);
-		from[m] = bpf_obj_get(path);
+		from[m] = bpffs_open(path);
 	}
 	err = load(a, from);
 	for (enum answer_map m = 0; m < ANSWER_NR_PINS; m++) {
@@ -352,13 +281,19 @@ answer_close(struct answer *a)
 
 /* ---- taking all out ---- */
 
-static void
-unlink_one(void *arg, struct answer *a, const char *name)
-{
-	int *err = arg, e = answer_unlink(a, name);
+struct removal {
+	struct answer *a;
+	int err;
+};
 
-	if (e < 0 && *err == 0)
-		*err = e;
+static void
+unlink_one(void *arg, const char *name)
+{
+	struct removal *r = arg;
+	int err = answer_unlink(r->a, name);
+
+	if (err < 0 && r->err == 0)
+		r->err = err;
 }
 
 /* Devices first: what is still attached must find its maps. */
@@ -366,22 +301,23 @@ int
 answer_remove(struct answer *a)
 {
 	static const char *const folders[] = { "links", "next", "" };
+	struct removal r = { .a = a };
 	char path[ANSWER_PATH];
-	int err = 0;
 
 	answer_close(a);
 	if (!answer_is_pinned(a))
 		return 0;
-	answer_links_each(a, unlink_one, &err);
+	answer_pin_path(path, a, "links");
+	bpffs_each(path, unlink_one, &r);
 	for (enum answer_map m = 0; m < ANSWER_NR_PINS; m++) {
 		answer_pin_path(path, a, names[m]);
-		if (unlink(path) < 0 && errno != ENOENT && err == 0)
-			err = -errno;
+		if (unlink(path) < 0 && errno != ENOENT && r.err == 0)
+			r.err = -errno;
 	}
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		answer_pin_path(path, a, folders[i]);
-		if (rmdir(path) < 0 && errno != ENOENT && err == 0)
-			err = -errno;
+		if (rmdir(path) < 0 && errno != ENOENT && r.err == 0)
+			r.err = -errno;
 	}
-	return err;
+	return r.err;
 }

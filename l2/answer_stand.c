@@ -5,8 +5,6 @@
  */
 #include "l2/answer.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,14 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/bpffs.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/text.h"
-
-/* Newer than the headers of Debian 12: enum bpf_attach_type of Linux 6.6. */
-#define TCX_INGRESS 46
-/* Before all that are there: others may end what they see. */
-#define LINK_FIRST (1U << 3)
 
 /* Ours among the filters of clsact. */
 #define TC_PRIORITY 4
@@ -35,10 +29,9 @@ struct place {
 static void
 place_name(const struct place *p, char *name, size_t size)
 {
-	snprintf(name, size, "links/%u%s", p->ifindex, p->tc ? "-tc" : "");
+	snprintf(name, size, "%u%s", p->ifindex, p->tc ? "-tc" : "");
 }
 
-/* @name as in links/. */
 static bool
 place_parse(const char *name, struct place *p)
 {
@@ -56,175 +49,41 @@ place_parse(const char *name, struct place *p)
 	return true;
 }
 
-static int
-place_open(const struct answer *a, const struct place *p)
-{
-	char name[48], path[ANSWER_PATH];
-	int fd;
-
-	place_name(p, name, sizeof(name));
-	answer_pin_path(path, a, name);
-	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
-}
-
-static int
-place_pin(const struct answer *a, const struct place *p, int fd)
-{
-	char name[48];
-
-	place_name(p, name, sizeof(name));
-	return answer_pin_over(a, fd, name);
-}
-
+/* As the kernel and the file system have it. */
 static void
-place_forget(const struct answer *a, const struct place *p)
+place_stand(const struct answer *a, const struct place *p, struct bpf_stand *s)
 {
-	char name[48], path[ANSWER_PATH];
+	char name[32], in[48];
 
+	*s = (struct bpf_stand){ .ifindex = p->ifindex,
+		.where = BPF_WHERE_IN,
+		.filter = p->tc,
+		.priority = TC_PRIORITY,
+		.handle = TC_HANDLE };
 	place_name(p, name, sizeof(name));
-	answer_pin_path(path, a, name);
-	unlink(path);
-}
-
-static uint32_t
-prog_id(int fd)
-{
-	struct bpf_prog_info info = { 0 };
-	uint32_t len = sizeof(info);
-
-	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ? 0 : info.id;
-}
-
-/* ---- clsact ---- */
-
-/* LIBBPF_OPTS() clears the bytes behind the last field too, and libbpf looks at those. */
-static void
-tc_place(unsigned ifindex, struct bpf_tc_hook *hook, struct bpf_tc_opts *opts)
-{
-	LIBBPF_OPTS(bpf_tc_hook, h, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, o, .handle = TC_HANDLE, .priority = TC_PRIORITY);
-
-	memcpy(hook, &h, sizeof(h));
-	memcpy(opts, &o, sizeof(o));
-}
-
-static bool
-tc_is_there(unsigned ifindex)
-{
-	struct bpf_tc_hook hook;
-	struct bpf_tc_opts opts;
-
-	tc_place(ifindex, &hook, &opts);
-	return bpf_tc_query(&hook, &opts) == 0;
-}
-
-/* Adds or, in one step, replaces. */
-static int
-tc_put(const struct answer *a, const struct place *p)
-{
-	struct bpf_tc_hook hook;
-	struct bpf_tc_opts opts;
-	int err;
-
-	tc_place(p->ifindex, &hook, &opts);
-	err = bpf_tc_hook_create(&hook);
-	if (err < 0 && err != -EEXIST)
-		return err;
-	opts.prog_fd = a->prog;
-	opts.flags = BPF_TC_F_REPLACE;
-	err = bpf_tc_attach(&hook, &opts);
-	return err < 0 ? err : place_pin(a, p, a->prog);
-}
-
-/* The qdisc stays: filters of others may hang on it, and it costs nothing without. */
-static int
-tc_drop(unsigned ifindex)
-{
-	struct bpf_tc_hook hook;
-	struct bpf_tc_opts opts;
-	int err;
-
-	tc_place(ifindex, &hook, &opts);
-	err = bpf_tc_detach(&hook, &opts);
-	return err == -ENOENT || err == -ENODEV || err == -EINVAL ? 0 : err;
-}
-
-/* ---- links ---- */
-
-/* The device that a link stands on; 0: that is gone. */
-static unsigned
-link_device(int fd, uint32_t *prog)
-{
-	struct bpf_link_info info = { 0 };
-	uint32_t len = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
-		return 0;
-	*prog = info.prog_id;
-	/* TCX has it in the same place; the headers here do not know TCX. */
-	return info.xdp.ifindex;
-}
-
-static int
-link_create(const struct answer *a, const struct place *p)
-{
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = LINK_FIRST);
-	int fd =
-	    bpf_link_create(a->prog, (int)p->ifindex, (enum bpf_attach_type)TCX_INGRESS, &opts);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	/* Not pinned: it goes with the descriptor. */
-	err = place_pin(a, p, fd);
-	close(fd);
-	return err;
-}
-
-/* What stands there already goes on with our program; @look: is left as it is.  -ENOENT: nothing
- * does. */
-static int
-place_update(const struct answer *a, const struct place *p, bool look)
-{
-	int fd = place_open(a, p), err = 0;
-	uint32_t had = 0;
-	bool alive;
-
-	if (fd < 0)
-		return fd;
-	if (p->tc) {
-		had = prog_id(fd);
-		alive = tc_is_there(p->ifindex);
-		if (alive && !look && had != prog_id(a->prog))
-			err = tc_put(a, p);
-	} else {
-		alive = link_device(fd, &had) == p->ifindex;
-		if (alive && !look && had != prog_id(a->prog) &&
-		    bpf_link_update(fd, a->prog, NULL) < 0)
-			err = -errno;
-	}
-	close(fd);
-	if (alive)
-		return err;
-	/* The device went and took it along; the number may be another device's by now. */
-	place_forget(a, p);
-	return -ENOENT;
+	snprintf(in, sizeof(in), "links/%s", name);
+	answer_pin_path(s->pin, a, in);
+	snprintf(in, sizeof(in), "next/%s", name);
+	answer_pin_path(s->next, a, in);
 }
 
 int
 answer_attach(struct answer *a, unsigned ifindex, const char *name)
 {
-	struct place link = { .ifindex = ifindex }, filter = { .ifindex = ifindex, .tc = true };
-	int err = place_update(a, &link, false);
+	const struct place filter_place = { .ifindex = ifindex, .tc = true };
+	struct bpf_stand link, filter;
+	int err;
 
+	place_stand(a, &(struct place){ .ifindex = ifindex }, &link);
+	place_stand(a, &filter_place, &filter);
+	err = bpf_stand_update(&link, a->prog, false);
 	if (err == -ENOENT)
-		err = place_update(a, &filter, false);
+		err = bpf_stand_update(&filter, a->prog, false);
 	if (err == -ENOENT) {
-		err = a->force_clsact ? -EINVAL : link_create(a, &link);
+		err = a->force_clsact ? -EINVAL : bpf_stand_link(&link, a->prog, 0);
 		/* So says a kernel before 6.6, or one without TCX. */
 		if (err == -EINVAL || err == -EOPNOTSUPP)
-			err = tc_put(a, &filter);
+			err = bpf_stand_filter(&filter, a->prog);
 	}
 	if (err < 0)
 		snprintf(a->why, sizeof(a->why), "cannot stand on %s (tc ingress): %s%s", name,
@@ -235,26 +94,17 @@ answer_attach(struct answer *a, unsigned ifindex, const char *name)
 int
 answer_unlink(struct answer *a, const char *name)
 {
-	char path[ANSWER_PATH], in[48];
+	struct bpf_stand s = { 0 };
 	struct place p;
-	int err = 0, fd;
+	char in[48];
 
-	snprintf(in, sizeof(in), "links/%s", name);
-	answer_pin_path(path, a, in);
-	if (place_parse(name, &p) && p.tc) {
-		err = tc_drop(p.ifindex);
+	if (place_parse(name, &p)) {
+		place_stand(a, &p, &s);
 	} else {
-		fd = bpf_obj_get(path);
-		/* At once, whoever else may hold it; a link whose device went has nothing to
-		 * leave. */
-		if (fd >= 0) {
-			(void)bpf_link_detach(fd);
-			close(fd);
-		}
+		snprintf(in, sizeof(in), "links/%s", name);
+		answer_pin_path(s.pin, a, in);
 	}
-	if (unlink(path) < 0 && errno != ENOENT && err == 0)
-		err = -errno;
-	return err;
+	return bpf_stand_remove(&s);
 }
 
 void
@@ -262,33 +112,39 @@ answer_detach(struct answer *a, unsigned ifindex)
 {
 	for (int i = 0; i < 2; i++) {
 		struct place p = { .ifindex = ifindex, .tc = i };
-		int fd = place_open(a, &p), err;
-		char name[48];
+		struct bpf_stand s;
+		int fd, err;
 
+		place_stand(a, &p, &s);
+		fd = bpffs_open(s.pin);
 		if (fd < 0)
 			continue;
 		close(fd);
-		place_name(&p, name, sizeof(name));
-		err = answer_unlink(a, name + strlen("links/"));
+		err = bpf_stand_remove(&s);
 		if (err < 0)
-			log_warn("l2-detach-failed", LOG_S("link", name), LOG_ERR(-err));
+			log_warn("l2-detach-failed", LOG_S("link", s.pin), LOG_ERR(-err));
 	}
 }
 
 /* ---- all of them ---- */
 
 struct collection {
+	const struct answer *a;
 	unsigned *ifindex;
 	size_t nr, cap;
 };
 
 static void
-collect_one(void *arg, struct answer *a, const char *name)
+collect_one(void *arg, const char *name)
 {
 	struct collection *c = arg;
+	struct bpf_stand s;
 	struct place p;
 
-	if (!place_parse(name, &p) || place_update(a, &p, true) < 0 ||
+	if (!place_parse(name, &p))
+		return;
+	place_stand(c->a, &p, &s);
+	if (bpf_stand_update(&s, -1, true) < 0 ||
 	    mem_grow((void **)&c->ifindex, &c->cap, c->nr, sizeof(*c->ifindex), 0) < 0)
 		return;
 	c->ifindex[c->nr++] = p.ifindex;
@@ -298,9 +154,11 @@ void
 answer_attached_each(
     struct answer *a, void (*each)(void *arg, struct answer *, unsigned ifindex), void *arg)
 {
-	struct collection c = { 0 };
+	struct collection c = { .a = a };
+	char path[ANSWER_PATH];
 
-	answer_links_each(a, collect_one, &c);
+	answer_pin_path(path, a, "links");
+	bpffs_each(path, collect_one, &c);
 	for (size_t i = 0; i < c.nr; i++)
 		each(arg, a, c.ifindex[i]);
 	mem_free(c.ifindex);
