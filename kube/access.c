@@ -64,6 +64,14 @@ access_check_server(char *url)
 	return NULL;
 }
 
+static char *
+pod_fault(const char *path, const char *why)
+{
+	return xasprintf("%s: %s: is this a pod, and does it mount the token of its "
+			 "service account?",
+	    path, why);
+}
+
 /* A small file of the pod's folder, in *text. */
 static int
 read_pod_file(const char *dir, const char *name, char **text, char **error)
@@ -73,9 +81,7 @@ read_pod_file(const char *dir, const char *name, char **text, char **error)
 	int err = access_read_file(path, ACCESS_FILE_MAX, text, &why);
 
 	if (err < 0)
-		*error = xasprintf("%s: %s: is this a pod, and does it mount the token of its "
-				   "service account?",
-		    path, why);
+		*error = pod_fault(path, why);
 	free(path);
 	return err;
 }
@@ -112,22 +118,21 @@ access_read_pod(struct kube_access *a, const char *dir, char **error)
 	a->server = pod_server(error);
 	if (!a->server)
 		return -EINVAL;
-	err = read_pod_file(dir, "ca.crt", &a->ca, error);
-	if (err < 0)
+	a->ca_file.path = xasprintf("%s/ca.crt", dir);
+	a->ca_file.label = "CERTIFICATE";
+	err = kept_file_refresh(&a->ca_file, a->loop, true, &why);
+	if (err < 0) {
+		*error = pod_fault(a->ca_file.path, why);
 		return err;
-	why = access_check_pem(a->ca, "CERTIFICATE");
-	if (why) {
-		*error = xasprintf("%s/ca.crt: %s", dir, why);
-		return -EINVAL;
 	}
 	err = read_pod_file(dir, "namespace", &a->ns, error);
 	if (err < 0)
 		return err;
 	words_clean(a->ns);
-	a->file.path = xasprintf("%s/token", dir);
-	err = token_file_refresh(&a->file, a->loop, true, &why);
+	a->token_file.path = xasprintf("%s/token", dir);
+	err = kept_file_refresh(&a->token_file, a->loop, true, &why);
 	if (err < 0)
-		*error = xasprintf("%s: %s", a->file.path, why);
+		*error = xasprintf("%s: %s", a->token_file.path, why);
 	return err;
 }
 
@@ -186,7 +191,10 @@ kube_access_free(struct kube_access *a)
 		waiters_drop(&a->waiters, a->waiters->arg);
 	exec_conf_fini(&a->exec);
 	credential_fini(&a->given);
-	token_file_fini(&a->file);
+	kept_file_fini(&a->token_file);
+	kept_file_fini(&a->ca_file);
+	kept_file_fini(&a->cert_file);
+	kept_file_fini(&a->key_file);
 	header_drop(a);
 	secret_free(a->token);
 	secret_free(a->username);
@@ -237,19 +245,23 @@ kube_access_insecure(const struct kube_access *a)
 const char *
 kube_access_ca(const struct kube_access *a)
 {
-	return a->ca;
+	return a->ca_file.path ? a->ca_file.text : a->ca;
 }
 
 const char *
 kube_access_client_cert(const struct kube_access *a)
 {
-	return a->has_given && a->given.cert ? a->given.cert : a->cert;
+	if (a->has_given && a->given.cert)
+		return a->given.cert;
+	return a->cert_file.path ? a->cert_file.text : a->cert;
 }
 
 const char *
 kube_access_client_key(const struct kube_access *a)
 {
-	return a->has_given && a->given.cert ? a->given.key : a->key;
+	if (a->has_given && a->given.cert)
+		return a->given.key;
+	return a->key_file.path ? a->key_file.text : a->key;
 }
 
 /* ---- the exec plugin ---- */
@@ -323,7 +335,7 @@ exec_begin(struct kube_access *a, char **error)
 	struct credential_cluster cluster = { .server = a->server,
 		.tls_name = a->tls_name,
 		.proxy = a->proxy,
-		.ca = a->ca,
+		.ca = kube_access_ca(a),
 		.insecure = a->insecure };
 	char *info, *why = NULL;
 
@@ -380,30 +392,45 @@ basic_header(const struct kube_access *a)
 	return text;
 }
 
+/* What others may have replaced on disk; what cannot be read stays as it was. */
+static int
+files_refresh(struct kube_access *a, char **error)
+{
+	struct kept_file *const all[] = { &a->ca_file, &a->cert_file, &a->key_file,
+		&a->token_file };
+	const char *why = NULL;
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && err == 0; i++) {
+		if (all[i]->path)
+			err = kept_file_refresh(all[i], a->loop, false, &why);
+		if (err < 0)
+			*error = xasprintf("%s: %s", all[i]->path, why);
+	}
+	return err;
+}
+
 int
 kube_access_header(
     struct kube_access *a, const char **header, kube_access_cb *ready, void *arg, char **error)
 {
-	const char *token = a->token, *why = NULL;
-	int err = 0;
+	const char *token;
+	int err;
 
 	*header = NULL;
 	*error = NULL;
 	header_drop(a);
 	if (!a->tls)
 		return 0;
-	if (a->file.path) {
-		err = token_file_refresh(&a->file, a->loop, false, &why);
-		token = a->file.token;
-		if (err < 0)
-			*error = xasprintf("%s: %s", a->file.path, why);
-	} else if (a->exec.command && !token && !a->username) {
+	err = files_refresh(a, error);
+	if (err < 0)
+		return err;
+	token = a->token_file.path ? a->token_file.text : a->token;
+	if (a->exec.command && !token && !a->username) {
 		if (!given_is_good(a))
 			return exec_wait(a, ready, arg, error);
 		token = a->given.token;
 	}
-	if (err < 0)
-		return err;
 	if (token)
 		a->header = xasprintf("Bearer %s", token);
 	else if (a->username)
@@ -424,12 +451,12 @@ kube_access_refused(struct kube_access *a, const char *header)
 {
 	const char *why;
 
-	if (a->file.path && header) {
+	if (a->token_file.path && header) {
 		/* Others may have asked before, with the same one. */
-		if (!is_header_of(header, a->file.token))
+		if (!is_header_of(header, a->token_file.text))
 			return true;
-		return token_file_refresh(&a->file, a->loop, true, &why) == 0 &&
-		    !is_header_of(header, a->file.token);
+		return kept_file_refresh(&a->token_file, a->loop, true, &why) == 0 &&
+		    !is_header_of(header, a->token_file.text);
 	}
 	if (!a->exec.command || a->token || a->username || !a->tls)
 		return false;

@@ -1,6 +1,7 @@
 /*
  * kube/access.h: where the API server is and who we are to it: a kubeconfig, or what a pod finds.
- * Read once; only what a token file or an exec plugin gives is asked for again when it is needed.
+ * Read once; only what it leads to is looked at again when it is needed: files with a token, a
+ * certificate, a key or authorities, which others replace, and what an exec plugin gives.
  *
  * To a server without TLS (http://) no credential is ever sent.
  */
@@ -28,7 +29,8 @@ struct kube_access;
 struct kube_access *kube_access_new(struct loop *, const struct kube_access_conf *, char **error);
 void kube_access_free(struct kube_access *); /* NULL is fine; ends an exec plugin that runs */
 
-/* Borrowed, for the access's life; "" or NULL when there is none. */
+/* Borrowed, for the access's life, but what is PEM: until the next kube_access_header(); "" or NULL
+ * when there is none. */
 /* "https://[fd00::1]:6443", "https://rancher.example/k8s/clusters/c-1"; no slash at the end. */
 const char *kube_access_server(const struct kube_access *);
 const char *kube_access_namespace(const struct kube_access *); /* of the context or the pod */
@@ -42,8 +44,8 @@ const char *kube_access_client_cert(const struct kube_access *);
 const char *kube_access_client_key(const struct kube_access *);
 
 /*
- * The value of the Authorization header, or NULL: none is needed.  Token files are read again when
- * they changed or a minute passed; an exec plugin is run when what it gave is over, which takes a
+ * The value of the Authorization header, or NULL: none is needed.  Files (of PEM too) are read again
+ * when they changed or a minute passed; an exec plugin is run when what it gave is over, which takes a
  * while: @ready is called (once, never from within) with NULL or why there is none.  Returns 0 and
  * *header (borrowed until the next call), or -EINPROGRESS: wait for @ready, then ask again;
  * or -errno with *error (for free()).

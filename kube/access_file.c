@@ -84,7 +84,7 @@ access_read_file(const char *path, size_t max, char **text, const char **why)
 	return err;
 }
 
-/* ---- tokens ---- */
+/* ---- files that others replace ---- */
 
 bool
 access_is_token(const char *text)
@@ -97,16 +97,30 @@ access_is_token(const char *text)
 }
 
 void
-token_file_fini(struct token_file *f)
+kept_file_fini(struct kept_file *f)
 {
 	free(f->path);
-	secret_free(f->token);
-	*f = (struct token_file){ 0 };
+	secret_free(f->text);
+	*f = (struct kept_file){ 0 };
+}
+
+/* Takes @text over, which is PEM as it should be, or not. */
+static int
+pem_take(struct kept_file *f, char *text, const char **why)
+{
+	*why = access_check_pem(text, f->label);
+	if (*why) {
+		secret_free(text);
+		return -EINVAL;
+	}
+	secret_free(f->text);
+	f->text = text;
+	return 0;
 }
 
 /* Takes @text over; blanks around the token are no part of it. */
 static int
-token_take(struct token_file *f, char *text, const char **why)
+token_take(struct kept_file *f, char *text, const char **why)
 {
 	char *from = text, *token;
 	size_t len;
@@ -122,31 +136,32 @@ token_take(struct token_file *f, char *text, const char **why)
 	secret_free(text);
 	if (!token)
 		return -EINVAL;
-	secret_free(f->token);
-	f->token = token;
+	secret_free(f->text);
+	f->text = token;
 	return 0;
 }
 
 static bool
-is_same_file(const struct token_file *f, const struct stat *st)
+is_same_file(const struct kept_file *f, const struct stat *st)
 {
 	return f->dev == st->st_dev && f->ino == st->st_ino && f->size == st->st_size &&
 	    f->mtime.tv_sec == st->st_mtim.tv_sec && f->mtime.tv_nsec == st->st_mtim.tv_nsec;
 }
 
 static int
-token_read(struct token_file *f, uint64_t now_ms, const char **why)
+kept_file_read(struct kept_file *f, uint64_t now_ms, const char **why)
 {
+	size_t max = f->label ? ACCESS_FILE_MAX : ACCESS_TOKEN_MAX;
 	struct stat st = { 0 };
 	char *text = NULL;
-	int fd = open_file(f->path, ACCESS_TOKEN_MAX, &st, why), err;
+	int fd = open_file(f->path, max, &st, why), err;
 
 	if (fd < 0)
 		return fd;
 	err = read_all(fd, (size_t)st.st_size, &text, why);
 	close(fd);
 	if (err == 0)
-		err = token_take(f, text, why);
+		err = f->label ? pem_take(f, text, why) : token_take(f, text, why);
 	if (err < 0)
 		return err;
 	f->dev = st.st_dev;
@@ -158,21 +173,22 @@ token_read(struct token_file *f, uint64_t now_ms, const char **why)
 }
 
 int
-token_file_refresh(struct token_file *f, struct loop *loop, bool now, const char **why)
+kept_file_refresh(struct kept_file *f, struct loop *loop, bool now, const char **why)
 {
 	uint64_t now_ms = loop_now_ms(loop);
 	struct stat st;
 	int err;
 
 	/* Through the symlinks: those of a kubelet are swapped, the files never change. */
-	if (f->token && !now && now_ms - f->read_ms < REREAD_MS && stat(f->path, &st) == 0 &&
+	if (f->text && !now && now_ms - f->read_ms < REREAD_MS && stat(f->path, &st) == 0 &&
 	    is_same_file(f, &st))
 		return 0;
-	err = token_read(f, now_ms, why);
-	if (err == 0 || !f->token || now)
+	err = kept_file_read(f, now_ms, why);
+	if (err == 0 || !f->text || now)
 		return err;
 	/* Half a swap, or a disk that fails: what we have may still be good, the server will say. */
 	if (log_allow(&f->limit, now_ms, 1, NULL))
-		log_warn("kube-token-unreadable", LOG_S("file", f->path), LOG_S("error", *why));
+		log_warn(f->label ? "kube-certificate-unreadable" : "kube-token-unreadable",
+		    LOG_S("file", f->path), LOG_S("error", *why));
 	return 0;
 }

@@ -87,11 +87,13 @@ path_of(const struct reader *r, const char *path)
 	return *path == '/' ? xstrdup(path) : xasprintf("%s%s", r->dir, path);
 }
 
-/* "certificate-authority": PEM from its -data, else from its file; NULL: neither, or a fault. */
+/* "certificate-authority": PEM from its -data; else from its file, which is @file then, and NULL is
+ * returned.  Neither: also after a fault. */
 static char *
-pem_of(struct reader *r, const struct node *map, const char *key, const char *label)
+pem_of(struct reader *r, const struct node *map, const char *key, const char *label,
+    struct kept_file *file)
 {
-	char data_key[48], *path, *text = NULL;
+	char data_key[48], *text = NULL;
 	const char *data, *why = NULL, *name;
 	size_t len;
 
@@ -111,12 +113,10 @@ pem_of(struct reader *r, const struct node *map, const char *key, const char *la
 		if (why)
 			fault(r, tree_get(map, data_key), data_key, "%s", why);
 	} else if (name) {
-		path = path_of(r, name);
-		if (access_read_file(path, ACCESS_FILE_MAX, &text, &why) == 0)
-			why = access_check_pem(text, label);
-		if (why)
-			fault(r, tree_get(map, key), key, "%s: %s", path, why);
-		free(path);
+		file->path = path_of(r, name);
+		file->label = label;
+		if (kept_file_refresh(file, r->a->loop, true, &why) < 0)
+			fault(r, tree_get(map, key), key, "%s: %s", file->path, why);
 	}
 	if (why) {
 		secret_free(text);
@@ -157,7 +157,7 @@ read_cluster(struct reader *r, const struct node *map)
 	a->tls_name = copy_of(r, map, "tls-server-name");
 	a->proxy = copy_of(r, map, "proxy-url");
 	a->insecure = bool_of(r, map, "insecure-skip-tls-verify");
-	a->ca = pem_of(r, map, "certificate-authority", "CERTIFICATE");
+	a->ca = pem_of(r, map, "certificate-authority", "CERTIFICATE", &a->ca_file);
 	if (!a->server) {
 		fault(r, at ? at : map, "server", "must be the URL of the API server");
 		return;
@@ -165,7 +165,7 @@ read_cluster(struct reader *r, const struct node *map)
 	why = access_check_server(a->server);
 	if (why)
 		fault(r, at, "server", "%s", why);
-	if (a->insecure && a->ca)
+	if (a->insecure && kube_access_ca(a))
 		fault(r, map, "insecure-skip-tls-verify",
 		    "must not be true beside certificate-authority: which of the two is meant?");
 }
@@ -253,10 +253,10 @@ read_token(struct reader *r, const struct node *map)
 	const char *path = text_of(r, map, "tokenFile"), *why = NULL;
 
 	if (path) {
-		a->file.path = path_of(r, path);
-		if (token_file_refresh(&a->file, a->loop, true, &why) < 0)
-			fault(r, tree_get(map, "tokenFile"), "tokenFile", "%s: %s", a->file.path,
-			    why);
+		a->token_file.path = path_of(r, path);
+		if (kept_file_refresh(&a->token_file, a->loop, true, &why) < 0)
+			fault(r, tree_get(map, "tokenFile"), "tokenFile", "%s: %s",
+			    a->token_file.path, why);
 		return;
 	}
 	a->token = copy_of(r, map, "token");
@@ -275,15 +275,15 @@ read_user(struct reader *r, const struct node *map)
 		if (other && other->type != NODE_NULL)
 			fault(r, other, cannot[i].key, "%s", cannot[i].why);
 	}
-	a->cert = pem_of(r, map, "client-certificate", "CERTIFICATE");
-	a->key = pem_of(r, map, "client-key", "PRIVATE KEY");
-	if (!*r->error && !a->cert != !a->key)
-		fault(r, map, a->cert ? "client-key" : "client-certificate",
+	a->cert = pem_of(r, map, "client-certificate", "CERTIFICATE", &a->cert_file);
+	a->key = pem_of(r, map, "client-key", "PRIVATE KEY", &a->key_file);
+	if (!*r->error && !kube_access_client_cert(a) != !kube_access_client_key(a))
+		fault(r, map, kube_access_client_cert(a) ? "client-key" : "client-certificate",
 		    "missing: must be given beside the other one");
 	read_token(r, map);
 	a->username = copy_of(r, map, "username");
 	a->password = copy_of(r, map, "password");
-	if (a->username && (a->token || a->file.path))
+	if (a->username && (a->token || a->token_file.path))
 		fault(r, tree_get(map, "username"), "username",
 		    "must not be given beside a token: which of the two is meant?");
 	if (exec && exec->type == NODE_MAP)

@@ -19,10 +19,11 @@
 #define ACCESS_FILE_MAX (4u << 20) /* bytes of a kubeconfig or a certificate file */
 #define ACCESS_TOKEN_MAX 32768u	   /* bytes of a token: it has to fit a header */
 
-/* A token in a file, which others replace. */
-struct token_file {
-	char *path; /* NULL: none */
-	char *token;
+/* A token or a certificate in a file, which others replace. */
+struct kept_file {
+	char *path;	   /* NULL: none */
+	const char *label; /* of its PEM ("CERTIFICATE"); NULL: it holds a token */
+	char *text;	   /* as it is in use; NULL: not read yet */
 	/* What the file was when it was read, and when that was. */
 	dev_t dev;
 	ino_t ino;
@@ -44,7 +45,7 @@ struct kube_access {
 	bool insecure, tls;
 	char *ca, *cert, *key;
 	char *token, *username, *password;
-	struct token_file file;
+	struct kept_file token_file, ca_file, cert_file, key_file; /* in place of texts */
 
 	struct exec_conf exec; /* command NULL: none */
 	struct exec_run *run;  /* now */
@@ -74,9 +75,9 @@ bool access_is_token(const char *);
  * is wrong in words, static or of errno. */
 int access_read_file(const char *path, size_t max, char **text, const char **why);
 
-void token_file_fini(struct token_file *);
-/* Have the file's token at hand, reading it when need be (or @now).  0, -errno with *why; a token that
- * was read before stays in use when the file cannot be read, unless @now. */
-int token_file_refresh(struct token_file *, struct loop *, bool now, const char **why);
+void kept_file_fini(struct kept_file *);
+/* Have the file's text at hand, reading it when need be (or @now).  0, -errno with *why; what was
+ * read before stays in use when the file cannot be read or holds something else, unless @now. */
+int kept_file_refresh(struct kept_file *, struct loop *, bool now, const char **why);
 
 #endif

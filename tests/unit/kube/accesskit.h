@@ -84,7 +84,7 @@ teardown(void)
 {
 	static const char *const names[] = { "kubeconfig", "ca.crt", "c.crt", "c.key", "token",
 		"namespace", "plugin", "runs", "seen", "child", "new", "1/token", "2/token",
-		"..data", "1", "2" };
+		"1/ca.crt", "2/ca.crt", "..data", "1", "2" };
 
 	kube_access_free(a);
 	free(error);

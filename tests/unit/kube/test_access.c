@@ -366,6 +366,70 @@ START_TEST(a_token_that_is_gone_stays_in_use)
 }
 END_TEST
 
+/* ---- certificates that change ---- */
+
+#define PEM2 "-----BEGIN CERTIFICATE-----\nNext\n-----END CERTIFICATE-----\n"
+#define KEY2 "-----BEGIN EC PRIVATE KEY-----\nNext\n-----END EC PRIVATE KEY-----\n"
+
+/* A cluster that gets another authority: the kubelet swaps ca.crt as it does the token. */
+START_TEST(a_pods_authorities_that_were_exchanged_are_read)
+{
+	ck_assert_int_eq(mkdir(path_of("1"), 0700), 0);
+	ck_assert_int_eq(mkdir(path_of("2"), 0700), 0);
+	write_file("1/ca.crt", PEM);
+	write_file("2/ca.crt", PEM2);
+	ck_assert_int_eq(symlink("1", path_of("..data")), 0);
+	ck_assert_int_eq(symlink("..data/ca.crt", path_of("ca.crt")), 0);
+	write_file("token", "pod-token");
+	write_file("namespace", "herald-system");
+	ck_assert(open_pod("10.96.0.1", "443"));
+	header();
+	ck_assert_str_eq(kube_access_ca(a), PEM);
+	ck_assert_int_eq(symlink("2", path_of("new")), 0);
+	ck_assert_int_eq(rename(path_of("new"), path_of("..data")), 0);
+	ck_assert_str_eq(header(), "Bearer pod-token");
+	ck_assert_str_eq(kube_access_ca(a), PEM2);
+}
+END_TEST
+
+START_TEST(a_kubeconfigs_certificates_that_were_exchanged_are_read)
+{
+	write_file("c.crt", PEM);
+	write_file("c.key", KEY);
+	must_open("{client-certificate: c.crt, client-key: c.key}");
+	ck_assert_str_eq(header(), "(none)");
+	ck_assert_str_eq(kube_access_client_cert(a), PEM);
+	write_file("c.crt", PEM2);
+	write_file("c.key", KEY2);
+	ck_assert_str_eq(header(), "(none)");
+	ck_assert_str_eq(kube_access_client_cert(a), PEM2);
+	ck_assert_str_eq(kube_access_client_key(a), KEY2);
+}
+END_TEST
+
+START_TEST(certificates_that_are_none_stay_as_they_were)
+{
+	write_file("c.crt", PEM);
+	write_file("c.key", KEY);
+	must_open("{client-certificate: c.crt, client-key: c.key}");
+	write_file("c.key", "half of a pri");
+	ck_assert_str_eq(header(), "(none)");
+	ck_assert_str_eq(kube_access_client_key(a), KEY);
+	HAS(logged, "kube-certificate-unreadable");
+	HAS(logged, "must be PEM with a private key");
+	ck_assert_ptr_null(strstr(logged, "half of"));
+	logged[0] = '\0';
+	remove(path_of("c.crt"));
+	ck_assert_str_eq(header(), "(none)");
+	ck_assert_str_eq(kube_access_client_cert(a), PEM);
+	HAS(logged, "c.crt");
+	HAS(logged, "No such file");
+	write_file("c.key", KEY2);
+	ck_assert_str_eq(header(), "(none)");
+	ck_assert_str_eq(kube_access_client_key(a), KEY2);
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -388,6 +452,9 @@ add_tests(Suite *s)
 	tcase_add_test(tc, a_minute_later_it_is_read_anyhow);
 	tcase_add_test(tc, a_refused_token_is_read_again);
 	tcase_add_test(tc, a_token_that_is_gone_stays_in_use);
+	tcase_add_test(tc, a_pods_authorities_that_were_exchanged_are_read);
+	tcase_add_test(tc, a_kubeconfigs_certificates_that_were_exchanged_are_read);
+	tcase_add_test(tc, certificates_that_are_none_stay_as_they_were);
 	suite_add_tcase(s, tc);
 }
 

@@ -202,6 +202,62 @@ START_TEST(client_certificates_are_shown)
 }
 END_TEST
 
+/* ---- files that are exchanged while we run ---- */
+
+static void
+copy_file(const char *from, const char *to)
+{
+	FILE *f = fopen(server_path(from), "r");
+	char text[16384];
+	size_t n;
+
+	ck_assert_ptr_nonnull(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[n] = '\0';
+	server_write(to, text);
+}
+
+/* Who is not trusted any more is not talked to any more either: not over a connection that is there. */
+START_TEST(authorities_that_were_exchanged_count)
+{
+	close_http();
+	copy_file("ca.crt", "now.crt");
+	open_http("    server: https://127.0.0.1:%PORT:tls%\n    certificate-authority: now.crt\n",
+	    TOKEN);
+	ck_assert_int_eq(get("/echo")->status, 200);
+	copy_file("stranger.crt", "now.crt");
+	ck_assert_int_eq(get("/echo")->status, 0);
+	copy_file("ca.crt", "now.crt");
+	ck_assert_int_eq(get("/echo")->status, 200);
+}
+END_TEST
+
+START_TEST(a_client_certificate_that_was_exchanged_is_shown)
+{
+	static const char *const names[] = { "client", "client2" };
+	char from[32];
+	json_t *v;
+
+	close_http();
+	for (int i = 0; i < 2; i++) {
+		snprintf(from, sizeof(from), "%s.crt", names[i]);
+		copy_file(from, "now.crt");
+		snprintf(from, sizeof(from), "%s.key", names[i]);
+		copy_file(from, "now.key");
+		if (!http)
+			open_http("    server: https://127.0.0.1:%PORT:mutual%\n"
+				  "    certificate-authority: ca.crt\n",
+			    "    client-certificate: now.crt\n    client-key: now.key\n");
+		v = body_json(get("/echo"));
+		ck_assert_str_eq(json_string_value(json_array_get(
+				     json_array_get(json_object_get(v, "peer"), 1), 1)),
+		    names[i]);
+		json_decref(v);
+	}
+}
+END_TEST
+
 START_TEST(a_proxy_is_asked_to_connect)
 {
 	json_t *v, *seen;
@@ -578,6 +634,8 @@ add_tests(Suite *s)
 	tcase_add_test(tc, insecure_is_warned_of_once);
 	tcase_add_test(tc, no_token_goes_out_without_tls);
 	tcase_add_test(tc, client_certificates_are_shown);
+	tcase_add_test(tc, authorities_that_were_exchanged_count);
+	tcase_add_test(tc, a_client_certificate_that_was_exchanged_is_shown);
 	tcase_add_test(tc, a_proxy_is_asked_to_connect);
 	tcase_add_loop_test(
 	    tc, what_is_not_whole_is_no_answer, 0, sizeof(broken) / sizeof(broken[0]));
