@@ -370,8 +370,7 @@ init_store(struct app *app)
 	store_subscribe(app->store, store_changed, app);
 	app->files = files_new(app->loop, app->store, app->paths, app->nr_paths, files_read, app);
 	if (!app->files) {
-		log_error("files-not-watched", LOG_ERR(errno),
-		    LOG_S("hint", "see fs.inotify.max_user_instances"));
+		log_error("files-not-read", LOG_ERR(errno));
 		return EXIT_START;
 	}
 	if (files_ok(app->files))

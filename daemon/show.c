@@ -86,6 +86,8 @@ status_sources(const struct app *app, const json_t *kube)
 			json_object_set(o, "connected", json_object_get(kube, "connected"));
 			json_object_set(o, "error", json_object_get(kube, "error"));
 		}
+		if (strcmp(name, "files") == 0 && files_unwatched(app->files))
+			json_object_set_new(o, "error", json_string(files_unwatched(app->files)));
 		json_array_append_new(list, o);
 	}
 	return list;

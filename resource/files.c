@@ -12,14 +12,17 @@
 #include "resource/store.h"
 #include "resource/watch.h"
 
+#include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define RETRY_MS 1000u /* after running out of memory */
+#define POLL_MS 5000u  /* between two looks at what cannot be watched */
 
 struct files {
 	struct loop *loop;
@@ -27,7 +30,9 @@ struct files {
 	int source;
 	struct fileset set;
 	struct watch *watch;
-	struct loop_timer retry;
+	struct loop_timer retry, poll;
+	int lack; /* as watch_lack() said last */
+	char unwatched[256];
 	files_result_cb *cb;
 	void *arg;
 	bool look_all;	/* an event asks for everything */
@@ -76,15 +81,73 @@ settle(struct files *f, int err)
 	return err;
 }
 
+static const char *
+lack_hint(int err)
+{
+	switch (err) {
+	case EMFILE:
+		return "; raise fs.inotify.max_user_instances, which something on this node has "
+		       "used up";
+	case ENOSPC:
+		return "; raise fs.inotify.max_user_watches, which something on this node has used "
+		       "up";
+	case EACCES:
+		return "; let Herald read the directories on the way to its files";
+	default:
+		return "";
+	}
+}
+
+/* What the kernel cannot tell us of has to be looked at; and tells of it once. */
+static void
+mind_lack(struct files *f)
+{
+	int lack = watch_lack(f->watch);
+
+	if (lack)
+		timer_set(&f->poll, POLL_MS);
+	if (lack == f->lack)
+		return;
+	f->lack = lack;
+	if (!lack) {
+		log_info("files-watched", LOG_S("what", "all of them again"));
+		return;
+	}
+	snprintf(f->unwatched, sizeof(f->unwatched),
+	    "changes of files are looked for every %u s, the kernel does not tell of them: %s%s",
+	    POLL_MS / 1000, strerror(lack), lack_hint(lack));
+	log_warn("files-not-watched", LOG_S("why", f->unwatched));
+}
+
+/* -ENOMEM. */
 static int
-look_at_all(struct files *f, bool force)
+scan(struct files *f, bool force)
 {
 	int err;
 
 	watch_begin(f->watch);
 	err = fileset_scan(&f->set, force);
 	watch_end(f->watch);
-	return settle(f, err);
+	mind_lack(f);
+	return err;
+}
+
+static int
+look_at_all(struct files *f, bool force)
+{
+	return settle(f, scan(f, force));
+}
+
+/* Nothing is told when nothing is new. */
+static void
+on_poll(void *arg)
+{
+	struct files *f = arg;
+	const uint64_t before = f->set.nr_news;
+	int err = scan(f, false);
+
+	if (err < 0 || f->set.nr_news != before)
+		(void)settle(f, err);
 }
 
 /* ---- events ---- */
@@ -166,6 +229,7 @@ files_new(struct loop *loop, struct store *store, const char *const *paths, size
 	f->cb = cb;
 	f->arg = arg;
 	timer_init(&f->retry, loop, on_retry, f);
+	timer_init(&f->poll, loop, on_poll, f);
 	err = fileset_init(&f->set, paths, nr_paths);
 	if (err < 0)
 		goto free_files;
@@ -173,7 +237,7 @@ files_new(struct loop *loop, struct store *store, const char *const *paths, size
 	f->set.arg = f;
 	f->watch = watch_new(loop, on_event, on_done, f);
 	if (!f->watch) {
-		err = -errno;
+		err = -ENOMEM;
 		goto fini_set;
 	}
 	f->source = store_source_add(store, "files");
@@ -200,6 +264,7 @@ files_free(struct files *f)
 	if (!f)
 		return;
 	timer_stop(&f->retry);
+	timer_stop(&f->poll);
 	watch_free(f->watch);
 	fileset_fini(&f->set);
 	mem_free(f);
@@ -235,6 +300,12 @@ int64_t
 files_read_at(const struct files *f)
 {
 	return f->read_at;
+}
+
+const char *
+files_unwatched(const struct files *f)
+{
+	return f->lack ? f->unwatched : NULL;
 }
 
 uint64_t

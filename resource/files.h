@@ -23,7 +23,8 @@ typedef void files_result_cb(void *arg, bool ok);
  * Read @paths (each a file, or a directory whose *.yaml and *.yml count, in name order, not
  * below) into @store as a source named "files", and watch them.  The first reading is done
  * before this returns, @cb included; files_ok() tells how it went.  Strings are copied.
- * NULL: out of memory or of inotify instances, errno says.
+ * NULL: out of memory, errno says.  Where the kernel has no watch to give, everything is looked at
+ * every few seconds until it has, see files_unwatched().
  */
 struct files *files_new(struct loop *, struct store *, const char *const *paths, size_t nr_paths,
     files_result_cb *cb, void *arg);
@@ -38,6 +39,9 @@ int files_reload(struct files *) __attribute__((warn_unused_result));
 bool files_ok(const struct files *);
 const struct res_faults *files_faults(const struct files *);
 int64_t files_read_at(const struct files *);
+/* Why changes are found by looking and not told by the kernel, and what to do about it; NULL: they are
+ * told. */
+const char *files_unwatched(const struct files *);
 /* How many sets were refused so far. */
 uint64_t files_nr_refused(const struct files *);
 

@@ -198,6 +198,16 @@ read_path(const char *path, struct stat *st, struct res_set *objs, struct res_fa
 	return err;
 }
 
+/* Is there still nothing in it but the same trouble? */
+static bool
+is_no_news(
+    const struct fileset_file *f, const struct res_set *objs, const struct res_faults *faults)
+{
+	if (f->cur.nr || objs->nr || f->faults.nr != faults->nr)
+		return false;
+	return faults->nr == 0 || strcmp(f->faults.v[0].text, faults->v[0].text) == 0;
+}
+
 /* What @f holds is from now on @objs and @faults, which it takes over.  -ENOMEM: nothing. */
 static int
 file_set(
@@ -205,6 +215,7 @@ file_set(
 {
 	struct res_set none = { 0 };
 
+	fs->nr_news += !is_no_news(f, objs, faults);
 	claim_drop(fs, &f->cur);
 	if (claim_add(fs, objs) < 0) {
 		/* Nothing is held until it can be read again. */
@@ -322,8 +333,10 @@ static int
 scan_root(struct fileset *fs, size_t nr, bool force)
 {
 	struct fileset_root *root = &fs->roots[nr];
+	const int had = root->error;
 	struct stat st;
 	bool is_dir = stat(root->path, &st) == 0 && S_ISDIR(st.st_mode);
+	int err = 0;
 
 	/* The directory first: when it goes before that, the way to it finds it missing. */
 	if (is_dir && fs->watch)
@@ -334,10 +347,11 @@ scan_root(struct fileset *fs, size_t nr, bool force)
 	if (stat(root->path, &st) < 0)
 		root->error = errno;
 	else if (!S_ISDIR(st.st_mode))
-		return look_at(fs, root, "", force);
+		err = look_at(fs, root, "", force);
 	else
-		return scan_dir(fs, root, force);
-	return 0;
+		err = scan_dir(fs, root, force);
+	fs->nr_news += root->error != had;
+	return err;
 }
 
 int

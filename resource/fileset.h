@@ -46,6 +46,7 @@ struct fileset {
 	struct index *keys[RES_NR_KINDS];  /* (ns, name) -> claims on that key */
 	size_t nr_conflicts;		   /* keys with more than one claim */
 	size_t nr_bad;			   /* files with faults */
+	uint64_t nr_news;		   /* how often a look found something else than before */
 	struct fileset_file *pending;	   /* files that are to be brought into the store */
 	struct res_faults faults;	   /* of the whole set, as last settled */
 	const struct fileset_watch *watch; /* NULL: nobody wants to know */

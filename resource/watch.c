@@ -45,11 +45,12 @@ struct dir {
 };
 
 struct watch {
-	int fd;
+	struct loop *loop;
+	int fd; /* -1: deaf */
 	struct loop_fd *ready;
 	struct dir *dirs;
 	size_t nr_dirs, cap_dirs;
-	bool partial;
+	int lack; /* errno of what could not be watched first; 0: nothing */
 	watch_event_cb *event;
 	watch_done_cb *done;
 	void *arg;
@@ -76,22 +77,32 @@ dir_of(struct watch *w, int wd)
 	return NULL;
 }
 
+static void
+lacks(struct watch *w, int err)
+{
+	if (!w->lack)
+		w->lack = err;
+}
+
 /* NULL: it cannot be watched, and is not there to be told of. */
 static struct dir *
 dir_add(struct watch *w, const char *path)
 {
-	int wd = inotify_add_watch(w->fd, path, ROOT_MASK);
 	struct dir *d;
+	int wd;
 
+	if (w->fd < 0)
+		return NULL;
+	wd = inotify_add_watch(w->fd, path, ROOT_MASK);
 	if (wd < 0) {
 		if (errno != ENOENT && errno != ENOTDIR)
-			w->partial = true;
+			lacks(w, errno);
 		return NULL;
 	}
 	d = dir_of(w, wd);
 	if (!d) {
 		if (mem_grow((void **)&w->dirs, &w->cap_dirs, w->nr_dirs, sizeof(*d), 0) < 0) {
-			w->partial = true;
+			lacks(w, ENOMEM);
 			return NULL;
 		}
 		d = &w->dirs[w->nr_dirs++];
@@ -127,7 +138,7 @@ name_add(struct watch *w, const char *path, const char *name, int root)
 	if (!copy ||
 	    mem_grow((void **)&d->names, &d->cap_names, d->nr_names, sizeof(*d->names), 0) < 0) {
 		mem_free(copy);
-		w->partial = true;
+		lacks(w, ENOMEM);
 		return;
 	}
 	d->names[d->nr_names++] = (struct name){ copy, root };
@@ -245,7 +256,7 @@ watch_path(struct watch *w, const char *path, int root)
 	struct walk p;
 
 	if (strlen(path) >= sizeof(p.path)) {
-		w->partial = true;
+		lacks(w, ENAMETOOLONG);
 		return;
 	}
 	memcpy(p.path, path, strlen(path) + 1);
@@ -257,10 +268,12 @@ watch_path(struct watch *w, const char *path, int root)
 			break;
 }
 
+static int listen_to(struct watch *);
+
 void
 watch_begin(struct watch *w)
 {
-	w->partial = false;
+	w->lack = w->fd < 0 ? -listen_to(w) : 0;
 	for (size_t i = 0; i < w->nr_dirs; i++) {
 		names_free(&w->dirs[i]);
 		w->dirs[i].wanted = w->dirs[i].is_root = false;
@@ -283,10 +296,10 @@ watch_end(struct watch *w)
 	w->nr_dirs = kept;
 }
 
-bool
-watch_is_partial(const struct watch *w)
+int
+watch_lack(const struct watch *w)
 {
-	return w->partial;
+	return w->lack;
 }
 
 /* ---- what happens ---- */
@@ -362,35 +375,36 @@ on_ready(void *arg, int fd, unsigned what)
 	w->done(w->arg);
 }
 
+/* An inotify instance of our own: 0, or -errno and we are deaf. */
+static int
+listen_to(struct watch *w)
+{
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	w->ready = loop_fd_new(w->loop, fd, LOOP_READ, on_ready, w);
+	if (!w->ready) {
+		close(fd);
+		return -ENOMEM;
+	}
+	w->fd = fd;
+	return 0;
+}
+
 struct watch *
 watch_new(struct loop *loop, watch_event_cb *event, watch_done_cb *done, void *arg)
 {
 	struct watch *w = mem_calloc(1, sizeof(*w));
-	int err;
 
 	if (!w)
 		return NULL;
+	w->loop = loop;
 	w->event = event;
 	w->done = done;
 	w->arg = arg;
-	w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (w->fd < 0) {
-		err = errno;
-		goto free_watch;
-	}
-	w->ready = loop_fd_new(loop, w->fd, LOOP_READ, on_ready, w);
-	if (!w->ready) {
-		err = ENOMEM;
-		goto close_fd;
-	}
+	w->fd = -1;
 	return w;
-
-close_fd:
-	close(w->fd);
-free_watch:
-	mem_free(w);
-	errno = err;
-	return NULL;
 }
 
 void
@@ -399,7 +413,8 @@ watch_free(struct watch *w)
 	if (!w)
 		return;
 	loop_fd_free(w->ready);
-	close(w->fd);
+	if (w->fd >= 0)
+		close(w->fd);
 	for (size_t i = 0; i < w->nr_dirs; i++)
 		names_free(&w->dirs[i]);
 	mem_free(w->dirs);

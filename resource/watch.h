@@ -22,7 +22,8 @@ typedef void watch_event_cb(void *arg, enum watch_what, size_t root, const char 
 /* All events that there were have been told. */
 typedef void watch_done_cb(void *arg);
 
-/* NULL: no memory, or no inotify instance; errno says. */
+/* NULL: no memory.  Without an inotify instance it is deaf, see watch_lack(), and asks for one again at
+ * each watch_begin(). */
 struct watch *watch_new(struct loop *, watch_event_cb *, watch_done_cb *, void *arg);
 void watch_free(struct watch *); /* NULL is fine */
 
@@ -34,7 +35,8 @@ void watch_dir(struct watch *, const char *path, size_t root);
  * this root, whose name is then "" in events; -1 else. */
 void watch_path(struct watch *, const char *path, int root);
 void watch_end(struct watch *);
-/* Could something not be watched (the user's limit of watches)? */
-bool watch_is_partial(const struct watch *);
+/* What of all that was named since watch_begin() could not be watched: 0: nothing; else the first
+ * errno: EMFILE: no instance, ENOSPC: the user's limit of watches, EACCES, ... */
+int watch_lack(const struct watch *);
 
 #endif

@@ -14,9 +14,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define TURN_MS 5000 /* by then an event that must come has come */
@@ -593,6 +595,90 @@ START_TEST(short_of_memory)
 }
 END_TEST
 
+/* ---- where the kernel has no watch to give ---- */
+
+static void
+write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	ck_assert_msg(fd >= 0, "%s: %s", path, strerror(errno));
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+/* In a user namespace of this test's own process the limits are ours to set. */
+static void
+own_limits(void)
+{
+	char map[32];
+	unsigned uid = geteuid();
+
+	ck_assert_int_eq(unshare(CLONE_NEWUSER), 0);
+	snprintf(map, sizeof(map), "0 %u 1", uid);
+	write_to("/proc/self/uid_map", map);
+}
+
+static const struct {
+	const char *limit, *none, *word;
+} limits[] = {
+	{ "/proc/sys/user/max_inotify_instances", "0", "max_user_instances" },
+	{ "/proc/sys/user/max_inotify_watches", "0", "max_user_watches" },
+};
+
+static bool
+may_limit(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWUSER) < 0);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+START_TEST(without_watches_everything_is_looked_at_now_and_then)
+{
+	loop_free(loop);
+	store_free(store);
+	loop = loop_new_fake();
+	store = store_new(loop);
+	own_limits();
+	write_to(limits[_i].limit, limits[_i].none);
+	put_docs(at("d/a.yaml"), "one");
+	start(at("d"));
+	ck_assert_ptr_nonnull(files_unwatched(files));
+	ck_assert_ptr_nonnull(strstr(files_unwatched(files), limits[_i].word));
+	holds("one");
+	put_docs(at("d/b.yaml"), "two");
+	loop_advance(loop, 5000);
+	holds("one two");
+	ck_assert_uint_eq(nr_results, 2);
+	/* Nothing new, nothing told; also of what is wrong. */
+	loop_advance(loop, 20000);
+	ck_assert_uint_eq(nr_results, 2);
+	put_text(at("d/c.yaml"), "what: [");
+	ck_assert_int_eq(symlink("nowhere", at("d/d.yaml")), 0);
+	loop_advance(loop, 5000);
+	ck_assert_uint_eq(nr_results, 3);
+	ck_assert(!files_ok(files));
+	loop_advance(loop, 20000);
+	ck_assert_uint_eq(nr_results, 3);
+	unlink(at("d/c.yaml"));
+	unlink(at("d/d.yaml"));
+	loop_advance(loop, 5000);
+	ck_assert(files_ok(files));
+	ck_assert_uint_eq(nr_results, 4);
+	/* There is room again: what happens is told, at once. */
+	write_to(limits[_i].limit, "100");
+	loop_advance(loop, 5000);
+	ck_assert_ptr_null(files_unwatched(files));
+	put_docs(at("d/b.yaml"), "three");
+	wait_result();
+	holds("one three");
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -621,6 +707,10 @@ add_tests(Suite *s)
 	tcase_add_test(tc, reload_and_check);
 	tcase_add_test(tc, only_what_changed_is_told);
 	tcase_add_test(tc, short_of_memory);
+	if (may_limit())
+		tcase_add_loop_test(tc, without_watches_everything_is_looked_at_now_and_then, 0, 2);
+	else
+		fprintf(stderr, "skipped: files without watches: no user namespaces here\n");
 	suite_add_tcase(s, tc);
 }
 UNIT_MAIN("files", add_tests)
