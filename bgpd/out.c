@@ -308,6 +308,14 @@ group_prepare(struct out_group *g, bool *anybody)
 	return 0;
 }
 
+/* Neither has it been told of the node, nor could it be. */
+static bool
+is_no_concern(const struct out_group *g, uint32_t node)
+{
+	return !g->relay && !(ptab_node(&g->rib->tab[g->family], node)->flags & NODE_LOCAL) &&
+	    !umap_get(&g->out, node);
+}
+
 static void
 group_flush(struct out_group *g, const uint32_t *nodes, size_t nr)
 {
@@ -321,7 +329,7 @@ group_flush(struct out_group *g, const uint32_t *nodes, size_t nr)
 		int found;
 
 		/* What is not built yet is looked at when its turn comes. */
-		if (nodes[i] >= g->built)
+		if (nodes[i] >= g->built || is_no_concern(g, nodes[i]))
 			continue;
 		found = short_of_memory ? -ENOMEM : change_find(g, nodes[i], &c);
 		if (found == 0)

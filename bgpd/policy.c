@@ -319,6 +319,16 @@ policy_may_accept(const struct policy *p, enum bgp_source source)
 	return false;
 }
 
+bool
+policy_asks_prefix(const struct policy *p)
+{
+	for (size_t i = 0; i < p->nr; i++) {
+		if (p->rules[i].match.nr_prefixes)
+			return true;
+	}
+	return false;
+}
+
 /* ---- matching ---- */
 
 static bool

@@ -58,6 +58,9 @@ const struct bgp_rule *policy_rule(const struct policy *, size_t i);
 /* Could any rule accept routes of this source? */
 bool policy_may_accept(const struct policy *, enum bgp_source);
 
+/* Does some rule ask for the prefix?  If not, routes of a family with the same attributes are all alike. */
+bool policy_asks_prefix(const struct policy *);
+
 /*
  * The first rule that matches, or -1.  What rules say about attributes alone is remembered for
  * @set until policy_forget(): call that before sets may have been given new numbers.

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "lib/hash.h"
 #include "lib/mem.h"
 
 #define ID_BITS 26
@@ -22,7 +21,7 @@ key_len(const struct ptab *t)
 void
 ptab_init(struct ptab *t, enum bgp_family family)
 {
-	*t = (struct ptab){ .family = family };
+	*t = (struct ptab){ .family = family, .secret = hash_secret() };
 	slab_init(&t->nodes, sizeof(struct node) + key_len(t));
 }
 
@@ -33,27 +32,6 @@ ptab_fini(struct ptab *t)
 	mem_free(t->slots);
 	t->slots = NULL;
 	t->nr_slots = 0;
-}
-
-static uint64_t
-key_hash(const struct ptab *t, const uint8_t *key, uint8_t len)
-{
-	uint64_t hi, lo;
-	uint32_t v4;
-
-	if (t->family == BGP_IPV4_UNICAST) {
-		memcpy(&v4, key, sizeof(v4));
-		return hash_mix(((uint64_t)v4 << 8 | len) ^ hash_secret());
-	}
-	memcpy(&hi, key, sizeof(hi));
-	memcpy(&lo, key + sizeof(hi), sizeof(lo));
-	return hash_mix(hash_mix(hi ^ hash_secret()) + lo + len);
-}
-
-uint64_t
-ptab_hash(const struct ptab *t, const struct prefix *p)
-{
-	return key_hash(t, p->addr.b, p->len);
 }
 
 /*
@@ -71,23 +49,30 @@ slot_mark(uint64_t hash, uint32_t distance)
 	return d << 29 | (uint32_t)(hash >> 61) << ID_BITS;
 }
 
-/* The slot where @p is, or the empty one where it belongs. */
-static uint32_t
-slot_search(const struct ptab *t, const struct prefix *p, uint64_t hash)
+/* The slot where @p is, or the empty one where it belongs.  @v4 is known where this is put in. */
+static inline uint32_t
+search(const struct ptab *t, const struct prefix *p, uint64_t hash, const bool v4)
 {
-	uint32_t mask = t->nr_slots - 1, home = (uint32_t)hash & mask, at = home;
-	size_t len = key_len(t);
+	const uint32_t mask = t->nr_slots - 1, *slots = t->slots;
+	uint32_t at = (uint32_t)hash & mask, mark = slot_mark(hash, 0), slot;
 
-	for (; t->slots[at]; at = (at + 1) & mask) {
-		const struct node *n;
+	for (; (slot = slots[at]); at = (at + 1) & mask) {
+		if ((slot & ~ID_MASK) == mark) {
+			const struct node *n = ptab_node(t, slot & ID_MASK);
 
-		if ((t->slots[at] & ~ID_MASK) != slot_mark(hash, (at - home) & mask))
-			continue;
-		n = ptab_node(t, t->slots[at] & ID_MASK);
-		if (n->len == p->len && memcmp(n->key, p->addr.b, len) == 0)
-			break;
+			if (n->len == p->len && memcmp(n->key, p->addr.b, v4 ? 4 : 16) == 0)
+				break;
+		}
+		if (mark < FAR << 29)
+			mark += 1u << 29; /* one further from where the hash points */
 	}
 	return at;
+}
+
+static inline uint32_t
+slot_search(const struct ptab *t, const struct prefix *p, uint64_t hash)
+{
+	return t->family == BGP_IPV4_UNICAST ? search(t, p, hash, true) : search(t, p, hash, false);
 }
 
 #define GROW_AHEAD 16
@@ -102,7 +87,7 @@ slots_move(const struct ptab *t, uint32_t *slots, uint32_t nr, uint32_t from)
 	for (uint32_t i = from; i < end; i++) {
 		const struct node *n = ptab_node(t, i);
 
-		hash[i - from] = key_hash(t, n->key, n->len);
+		hash[i - from] = ptab_key_hash(t, n->key, n->len);
 		__builtin_prefetch(&slots[(uint32_t)hash[i - from] & (nr - 1)], 1);
 	}
 	for (uint32_t i = from; i < end; i++) {
@@ -160,7 +145,7 @@ ptab_get(struct ptab *t, const struct prefix *p, uint64_t hash)
 	struct node *n;
 	uint32_t at, id, mask;
 
-	if ((t->nodes.nr + 1) * 8ull > t->nr_slots * 7ull && slots_grow(t) < 0)
+	if ((t->nodes.nr + 1) * 16ull > t->nr_slots * 13ull && slots_grow(t) < 0)
 		return 0;
 	at = slot_search(t, p, hash);
 	if (t->slots[at])
@@ -172,7 +157,10 @@ ptab_get(struct ptab *t, const struct prefix *p, uint64_t hash)
 		return 0;
 	n = ptab_node(t, id);
 	n->len = p->len;
-	memcpy(n->key, p->addr.b, key_len(t));
+	if (t->family == BGP_IPV4_UNICAST)
+		memcpy(n->key, p->addr.b, 4);
+	else
+		memcpy(n->key, p->addr.b, 16);
 	mask = t->nr_slots - 1;
 	t->slots[at] = slot_mark(hash, (at - (uint32_t)hash) & mask) | id;
 	return id;
@@ -183,7 +171,7 @@ ptab_prefetch_node(const struct ptab *t, uint32_t node)
 {
 	const struct node *n = ptab_node(t, node);
 
-	ptab_prefetch(t, key_hash(t, n->key, n->len));
+	ptab_prefetch(t, ptab_key_hash(t, n->key, n->len));
 }
 
 /* How far the entry in this slot is from where its hash points. */
@@ -196,7 +184,7 @@ slot_distance(const struct ptab *t, uint32_t at)
 	if (d < FAR)
 		return d;
 	n = ptab_node(t, t->slots[at] & ID_MASK);
-	return (at - (uint32_t)key_hash(t, n->key, n->len)) & (t->nr_slots - 1);
+	return (at - (uint32_t)ptab_key_hash(t, n->key, n->len)) & (t->nr_slots - 1);
 }
 
 void
@@ -205,7 +193,7 @@ ptab_remove(struct ptab *t, uint32_t id)
 	uint32_t mask = t->nr_slots - 1, at, next;
 	struct node *n = ptab_node(t, id);
 
-	at = (uint32_t)key_hash(t, n->key, n->len) & mask;
+	at = (uint32_t)ptab_key_hash(t, n->key, n->len) & mask;
 	while ((t->slots[at] & ID_MASK) != id)
 		at = (at + 1) & mask;
 	/* Close the gap, so that no search is cut short. */
@@ -229,7 +217,12 @@ ptab_prefix(const struct ptab *t, uint32_t id, struct prefix *p)
 	const struct node *n = ptab_node(t, id);
 
 	memset(p, 0, sizeof(*p));
-	p->addr.family = t->family == BGP_IPV4_UNICAST ? ADDR_V4 : ADDR_V6;
-	memcpy(p->addr.b, n->key, key_len(t));
+	if (t->family == BGP_IPV4_UNICAST) {
+		p->addr.family = ADDR_V4;
+		memcpy(p->addr.b, n->key, 4);
+	} else {
+		p->addr.family = ADDR_V6;
+		memcpy(p->addr.b, n->key, 16);
+	}
 	p->len = n->len;
 }

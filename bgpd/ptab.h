@@ -8,8 +8,11 @@
 #ifndef HERALD_BGPD_PTAB_H
 #define HERALD_BGPD_PTAB_H
 
+#include <string.h>
+
 #include "bgpd/bgpd.h"
 #include "bgpd/slab.h"
+#include "lib/hash.h"
 
 enum node_flag {
 	NODE_DIRTY = 1, /* waits for the decision process */
@@ -33,12 +36,34 @@ struct ptab {
 	uint32_t *slots;
 	uint32_t nr_slots;
 	enum bgp_family family;
+	uint64_t secret; /* hash_secret() */
 };
 
 void ptab_init(struct ptab *, enum bgp_family);
 void ptab_fini(struct ptab *);
 
-uint64_t ptab_hash(const struct ptab *, const struct prefix *);
+/* Of the address as in struct node, and the length. */
+static inline uint64_t
+ptab_key_hash(const struct ptab *t, const uint8_t *key, uint8_t len)
+{
+	uint64_t hi, lo;
+	uint32_t v4;
+
+	if (t->family == BGP_IPV4_UNICAST) {
+		memcpy(&v4, key, sizeof(v4));
+		return hash_mix(((uint64_t)v4 << 8 | len) ^ t->secret);
+	}
+	memcpy(&hi, key, sizeof(hi));
+	memcpy(&lo, key + sizeof(hi), sizeof(lo));
+	return hash_mix(hash_mix(hi ^ t->secret) + lo + len);
+}
+
+static inline uint64_t
+ptab_hash(const struct ptab *t, const struct prefix *p)
+{
+	return ptab_key_hash(t, p->addr.b, p->len);
+}
+
 /* The CPU may fetch what a search for @hash will look at first. */
 static inline void
 ptab_prefetch(const struct ptab *t, uint64_t hash)

@@ -23,6 +23,8 @@
 #define ADD_PATHS_MAX 64
 #define MAX_PATHS 8 /* of multipath, unless something else is asked for */
 
+#define DIRTY_KEPT (4 * RIB_SLICE) /* a longer list is given back when it is done with */
+
 struct name {
 	unsigned refs;
 	UT_hash_handle hh;
@@ -67,15 +69,13 @@ name_text(const struct name *n)
 /* ---- dirty nodes ---- */
 
 void
-rib_touch(struct rib *r, enum bgp_family f, uint32_t id)
+rib_touch_list(struct rib *r, enum bgp_family f, uint32_t id)
 {
-	struct node *n = ptab_node(&r->tab[f], id);
 	struct rib_dirty *d = &r->dirty[f];
 
-	if (n->flags & NODE_DIRTY)
-		return;
-	n->flags |= NODE_DIRTY;
-	if (mem_grow((void **)&d->nodes, &d->cap, d->nr, sizeof(*d->nodes), 0) < 0)
+	if (d->nr < d->cap)
+		d->nodes[d->nr++] = id;
+	else if (mem_grow((void **)&d->nodes, &d->cap, d->nr, sizeof(*d->nodes), 0) < 0)
 		d->scan = true;
 	else
 		d->nodes[d->nr++] = id;
@@ -122,7 +122,7 @@ dirty_take(struct rib *r, enum bgp_family f)
 	if (d->done < d->nr)
 		return nr;
 	d->nr = d->done = 0;
-	if (d->cap > RIB_SLICE) {
+	if (d->cap > DIRTY_KEPT) {
 		mem_free(d->nodes);
 		d->nodes = NULL;
 		d->cap = 0;
@@ -195,18 +195,19 @@ static void
 node_decide(struct rib *r, const struct node *n)
 {
 	bool local = n->flags & NODE_LOCAL;
+	struct path *only = n->paths && !local ? rib_path(r, n->paths) : NULL;
 	size_t nr = 0, best;
 
+	if (only && !only->next) {
+		path_mark(only, only->set, only->set);
+		return;
+	}
 	for (uint32_t i = n->paths; i; i = rib_path(r, i)->next) {
 		struct path *p = rib_path(r, i);
 
 		path_mark(p, local && !p->adj, local && !p->adj);
 		if (local || !p->set)
 			continue;
-		if (i == n->paths && !p->next) {
-			path_mark(p, true, true); /* alone */
-			return;
-		}
 		assert(nr < r->nr_candidates);
 		rib_candidate(r, &r->candidates[nr++], i);
 	}
@@ -256,7 +257,8 @@ reap_all(struct rib *r, enum bgp_family f, size_t nr)
 	for (size_t i = 0; i < nr; i++) {
 		if (i + REAP_AHEAD < nr && !ptab_node(&r->tab[f], r->batch[i + REAP_AHEAD])->paths)
 			ptab_prefetch_node(&r->tab[f], r->batch[i + REAP_AHEAD]);
-		rib_reap(r, f, r->batch[i]);
+		if (!ptab_node(&r->tab[f], r->batch[i])->paths)
+			rib_reap(r, f, r->batch[i]);
 	}
 }
 
@@ -274,10 +276,11 @@ flush_slice(struct rib *r, enum bgp_family f)
 
 		n->flags &= (uint8_t)~NODE_DIRTY;
 		node_decide(r, n);
-		originate_tell(r, f, r->batch[i]);
+		if (n->flags & (NODE_LOCAL | NODE_TOLD))
+			originate_tell(r, f, r->batch[i]);
 		if (r->tap)
 			r->tap->decided(r->tap->arg, r, f, r->batch[i]);
-		if (hops_tell(r, f, r->batch[i]) < 0)
+		if (r->ops.learned && hops_tell(r, f, r->batch[i]) < 0)
 			rib_redo(r, f, r->batch[i]);
 	}
 	hops_cache_clear(r);

@@ -1,5 +1,5 @@
 /*
- * bgpd/rib.h: the inside of the RIB, shared by rib.c (table and decision), adj.c (what peers send),
+ * bgpd/rib.h: the inside of the RIB, shared by rib.c (table and decision), intake.c (what peers send),
  * originate.c (what we originate), hops.c (what is told upwards) and out.c, export.c, member.c
  * (what peers are sent).  Sessions see bgpd/adj.h only.
  *
@@ -36,6 +36,8 @@ enum path_flag {
 	PATH_LONG_LIVED = 0x40,
 	PATH_ODD = 0x80, /* which session told it: see sweep.c */
 };
+#define BGP_GRACEFUL_SHUTDOWN 0xffff0000u /* RFC 8326 5 */
+#define BGP_LLGR_STALE 0xffff0006u	  /* RFC 9494 3.2 */
 #define PATH_AGES ((unsigned)(PATH_STALE | PATH_UNSEEN | PATH_LONG_LIVED))
 
 /* Why a received path is not feasible. */
@@ -187,8 +189,21 @@ rib_now_s(const struct rib *r)
 }
 
 /* ---- rib.c ---- */
+/* Put a node that was marked in the list of those to decide. */
+void rib_touch_list(struct rib *, enum bgp_family, uint32_t node);
+
 /* The node is decided anew at the end of the turn. */
-void rib_touch(struct rib *, enum bgp_family, uint32_t node);
+static inline void
+rib_touch(struct rib *r, enum bgp_family f, uint32_t node)
+{
+	struct node *n = ptab_node(&r->tab[f], node);
+
+	if (n->flags & NODE_DIRTY)
+		return;
+	n->flags |= NODE_DIRTY;
+	rib_touch_list(r, f, node);
+}
+
 void rib_touch_all(struct rib *); /* what decides about them changed */
 /* Likewise, but after RIB_RETRY_MS: memory was short. */
 void rib_redo(struct rib *, enum bgp_family, uint32_t node);
@@ -212,23 +227,6 @@ void rib_adj_drop(struct rib *, struct adj *);
 struct name *name_get(struct rib *, const char *);
 void name_put(struct rib *, struct name *); /* NULL is fine */
 const char *name_text(const struct name *);
-
-/* ---- stale.c ---- */
-#define BGP_GRACEFUL_SHUTDOWN 0xffff0000u /* RFC 8326 5 */
-#define BGP_LLGR_STALE 0xffff0006u	  /* RFC 9494 3.2 */
-void stale_init(struct adj *);
-void stale_fini(struct adj *);
-/* Give the path these ages (PATH_AGES), and count. */
-void adj_path_age(struct adj *, enum bgp_family, struct path *, unsigned ages);
-/* The session is over: paths become stale with @keep, else they go; with @keep_old those that are
- * stale already stay too. */
-void stale_begin(struct adj *, enum bgp_family, bool keep, bool keep_old);
-/* Must the route not outlive the restart time (NO_LLGR)?  As received, and after import; either 0. */
-bool stale_is_forbidden(const struct rib *, uint32_t in, uint32_t set);
-/* The set with LLGR_STALE, with a reference; 0: no memory. */
-uint32_t stale_mark(struct rib *, uint32_t set);
-void stale_refresh_begin(struct adj *, enum bgp_family);
-void stale_refresh_end(struct adj *, enum bgp_family);
 
 /* ---- hops.c ---- */
 /* Tell bgp_ops.learned when the chosen next hops of a decided node changed.  -ENOMEM. */

@@ -44,7 +44,7 @@ slab_grow(struct slab *s)
 }
 
 uint32_t
-slab_take(struct slab *s)
+slab_take_slow(struct slab *s)
 {
 	uint32_t n = s->free;
 

@@ -26,8 +26,19 @@ struct slab {
 
 void slab_init(struct slab *, size_t size);
 void slab_fini(struct slab *);
+/* slab_take() where there is more to do than to count. */
+uint32_t slab_take_slow(struct slab *);
+
 /* A zeroed record's number; 0: no memory. */
-uint32_t slab_take(struct slab *);
+static inline uint32_t
+slab_take(struct slab *s)
+{
+	if (s->free || s->end >> SLAB_SHIFT >= s->nr_chunks)
+		return slab_take_slow(s);
+	s->nr++;
+	return s->end++;
+}
+
 /* Its first four bytes are overwritten, the rest stays readable until the number is taken again. */
 void slab_give(struct slab *, uint32_t);
 

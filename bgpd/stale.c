@@ -11,6 +11,7 @@
 
 #include "bgpd/msg.h"
 #include "bgpd/rib.h"
+#include "bgpd/stale.h"
 #include "bgpd/sweep.h"
 
 #define NO_LLGR 0xffff0007u

@@ -12,6 +12,7 @@
  */
 #include "bgpd/sweep.h"
 
+#include "bgpd/import.h"
 #include "lib/mem.h"
 
 #define SWEEP_US 1500	  /* in one turn */
@@ -155,9 +156,9 @@ import_some(struct adj *adj, enum bgp_family f, struct sweep_budget *b)
 	struct import im = { 0 };
 	int err;
 
-	adj_import_begin(adj);
-	err = paths_sweep(adj, f, &adj->import_at[f], b, false, adj_import_again, &im);
-	adj_import_end(adj, &im);
+	import_forget(adj);
+	err = paths_sweep(adj, f, &adj->import_at[f], b, false, import_again, &im);
+	import_end(adj, &im);
 	return err;
 }
 

@@ -23,18 +23,9 @@ typedef int adj_path_fn(struct adj *, enum bgp_family, uint32_t node, uint32_t p
 int adj_paths_walk(struct adj *, enum bgp_family, adj_path_fn *, void *arg);
 void adj_path_remove(struct adj *, enum bgp_family, uint32_t node, uint32_t path);
 
-/* What import makes of one attribute set; prefixes of an UPDATE mostly share the rule too. */
-struct import {
-	uint32_t in;  /* as received; borrowed */
-	uint8_t loop; /* enum path_why that holds for all prefixes */
-	int rule;     /* the one that .set was made by; -1: none yet */
-	uint32_t set; /* with a reference */
-};
-
-/* Import a path again, for rules that changed; @im a struct import, zeroed at first.  -ENOMEM. */
-adj_path_fn adj_import_again;
-void adj_import_begin(struct adj *);
-void adj_import_end(struct adj *, struct import *im);
+/* Put @in and @set on the path, with references of its own, and these PATH_AGES. */
+void adj_path_put(struct adj *, enum bgp_family, uint32_t node, struct path *, uint32_t in,
+    uint32_t set, uint8_t why, unsigned ages);
 /* Of a peer that was freed, when nothing refers to it any more. */
 void adj_bury(struct adj *);
 

@@ -7,6 +7,7 @@
 
 #include "bgpd/attr.h"
 
+#include <arpa/inet.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -20,15 +21,41 @@ reset(struct bgp_update *u, unsigned subcode, const char *why)
 
 /* ---- NLRI ---- */
 
+/* One of IPv4 with at least four octets behind its length: nearly all there are in a full table. */
+static inline bool
+take_prefix_v4(struct wire_rd *r, struct prefix *p)
+{
+	const uint8_t len = r->p[0];
+	const size_t bytes = 1 + (len + 7u) / 8;
+	uint32_t v;
+
+	if (len > 32)
+		return false;
+	memcpy(&v, r->p + 1, sizeof(v));
+	v &= htonl(
+	    len ? UINT32_MAX << (32 - len) : 0); /* RFC 4271 4.3: trailing bits are irrelevant */
+	memset(p, 0, sizeof(*p));
+	memcpy(p->addr.b, &v, sizeof(v));
+	p->addr.family = ADDR_V4;
+	p->len = len;
+	r->p += bytes;
+	r->left -= bytes;
+	return true;
+}
+
 /* One prefix; false: it does not fit the bytes or the family. */
 static inline bool
 take_prefix(struct wire_rd *r, enum bgp_family family, struct prefix *p)
 {
 	const unsigned bits = family == BGP_IPV4_UNICAST ? 32 : 128;
-	const uint8_t len = wire_u8(r);
-	const size_t bytes = (len + 7u) / 8;
+	size_t bytes;
 	const uint8_t *at;
+	uint8_t len;
 
+	if (family == BGP_IPV4_UNICAST && r->left > 4 && !r->bad)
+		return take_prefix_v4(r, p);
+	len = wire_u8(r);
+	bytes = (len + 7u) / 8;
 	if (len > bits)
 		return false;
 	at = wire_take(r, bytes);

@@ -2,7 +2,7 @@
  * tests/bench/rib_bench.c: the table by itself, without sockets: what ingesting a full table and
  * originating many routes costs in time and memory.  Prints one line a row.
  *
- *     rib_bench [prefixes]        (default 1000000)
+ *     rib_bench [prefixes [row]]      (default 1000000, and all rows; a row by the beginning of its name)
  */
 #include <inttypes.h>
 #include <malloc.h>
@@ -339,23 +339,43 @@ originate(uint32_t nr, unsigned sinks)
 	malloc_trim(0);
 }
 
+static const struct table_row {
+	const char *name;
+	uint32_t per_set; /* 0: one set for all */
+	bool learned, relay;
+} tables[] = {
+	{ "ingest, one set", 0, false, false },
+	{ "ingest, one set, learned", 0, true, false },
+	{ "ingest, 6.7 to a set", 7, false, false },
+	{ "relay, one set", 0, false, true },
+	{ "relay, 6.7 to a set", 7, false, true },
+};
+
 int
 main(int argc, char **argv)
 {
 	uint32_t nr = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
 
+	const char *row = argc > 2 ? argv[2] : "";
+
 	if (!nr || nr > 1u << 20) {
-		fprintf(stderr, "usage: rib_bench [prefixes, at most %u]\n", 1u << 20);
+		fprintf(stderr, "usage: rib_bench [prefixes, at most %u [row]]\n", 1u << 20);
 		return 2;
 	}
-	ingest("ingest, one set", nr, nr, false, false);
-	ingest("ingest, one set, learned", nr, nr, true, false);
-	ingest("ingest, 6.7 to a set", nr, 7, false, false);
-	ingest("relay, one set", nr / 2, nr, false, true);
-	ingest("relay, 6.7 to a set", nr / 2, 7, false, true);
-	policy(nr / 2, 1);
-	policy(nr / 2, 1000);
-	policy(nr / 2, 10000);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		const struct table_row *t = &tables[i];
+
+		if (strncmp(t->name, row, strlen(row)) == 0)
+			ingest(t->name, t->relay ? nr / 2 : nr, t->per_set ? t->per_set : nr,
+			    t->learned, t->relay);
+	}
+	if (strncmp("policy", row, strlen(row)) == 0) {
+		policy(nr / 2, 1);
+		policy(nr / 2, 1000);
+		policy(nr / 2, 10000);
+	}
+	if (strncmp("originate", row, strlen(row)) != 0)
+		return 0;
 	originate(10000, 1);
 	originate(100000, 1);
 	originate(10000, 50);
