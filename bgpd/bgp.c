@@ -229,8 +229,10 @@ bgp_apply(struct bgp *b, const struct bgp_conf *c)
 			in = instance_new(b, &c->instances[i]);
 		instance_apply(in, &c->instances[i]);
 	}
-	if (b->rehearsal)
+	if (b->rehearsal) {
+		rehearse_monitors(b, c);
 		return 0;
+	}
 	bmp_apply(b, c);
 	return listen_sync(b);
 }

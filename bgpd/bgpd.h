@@ -74,6 +74,13 @@ void bgp_free(struct bgp *);
  */
 int bgp_apply(struct bgp *, const struct bgp_conf *);
 
+/*
+ * Where the configuration as taken on wants to be listened, whether that worked or not: the listeners of
+ * bgp_conf, then the ports of instances.  @must: a kernel without that family is a fault.
+ */
+typedef void bgp_listen_fn(void *arg, const struct bgp_listen *, bool must);
+void bgp_listen_each(const struct bgp *, bgp_listen_fn *each, void *arg);
+
 /* ---- what we originate ---- */
 
 struct bgp_announce {

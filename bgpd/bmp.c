@@ -71,10 +71,42 @@ bmp_new(struct bgp *b)
 	return m;
 }
 
+size_t
+bmp_nr_wanted(const struct bgp_conf *c)
+{
+	return c->nr_monitors < BGP_MAX_MONITORS ? c->nr_monitors : BGP_MAX_MONITORS;
+}
+
+void
+bmp_compare(const struct bmp *m, const struct bgp_monitor_conf *wanted, size_t nr,
+    void (*station)(void *arg, const struct bgp_monitor_conf *old,
+	const struct bgp_monitor_conf *new, enum bgp_fate),
+    void *arg)
+{
+	for (const struct bmp_station *st = m ? m->stations : NULL; st; st = st->next) {
+		const struct bgp_monitor_conf was = { st->name, st->addr, st->port, st->views,
+			st->statistics_s };
+		const struct bgp_monitor_conf *is = NULL;
+
+		for (size_t i = 0; i < nr && !is; i++)
+			if (strcmp(wanted[i].name, st->name) == 0)
+				is = &wanted[i];
+		if (!is)
+			station(arg, &was, NULL, BGP_FATE_REMOVED);
+		else if (!is_same(st, is))
+			station(arg, &was, is, BGP_FATE_RESET);
+		else if (st->statistics_s != is->statistics_s)
+			station(arg, &was, is, BGP_FATE_CHANGED);
+	}
+	for (size_t i = 0; i < nr; i++)
+		if (!m || !station_find(m, wanted[i].name))
+			station(arg, NULL, &wanted[i], BGP_FATE_ADDED);
+}
+
 void
 bmp_apply(struct bgp *b, const struct bgp_conf *c)
 {
-	const size_t nr = c->nr_monitors < BGP_MAX_MONITORS ? c->nr_monitors : BGP_MAX_MONITORS;
+	const size_t nr = bmp_nr_wanted(c);
 	struct bmp *m = b->bmp;
 	struct bmp_station *st, **end;
 

@@ -10,12 +10,20 @@
 #ifndef HERALD_BGPD_BMP_H
 #define HERALD_BGPD_BMP_H
 
+#include "bgpd/rehearse.h"
 #include "bgpd/speaker.h"
 
 #include <jansson.h>
 
 /* Take on stations as a difference: one that did not change keeps its connection. */
 void bmp_apply(struct bgp *, const struct bgp_conf *);
+/* How many stations of a configuration count. */
+size_t bmp_nr_wanted(const struct bgp_conf *);
+/* What bmp_apply() would do to the stations of @bmp (NULL: none), once for each that it would touch. */
+void bmp_compare(const struct bmp *, const struct bgp_monitor_conf *wanted, size_t nr,
+    void (*station)(void *arg, const struct bgp_monitor_conf *old,
+	const struct bgp_monitor_conf *new, enum bgp_fate),
+    void *arg);
 /* A Termination to all; the connections end behind it. */
 void bmp_stop(struct bgp *);
 void bmp_free(struct bgp *); /* NULL in bgp.bmp is fine, here and below */

@@ -240,38 +240,59 @@ listener_want(struct bgp *b, const struct bgp_listen *at)
 	return 0;
 }
 
-/* A port of an instance of its own: on the wildcard addresses of both families. */
-static int
-instance_want(struct bgp *b, uint16_t port)
+void
+bgp_listen_each(const struct bgp *b, bgp_listen_fn *each, void *arg)
 {
-	struct bgp_listen at = { .addr.family = ADDR_V4, .port = port };
-	int err = listener_want(b, &at), err6;
+	struct bgp_listen at = { 0 };
 
-	at.addr.family = ADDR_V6;
-	err6 = listener_want(b, &at);
-	/* A kernel without IPv6 is no fault. */
-	if (err6 == -EAFNOSUPPORT)
-		err6 = 0;
-	return err ? err : err6;
+	for (size_t i = 0; i < b->nr_listen; i++)
+		each(arg, &b->listen[i], true);
+	/* A port of an instance of its own: on the wildcard addresses of both families. */
+	for (const struct instance *in = b->instances; in; in = in->next) {
+		at.port = in->local_port;
+		for (int f = ADDR_V4; at.port && f <= ADDR_V6; f++) {
+			at.addr.family = (enum addr_family)f;
+			/* A kernel without IPv6 is no fault. */
+			each(arg, &at, f == ADDR_V4);
+		}
+	}
+}
+
+static void
+mark_wanted(void *arg, const struct bgp_listen *at, bool must)
+{
+	(void)must;
+	for (struct listener *l = arg; l; l = l->next)
+		l->wanted |= l->at.port == at->port && addr_eq(&l->at.addr, &at->addr);
+}
+
+struct opening {
+	struct bgp *bgp;
+	int first; /* error */
+};
+
+static void
+open_wanted(void *arg, const struct bgp_listen *at, bool must)
+{
+	struct opening *o = arg;
+	int err = listener_want(o->bgp, at);
+
+	if (err == -EAFNOSUPPORT && !must)
+		err = 0;
+	o->first = o->first ? o->first : err;
 }
 
 int
 listen_sync(struct bgp *b)
 {
+	struct opening opening = { .bgp = b };
 	struct listener **at = &b->listeners, *l;
-	int first = 0, err;
+	int first, err;
 
 	for (l = b->listeners; l; l = l->next)
 		l->wanted = false;
 	/* The old ones go first: a new one may want their port. */
-	for (l = b->listeners; l; l = l->next) {
-		for (size_t i = 0; i < b->nr_listen; i++)
-			l->wanted |= l->at.port == b->listen[i].port &&
-			    addr_eq(&l->at.addr, &b->listen[i].addr);
-		for (const struct instance *in = b->instances; in; in = in->next)
-			l->wanted |= in->local_port && l->at.port == in->local_port &&
-			    addr_is_unspecified(&l->at.addr);
-	}
+	bgp_listen_each(b, mark_wanted, b->listeners);
 	while ((l = *at)) {
 		if (l->wanted) {
 			at = &l->next;
@@ -280,14 +301,8 @@ listen_sync(struct bgp *b)
 		*at = l->next;
 		listener_free(l);
 	}
-	for (size_t i = 0; i < b->nr_listen; i++) {
-		err = listener_want(b, &b->listen[i]);
-		first = first ? first : err;
-	}
-	for (const struct instance *in = b->instances; in; in = in->next) {
-		err = in->local_port ? instance_want(b, in->local_port) : 0;
-		first = first ? first : err;
-	}
+	bgp_listen_each(b, open_wanted, &opening);
+	first = opening.first;
 	for (l = b->listeners; l; l = l->next) {
 		err = peers_sync(l);
 		first = first ? first : err;

@@ -16,7 +16,11 @@ struct rehearsal {
 	const struct bgp_rehearsal *ops;
 	const char *renamed; /* the field of the instance at hand that all its sessions stand on */
 	struct told *told;   /* what each peer had been sent */
-	struct awaited *awaited; /* peers whose session is to be taken to come up */
+	struct awaited *awaited;	   /* peers whose session is to be taken to come up */
+	struct bmp *bmp;		   /* the stations that there were; NULL: none */
+	struct bgp_monitor_conf *monitors; /* as taken on last */
+	size_t nr_monitors;
+	bool applied; /* .monitors counts */
 };
 
 static inline bool
@@ -31,6 +35,9 @@ void rehearse_added(struct peer *);
 void rehearse_removed(struct peer *);
 /* When the peer and its adj have taken the new one on. */
 void rehearse_changed(struct peer *, const struct bgp_peer_conf *old);
+
+/* The end of bgp_apply(): the stations of the configuration, copied. */
+void rehearse_monitors(struct bgp *, const struct bgp_conf *);
 
 /* ---- rib_show.c ---- */
 /* A route with these attributes as @peer is told of it. */

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bgpd/bmp.h"
 #include "bgpd/out.h"
 #include "bgpd/rehearsal.h"
 #include "bgpd/sweep.h"
@@ -140,6 +141,21 @@ rehearse_changed(struct peer *p, const struct bgp_peer_conf *old)
 	t = told_of(p);
 	if (t)
 		t->reset = true;
+}
+
+void
+rehearse_monitors(struct bgp *b, const struct bgp_conf *c)
+{
+	struct rehearsal *r = b->rehearsal;
+
+	/* What came before is left to the end of the process. */
+	r->applied = true;
+	r->nr_monitors = bmp_nr_wanted(c);
+	r->monitors = xnew_n(struct bgp_monitor_conf, r->nr_monitors + 1);
+	for (size_t i = 0; i < r->nr_monitors; i++) {
+		r->monitors[i] = c->monitors[i];
+		r->monitors[i].name = xstrdup(c->monitors[i].name);
+	}
 }
 
 /* ---- sessions that are taken to come up ---- */
@@ -348,6 +364,7 @@ bgp_rehearse(struct bgp *b, const struct bgp_rehearsal *ops)
 	b->rehearsal = xnew(struct rehearsal);
 	b->rehearsal->ops = ops;
 	/* Nobody listens in. */
+	b->rehearsal->bmp = b->bmp;
 	b->bmp = NULL;
 	b->taps = NULL;
 	for (struct instance *in = b->instances; in; in = in->next) {
@@ -456,5 +473,7 @@ bgp_rehearse_end(struct bgp *b)
 	for (const struct told *t = r->told; t; t = t->next)
 		for (int f = 0; f < BGP_NR_FAMILIES && !err; f++)
 			err = compare(r, t, (enum bgp_family)f);
+	if (r->applied && r->ops->station)
+		bmp_compare(r->bmp, r->monitors, r->nr_monitors, r->ops->station, r->ops->arg);
 	return err;
 }

@@ -10,7 +10,7 @@
 
 #include "bgpd/bgpd.h"
 
-/* What bgp_apply() does to a peer. */
+/* What bgp_apply() does to a peer, or to a monitoring station. */
 enum bgp_fate {
 	BGP_FATE_ADDED,
 	BGP_FATE_REMOVED,
@@ -28,6 +28,10 @@ struct bgp_rehearsal {
 	 * @alive: the session stays as it is; else it is taken to come up. */
 	void (*route)(void *arg, const char *instance, const char *peer, bool alive,
 	    const json_t *old, const json_t *new);
+	/* From bgp_rehearse_end(): a monitoring station that comes (@old NULL), goes (@new NULL), whose
+	 * connection begins anew, or that is only told otherwise.  Borrowed.  May be NULL. */
+	void (*station)(void *arg, const struct bgp_monitor_conf *old,
+	    const struct bgp_monitor_conf *new, enum bgp_fate);
 	void *arg;
 };
 

@@ -174,6 +174,10 @@ give_tunnel(struct app *app)
 	if (app->tunnel && !app->rehearsing &&
 	    tunnel_set(app->tunnel, &want.conf, want.nodes, want.nr_nodes) < 0)
 		log_warn("tunnel-incomplete", LOG_ERR(ENOMEM));
+	/* In a rehearsal nobody makes the device. */
+	if (app->rehearsing && want.conf.mode != TUNNEL_WAIT &&
+	    fib_tunnel_assume(app->fib, want.conf.mode == TUNNEL_VXLAN) < 0)
+		log_warn("tunnel-incomplete", LOG_ERR(ENOMEM));
 	fib_sync_begin(app->fib, FIB_TUNNEL);
 	for (size_t i = 0; i < want.nr_routes; i++) {
 		hop = (struct fib_hop){ .gateway = want.routes[i].gateway };

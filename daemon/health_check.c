@@ -109,11 +109,15 @@ check_new(struct health_checks *all, char *key, const char *ns, const char *name
 	return c;
 }
 
-static uint16_t
-wanted_port(const struct res_service *svc)
+uint16_t
+health_check_wanted(
+    const struct store *store, const char *node, const struct res_service *svc, size_t *local)
 {
-	if (!svc || svc->type != RES_SVC_LOAD_BALANCER || svc->external_policy != RES_POLICY_LOCAL)
+	*local = 0;
+	if (!svc || svc->type != RES_SVC_LOAD_BALANCER ||
+	    svc->external_policy != RES_POLICY_LOCAL || svc->health_check_node_port == 0)
 		return 0;
+	*local = datapath_wanted_local(store, node, svc);
 	return svc->health_check_node_port;
 }
 
@@ -122,7 +126,8 @@ health_check_service(struct health_checks *all, const struct store *store, const
     const char *ns, const char *name)
 {
 	const struct res_service *svc = store_service(store, ns, name);
-	const uint16_t port = wanted_port(svc);
+	size_t local;
+	const uint16_t port = health_check_wanted(store, node, svc, &local);
 	struct health_check *c;
 	char *key;
 
@@ -141,7 +146,7 @@ health_check_service(struct health_checks *all, const struct store *store, const
 	else
 		c = check_new(all, key, ns, name);
 	c->seen = true;
-	c->local = datapath_wanted_local(store, node, svc);
+	c->local = local;
 	if (c->port == port)
 		return;
 	timer_stop(&c->again);

@@ -9,6 +9,8 @@
 #include "resource/resource.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct health_checks;
 struct loop;
@@ -16,6 +18,10 @@ struct loop;
 /* @healthy is asked at each request: can this node carry packets at all? */
 struct health_checks *health_check_new(struct loop *, bool (*healthy)(void *arg), void *arg);
 void health_check_free(struct health_checks *); /* NULL is fine */
+
+/* The port that is to be listened on for the Service, and the number of its endpoints on @node; 0: none. */
+uint16_t health_check_wanted(
+    const struct store *, const char *node, const struct res_service *, size_t *local);
 
 /*
  * Follow one Service: listen while it is there and wants it, with the number of its endpoints on

@@ -190,17 +190,24 @@ stop_listening(struct metrics *m)
 	m->failed = false;
 }
 
+struct addr
+metrics_wanted(const struct res_herald_config *c, uint16_t *port)
+{
+	*port = c->metrics_listen.port;
+	return c->metrics_off ? (struct addr){ 0 } : c->metrics_listen.addr;
+}
+
 void
 metrics_conf(struct metrics *m)
 {
-	const struct res_herald_config *c = store_config(m->app->store);
-	const struct addr addr = c->metrics_off ? (struct addr){ 0 } : c->metrics_listen.addr;
+	uint16_t port;
+	const struct addr addr = metrics_wanted(store_config(m->app->store), &port);
 
-	if (addr_eq(&addr, &m->addr) && c->metrics_listen.port == m->port)
+	if (addr_eq(&addr, &m->addr) && port == m->port)
 		return;
 	stop_listening(m);
 	m->addr = addr;
-	m->port = c->metrics_listen.port;
+	m->port = port;
 	if (addr_is_set(&addr))
 		try_listen(m);
 }

@@ -7,7 +7,10 @@
 #ifndef HERALD_DAEMON_METRICS_H
 #define HERALD_DAEMON_METRICS_H
 
+#include "resource/resource.h"
+
 #include <stdbool.h>
+#include <stdint.h>
 
 struct app;
 struct buf;
@@ -15,6 +18,8 @@ struct metrics;
 
 struct metrics *metrics_new(struct app *);
 void metrics_free(struct metrics *); /* NULL is fine */
+/* Where that is; an address that is not set: nowhere. */
+struct addr metrics_wanted(const struct res_herald_config *, uint16_t *port);
 /* Listen where the HeraldConfig says now; an address that is taken is tried again. */
 void metrics_conf(struct metrics *);
 

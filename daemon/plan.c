@@ -45,20 +45,21 @@ compare_config(
 
 /* ---- sessions and what peers are told ---- */
 
+static const char *const fates[] = { [BGP_FATE_ADDED] = "added",
+	[BGP_FATE_REMOVED] = "removed",
+	[BGP_FATE_RESET] = "reset",
+	[BGP_FATE_CHANGED] = "changed" };
+
 static void
 put_peer(void *arg, const char *instance, const char *peer, const struct addr *addr,
     enum bgp_fate fate, const char *const *fields, size_t nr)
 {
-	static const char *const actions[] = { [BGP_FATE_ADDED] = "added",
-		[BGP_FATE_REMOVED] = "removed",
-		[BGP_FATE_RESET] = "reset",
-		[BGP_FATE_CHANGED] = "changed" };
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < nr; i++)
 		json_array_append_new(list, json_string(fields[i]));
 	plan_put(arg,
-	    json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "area", "session", "action", actions[fate],
+	    json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "area", "session", "action", fates[fate],
 		"instance", instance, "peer", peer, "peerAddress", addr_str(addr), "fields", list));
 }
 
@@ -114,6 +115,39 @@ put_route(void *arg, const char *instance, const char *peer, bool alive, const j
 	plan_put(arg, o);
 }
 
+/* ---- monitoring stations ---- */
+
+static json_t *
+station_json(const struct bgp_monitor_conf *c)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} views[] = { { BGP_MONITOR_PRE, "pre" }, { BGP_MONITOR_POST, "post" },
+		{ BGP_MONITOR_LOCAL, "local" } };
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
+		if (c->views & views[i].bit)
+			json_array_append_new(list, json_string(views[i].name));
+	return json_pack("{s:s, s:i, s:o, s:i}", "address", addr_str(&c->addr), "port", c->port,
+	    "views", list, "statisticsSeconds", c->statistics_s);
+}
+
+static void
+put_station(void *arg, const struct bgp_monitor_conf *old, const struct bgp_monitor_conf *new,
+    enum bgp_fate fate)
+{
+	json_t *o = json_pack("{s:s, s:s, s:s}", "area", "bmp", "action", fates[fate], "station",
+	    new ? new->name : old->name);
+
+	if (old)
+		json_object_set_new(o, "old", station_json(old));
+	if (new)
+		json_object_set_new(o, "new", station_json(new));
+	plan_put(arg, o);
+}
+
 /* ---- the whole ---- */
 
 /* What is shown of before points into objects that are about to go. */
@@ -130,7 +164,9 @@ int
 plan_rehearse(
     struct app *app, const struct files_text *texts, size_t nr, struct plan_out *out, char **error)
 {
-	const struct bgp_rehearsal ops = { .peer = put_peer, .route = put_route, .arg = out };
+	const struct bgp_rehearsal ops = {
+		.peer = put_peer, .route = put_route, .station = put_station, .arg = out
+	};
 	const struct res_herald_config *config;
 	struct plan_views before = { 0 }, after = { 0 };
 	int err;

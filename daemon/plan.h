@@ -13,6 +13,7 @@
 #include "daemon/control.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,11 +56,17 @@ enum plan_view_kind {
 	PLAN_FRONTENDS,
 	PLAN_WATCHED,
 	PLAN_NOTICES,
+	PLAN_LISTENERS,
+	PLAN_HEALTH_CHECKS,
+	PLAN_TUNNEL,
+	PLAN_TUNNEL_NODES,
+	PLAN_POD_RANGES,
 	PLAN_NR_VIEWS
 };
 struct plan_views {
 	struct arena arena;
 	struct plan_view view[PLAN_NR_VIEWS];
+	bool tunnel_waits; /* what there is of the tunnel stays as it is */
 };
 
 void plan_views_take(struct plan_views *, struct app *);

@@ -6,7 +6,12 @@
 
 #include "daemon/app.h"
 #include "daemon/datapath_wanted.h"
+#include "daemon/health_check.h"
 #include "daemon/l2_side.h"
+#include "daemon/metrics.h"
+#include "daemon/pods.h"
+#include "daemon/service.h"
+#include "daemon/tunnel_wanted.h"
 #include "lib/mem.h"
 
 #include <netinet/in.h>
@@ -99,10 +104,14 @@ add_route(void *arg, const struct fib_route_info *info)
 {
 	json_t *hops = json_array();
 
-	for (size_t i = 0; i < info->nr_hops; i++)
+	for (size_t i = 0; i < info->nr_hops; i++) {
+		const unsigned link = info->hops[i].ifindex;
+
+		/* of a link that is still to be made nobody knows the number */
 		json_array_append_new(hops,
 		    json_pack("{s:s, s:I}", "gateway", addr_str(&info->hops[i].gateway), "ifindex",
-			(json_int_t)info->hops[i].ifindex));
+			(json_int_t)(link == FIB_IFINDEX_TO_COME ? 0 : link)));
+	}
 	add_row(arg, PLAN_ROUTES, prefix_str(&info->prefix),
 	    json_pack("{s:s, s:I, s:o}", "origin", fib_origin_name(info->origin), "table",
 		(json_int_t)info->table, "nexthops", hops));
@@ -214,6 +223,111 @@ take_plan(struct plan_views *vs, const struct bgp_plan *plan)
 	}
 }
 
+/* ---- listening sockets ---- */
+
+/* @when: that a change of it is taken on. */
+static void
+add_listener(struct plan_views *vs, const char *socket, const char *by, const char *when)
+{
+	add_row(vs, PLAN_LISTENERS, socket, json_pack("{s:s, s:s}", "for", by, "when", when));
+}
+
+static void
+add_port(struct plan_views *vs, const struct addr *addr, uint16_t port, const char *by)
+{
+	char key[ADDR_STRLEN + 16];
+
+	snprintf(
+	    key, sizeof(key), addr->family == ADDR_V6 ? "[%s]:%u" : "%s:%u", addr_str(addr), port);
+	add_listener(vs, key, by, "now");
+}
+
+static void
+add_bgp_listener(void *arg, const struct bgp_listen *at, bool must)
+{
+	(void)must;
+	add_port(arg, &at->addr, at->port, "bgp");
+}
+
+static void
+take_listeners(struct plan_views *vs, struct app *app)
+{
+	const struct res_herald_config *config = store_config(app->store);
+	uint16_t port;
+	const struct addr metrics = metrics_wanted(config, &port);
+	char *pods = pods_socket_path(config, config->control_socket);
+
+	bgp_listen_each(app->bgp, add_bgp_listener, vs);
+	if (addr_is_set(&metrics))
+		add_port(vs, &metrics, port, "metrics");
+	add_listener(vs, config->control_socket, "control", "restart");
+	add_listener(vs, pods, "herald-ipam", "restart");
+	free(pods);
+}
+
+static void
+take_health_checks(struct plan_views *vs, struct app *app)
+{
+	struct res_object *o;
+	uint16_t port;
+	size_t local;
+	char *key;
+
+	store_for_each(app->store, RES_SERVICE, o)
+	{
+		port = health_check_wanted(
+		    app->store, app->node, (const struct res_service *)o, &local);
+		if (!port)
+			continue;
+		key = service_key(o->meta.ns, o->meta.name);
+		add_row(vs, PLAN_HEALTH_CHECKS, key,
+		    json_pack("{s:i, s:I}", "port", port, "localEndpoints", (json_int_t)local));
+		free(key);
+	}
+}
+
+/* ---- the overlay, and what nodes have for their pods ---- */
+
+static void
+take_tunnel(struct plan_views *vs, struct app *app)
+{
+	struct arena arena = { 0 };
+	struct tunnel_wanted want;
+	struct addr gateway;
+	char text[ADDR_STRLEN];
+
+	tunnel_wanted(app->store, pods_plan(app), app->node, &arena, &want);
+	vs->tunnel_waits = want.conf.mode == TUNNEL_WAIT;
+	if (want.conf.mode == TUNNEL_VXLAN)
+		add_row(vs, PLAN_TUNNEL, TUNNEL_DEVICE,
+		    json_pack("{s:s, s:I, s:i, s:I}", "local", addr_str(&want.conf.local), "vni",
+			(json_int_t)want.conf.vni, "port", want.conf.port, "mtu",
+			(json_int_t)want.conf.mtu));
+	for (size_t i = 0; i < want.nr_nodes; i++) {
+		gateway = tunnel_gateway(&want.nodes[i]);
+		add_row(vs, PLAN_TUNNEL_NODES, addr_str(&want.nodes[i]),
+		    json_pack("{s:s}", "gateway", addr_format(&gateway, text, sizeof(text))));
+	}
+	arena_fini(&arena);
+}
+
+static void
+take_pod_ranges(struct plan_views *vs, const struct pod_plan *plan)
+{
+	for (size_t i = 0; plan && i < plan->nr_nodes; i++) {
+		const struct pod_node *n = &plan->nodes[i];
+		json_t *list = json_array();
+
+		for (size_t k = 0; k < n->nr; k++)
+			json_array_append_new(list,
+			    json_pack("{s:s, s:s, s:b}", "prefix", prefix_str(&n->v[k].prefix),
+				"pool", n->v[k].pool_name, "pending", n->v[k].fresh));
+		if (n->nr > 0)
+			add_row(vs, PLAN_POD_RANGES, n->node->obj.meta.name, json_incref(list));
+		json_decref(list);
+	}
+}
+
 /* Of equal keys the first counts. */
 static void
 sort_view(struct plan_view *v)
@@ -241,6 +355,10 @@ plan_views_take(struct plan_views *vs, struct app *app)
 	take_frontends(vs, app);
 	if (app->plan)
 		take_plan(vs, app->plan);
+	take_listeners(vs, app);
+	take_health_checks(vs, app);
+	take_tunnel(vs, app);
+	take_pod_ranges(vs, pods_plan(app));
 	for (int i = 0; i < PLAN_NR_VIEWS; i++)
 		sort_view(&vs->view[i]);
 }
@@ -257,6 +375,11 @@ static const struct {
 	[PLAN_FRONTENDS] = { "frontend", "frontend", "added", "removed", "changed" },
 	[PLAN_WATCHED] = { "bfd", "peer", "added", "removed", "changed" },
 	[PLAN_NOTICES] = { "notice", "about", "added", "removed", "changed" },
+	[PLAN_LISTENERS] = { "listen", "socket", "added", "removed", "changed" },
+	[PLAN_HEALTH_CHECKS] = { "health-check", "service", "added", "removed", "changed" },
+	[PLAN_TUNNEL] = { "tunnel", "device", "added", "removed", "changed" },
+	[PLAN_TUNNEL_NODES] = { "tunnel-node", "address", "added", "removed", "changed" },
+	[PLAN_POD_RANGES] = { "pod-range", "node", "given", "released", "changed" },
 };
 
 /* "10.0.0.7:8080" of those in @a that are not in @b. */
@@ -314,6 +437,8 @@ plan_views_compare(const struct plan_views *before, const struct plan_views *aft
 	const struct plan_view *a = &before->view[kind], *b = &after->view[kind];
 	size_t i = 0, k = 0;
 
+	if ((kind == PLAN_TUNNEL || kind == PLAN_TUNNEL_NODES) && after->tunnel_waits)
+		return;
 	while (i < a->nr || k < b->nr) {
 		const int order = i == a->nr ? 1
 		    : k == b->nr	     ? -1

@@ -43,6 +43,8 @@ bool pods_open(struct pods *);
 void pods_init(struct app *);
 void pods_start(struct app *); /* listen, when the store is read */
 void pods_fini(struct app *);
+/* Where herald-ipam asks, beside @control_socket when the HeraldConfig does not say; for free(). */
+char *pods_socket_path(const struct res_herald_config *, const char *control_socket);
 
 /* After Nodes, PodIPPools or the HeraldConfig changed: a new plan.  Before those who use it.
  * true: this node has other ranges than before. */

@@ -5,6 +5,7 @@
 #include "daemon/pods.h"
 
 #include "daemon/app.h"
+#include "daemon/kube_apply.h"
 #include "daemon/pods_serve.h"
 #include "daemon/show.h"
 #include "lib/log.h"
@@ -98,24 +99,23 @@ pods_init(struct app *app)
 	p->teller = pods_teller_new(p);
 }
 
-/* "/run/herald/herald.sock" -> "/run/herald/herald-ipam.sock", for free(). */
-static char *
-socket_path(const struct app *app)
+/* "/run/herald/herald.sock" -> "/run/herald/herald-ipam.sock" */
+char *
+pods_socket_path(const struct res_herald_config *config, const char *control)
 {
-	const char *set = store_config(app->store)->ipam.socket;
-	const size_t len = strlen(app->socket_path);
-	const bool dot = len > 5 && strcmp(app->socket_path + len - 5, ".sock") == 0;
+	const size_t len = strlen(control);
+	const bool dot = len > 5 && strcmp(control + len - 5, ".sock") == 0;
 
-	if (*set)
-		return xstrdup(set);
-	return xasprintf("%.*s-ipam.sock", (int)(dot ? len - 5 : len), app->socket_path);
+	if (*config->ipam.socket)
+		return xstrdup(config->ipam.socket);
+	return xasprintf("%.*s-ipam.sock", (int)(dot ? len - 5 : len), control);
 }
 
 void
 pods_start(struct app *app)
 {
 	const struct pods_server_ops ops = { pods_asked, pods_client_left, app->pods };
-	char *path = socket_path(app), *error = NULL;
+	char *path = pods_socket_path(store_config(app->store), app->socket_path), *error = NULL;
 
 	if (pods_server_new(&app->pods->server, app->loop, path, &ops, &error) < 0)
 		log_error("pods-not-served", LOG_S("message", error));
@@ -212,6 +212,9 @@ pods_apply(struct app *app)
 
 	nr_before = own_ranges(app, old, &a, &before);
 	p->plan = pod_plan_new(app->store);
+	if (app->rehearsing &&
+	    kube_apply_leads(app)) /* the word of who writes would have come back */
+		pod_plan_told_all(p->plan);
 	nr_now = own_ranges(app, p->plan, &a, &now);
 	same = old && same_ranges(before, nr_before, now, nr_now);
 	for (size_t i = 0; !same && i < nr_now; i++)

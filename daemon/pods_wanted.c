@@ -372,6 +372,14 @@ pod_plan_free(struct pod_plan *plan)
 	free(plan);
 }
 
+void
+pod_plan_told_all(struct pod_plan *plan)
+{
+	for (size_t i = 0; i < plan->nr_nodes; i++)
+		for (size_t k = 0; k < plan->nodes[i].nr; k++)
+			plan->nodes[i].v[k].fresh = false;
+}
+
 const struct pod_node *
 pod_plan_node(const struct pod_plan *plan, const char *name)
 {

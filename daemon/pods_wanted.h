@@ -53,6 +53,8 @@ struct pod_plan {
 
 struct pod_plan *pod_plan_new(const struct store *);
 void pod_plan_free(struct pod_plan *); /* NULL is fine */
+/* As it is once the API says all of it: nothing is fresh. */
+void pod_plan_told_all(struct pod_plan *);
 /* NULL: no such node. */
 const struct pod_node *pod_plan_node(const struct pod_plan *, const char *name);
 

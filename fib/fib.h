@@ -116,6 +116,13 @@ void fib_each(
 void fib_targets_each(
     const struct fib *, bool (*each)(void *arg, const struct fib_route_info *), void *arg);
 
+/*
+ * For what is never carried out (plan): the tunnel's device is there, as it will be once the tunnel's engine has
+ * made it, or is not.  While it is only assumed its routes have this link.  -ENOMEM.
+ */
+#define FIB_IFINDEX_TO_COME 0x7fffffffu
+int fib_tunnel_assume(struct fib *, bool there) __attribute__((warn_unused_result));
+
 struct fib_stats {
 	size_t wanted, installed, failed;
 	uint64_t added, removed, repaired, errors; /* since the start */

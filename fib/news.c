@@ -7,6 +7,7 @@
 #include "fib/tunnel.h"
 #include "lib/mem.h"
 
+#include <errno.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -54,6 +55,24 @@ fib_link_news(void *arg, enum nl_how how, const struct nl_link *l)
 		return;
 	n->links[i].usable = usable;
 	fib_node_changed(f);
+}
+
+int
+fib_tunnel_assume(struct fib *f, bool there)
+{
+	struct node *n = &f->node;
+
+	if (there && !n->tunnel) {
+		if (mem_grow(
+			(void **)&n->links, &n->cap_links, n->nr_links, sizeof(n->links[0]), 0) < 0)
+			return -ENOMEM;
+		n->links[n->nr_links++] =
+		    (struct node_link){ .ifindex = FIB_IFINDEX_TO_COME, .usable = true };
+		n->tunnel = FIB_IFINDEX_TO_COME;
+	} else if (!there) {
+		n->tunnel = 0;
+	}
+	return 0;
 }
 
 void

@@ -20,6 +20,16 @@ from herald_lab.plant import wait_loaded
 CHANGES = int(os.environ.get("HERALD_PLAN_CHANGES", "200"))
 SEEDS = [int(s) for s in os.environ.get("HERALD_PLAN_SEEDS", "1").split(",")]
 SLOTS = 6
+# What 200 changes have to have in them, so that the comparison means something.
+EVERYTHING = {(area, action) for area, actions in (
+    ("session", ("added", "removed", "reset", "changed")),
+    ("route", ("announced", "withdrawn", "changed")), ("address", ("given", "released", "moved")),
+    ("l2", ("taken", "given-up")), ("kernel-route", ("added", "removed")),
+    ("frontend", ("added", "removed", "changed")), ("bmp", ("added", "removed", "reset")),
+    ("listen", ("added", "removed")), ("health-check", ("added", "removed", "changed")),
+    ("tunnel", ("added", "removed", "changed")), ("tunnel-node", ("added", "removed")),
+    ("pod-range", ("given", "released", "changed")), ("config", ("live", "restart")),
+) for action in actions}
 
 
 # ---- 200 changes ----
@@ -36,9 +46,10 @@ def start_random(lab, rnd):
         s.serve()
     config = P.Config(rnd, pair.herald, SLOTS)
     pair.herald.write("all.yaml", *config.documents())
+    stations = P.Stations(lab, pair.other)
     pair.herald.start()
     wait_loaded(pair.herald)
-    return pair, config
+    return pair, config, stations
 
 
 def settled(d, told):
@@ -50,28 +61,34 @@ def settled(d, told):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_plan_is_what_then_happens(lab, seed):
     rnd = random.Random(seed)
-    pair, config = start_random(lab, rnd)
+    pair, config, stations = start_random(lab, rnd)
     d = pair.herald
     told = [None]
     state = until(lambda: settled(d, told), 60, what="the start is over", step=0.5)
+    accepts = dict(stations.accepts)
+    seen = set()
     path = os.path.join(lab.path("new"), "all.yaml")
     for i in range(CHANGES):
         edits = [config.edit() for _ in range(rnd.choice((1, 1, 1, 2, 4)))]
         with open(path, "w", encoding="utf-8") as f:
             f.write(h.to_yaml(*config.documents()))
         _, changes = P.plan(d, path)
-        wanted = P.lay_over(state, changes)
+        wanted, accepts = P.lay_over(state, changes), P.connects(accepts, changes)
+        seen |= {(c["area"], c["action"]) for c in changes}
         where = f"seed {seed}, change {i}: {', '.join(edits)}"
         assert P.observe(d) == state, f"{where}: something happened before\n" + P.difference(
             state, P.observe(d))
         d.write("all.yaml", *config.documents())
         d.ctl("reload")
-        until(lambda: P.observe(d) == wanted and P.all_up(d), 60, what=lambda: (
+        until(lambda: P.observe(d) == wanted and P.all_up(d) and stations.accepts == accepts, 60,
+              what=lambda: (
             f"{where}: what was planned\n{P.difference(wanted, P.observe(d))}\n"
+            f"stations: planned {accepts}, are {stations.accepts}\n"
             f"the plan:\n" + "\n".join(json.dumps(c) for c in changes)))
         state = wanted
         assert P.plan(d, path) == (0, []), f"{where}: taken on, and yet a plan"
-    print(f"seed {seed}: {CHANGES} changes")
+    assert CHANGES < 200 or seen >= EVERYTHING, f"never planned: {EVERYTHING - seen}"
+    print(f"seed {seed}: {CHANGES} changes, of {len(seen)} kinds")
 
 
 # ---- the command ----

@@ -83,7 +83,21 @@ json_t *crd_metallb(enum res_kind);
 json_t *crd_node_status(void);
 json_t *editor_schema(void);
 void reference_page(struct buf *);
+/* What stands between the hand-written parts of herald.yaml(5): the section of all documents. */
+void manual_section(struct buf *);
 void metrics_print(struct buf *);
+
+/* ---- reference.c: words for a row, for the page and the manual ---- */
+
+const char *reference_type(const struct field *);
+/* NULL: there is none. */
+const char *reference_default(const struct field *);
+/* What a change costs at most; "": nothing. */
+const char *reference_cost(const struct field *);
+/* What may stand there, words within @quote. */
+void reference_limits(struct buf *, const struct field *, const char *quote);
+/* Is it a list of rules, which are described once? */
+bool reference_is_rules(const struct field *);
 
 /* Block style; strings in quotes wherever somebody might take them for something else. */
 void yaml_print(struct buf *, const json_t *);

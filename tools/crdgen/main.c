@@ -80,6 +80,7 @@ static const struct {
 	{ "schema", print_schema },
 	{ "metrics", metrics_print },
 	{ "reference", reference_page },
+	{ "manual", manual_section },
 };
 
 int
@@ -92,7 +93,7 @@ main(int argc, char **argv)
 		i++;
 	if (argc != 2 || i == nr) {
 		fputs("usage: crdgen crds | cilium-crds | metallb-crds | schema | reference | "
-		      "metrics\n",
+		      "manual | metrics\n",
 		    stderr);
 		return 2;
 	}

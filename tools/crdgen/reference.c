@@ -56,12 +56,12 @@ put_cell(struct buf *b, const char *text)
 }
 
 static void
-put_words(struct buf *b, const char *const *words)
+put_words(struct buf *b, const char *const *words, const char *quote)
 {
 	for (bool first = true; *words; words++) {
 		if (!**words)
 			continue;
-		buf_printf(b, "%s`%s`", first ? "" : ", ", *words);
+		buf_printf(b, "%s%s%s%s", first ? "" : ", ", quote, *words, quote);
 		first = false;
 	}
 }
@@ -85,13 +85,13 @@ put_uint_limits(struct buf *b, const struct field *f)
 	}
 }
 
-static void
-put_limits(struct buf *b, const struct field *f)
+void
+reference_limits(struct buf *b, const struct field *f, const char *quote)
 {
 	size_t before = b->len;
 
 	if (f->type == T_ENUM)
-		put_words(b, f->words);
+		put_words(b, f->words, quote);
 	else if (f->type == T_UINT)
 		put_uint_limits(b, f);
 	else if (f->right)
@@ -102,17 +102,39 @@ put_limits(struct buf *b, const struct field *f)
 		buf_printf(b, "%sat most %u items", b->len > before ? "; " : "", f->max_items);
 }
 
-static bool
-is_rules(const struct field *f)
+bool
+reference_is_rules(const struct field *f)
 {
 	return f->type == T_STRUCT && f->sub == &rule_table;
+}
+
+const char *
+reference_type(const struct field *f)
+{
+	return type_names[f->type];
+}
+
+const char *
+reference_default(const struct field *f)
+{
+	if (f->def)
+		return f->def;
+	if (f->flags & (F_REQUIRED | F_HAS))
+		return NULL;
+	return f->type == T_BOOL ? "false" : f->type == T_UINT && !f->min ? "0" : NULL;
+}
+
+const char *
+reference_cost(const struct field *f)
+{
+	return cost_names[f->cost];
 }
 
 static void
 put_row(struct buf *b, const struct field *f, const char *path)
 {
 	buf_printf(b, "| `%s` | ", path);
-	if (is_rules(f))
+	if (reference_is_rules(f))
 		buf_puts(b, "list of [rules](#rules)");
 	else
 		buf_printf(b, "%s%s%s", f->flags & F_LIST ? "list: " : "", type_names[f->type],
@@ -121,14 +143,10 @@ put_row(struct buf *b, const struct field *f, const char *path)
 	buf_puts(b, f->flags & F_NATIVE ? ", native only" : "");
 	buf_puts(b, f->flags & F_NEWER ? ", newer" : "");
 	buf_puts(b, " | ");
-	if (f->def)
-		buf_printf(b, "`%s`", f->def);
-	else if (f->type == T_BOOL && !(f->flags & (F_REQUIRED | F_HAS)))
-		buf_puts(b, "`false`");
-	else if (f->type == T_UINT && !f->min && !(f->flags & (F_REQUIRED | F_HAS)))
-		buf_puts(b, "`0`");
+	if (reference_default(f))
+		buf_printf(b, "`%s`", reference_default(f));
 	buf_puts(b, " | ");
-	put_limits(b, f);
+	reference_limits(b, f, "`");
 	buf_puts(b, " | ");
 	put_cell(b, f->help ? f->help : "");
 	buf_printf(b, " | %s |\n", cost_names[f->cost]);
@@ -151,7 +169,7 @@ put_table(struct buf *b, const struct table *t, const char *above)
 		/* A group that says nothing of itself is seen in the paths of what is in it. */
 		if (f->type != T_STRUCT || f->help || f->flags & (F_LIST | F_NATIVE))
 			put_row(b, f, path);
-		if (f->type == T_STRUCT && !is_rules(f))
+		if (f->type == T_STRUCT && !reference_is_rules(f))
 			put_table(b, f->sub, path);
 	}
 }

@@ -66,13 +66,20 @@ put_fields(struct buf *b, json_t *old, json_t *new)
 	}
 }
 
+/* "10.0.0.1 -> 10.0.0.2": a list that was, and that is. */
+static void
+put_change(struct buf *b, const json_t *o, const char *key)
+{
+	put_list(b, json_object_get(o, "old"), key);
+	if (json_object_get(o, "old") && json_object_get(o, "new"))
+		buf_puts(b, " -> ");
+	put_list(b, json_object_get(o, "new"), key);
+}
+
 static void
 put_addresses(struct buf *b, const json_t *o)
 {
-	put_list(b, json_object_get(o, "old"), "address");
-	if (json_object_get(o, "old") && json_object_get(o, "new"))
-		buf_puts(b, " -> ");
-	put_list(b, json_object_get(o, "new"), "address");
+	put_change(b, o, "address");
 	if (json_object_get(o, "new")) {
 		buf_puts(b, " from ");
 		put_list(b, json_object_get(o, "new"), "pool");
@@ -89,6 +96,31 @@ put_backends(struct buf *b, const json_t *o, const char *key, char sign)
 	    b->len ? " " : "", sign, answer_str(v, "ip"), (long long)answer_int(v, "port"));
 }
 
+/* What came or went of the smaller things; false: it is none of them. */
+static bool
+put_plain(struct buf *b, const char *area, const json_t *v)
+{
+	if (strcmp(area, "bmp") == 0) {
+		buf_printf(b, "to %s port %lld, views ", answer_str(v, "address"),
+		    (long long)answer_int(v, "port"));
+		put_list(b, json_object_get(v, "views"), "");
+	} else if (strcmp(area, "listen") == 0) {
+		buf_printf(b, "for %s%s", answer_str(v, "for"),
+		    strcmp(answer_str(v, "when"), "restart") == 0 ? ", after a restart" : "");
+	} else if (strcmp(area, "health-check") == 0) {
+		buf_printf(b, "port %lld, endpoints here: %lld", (long long)answer_int(v, "port"),
+		    (long long)answer_int(v, "localEndpoints"));
+	} else if (strcmp(area, "tunnel") == 0) {
+		buf_printf(b, "VNI %lld, from %s", (long long)answer_int(v, "vni"),
+		    answer_str(v, "local"));
+	} else if (strcmp(area, "tunnel-node") == 0) {
+		buf_printf(b, "via %s", answer_str(v, "gateway"));
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static void
 put_detail(struct buf *b, const json_t *o)
 {
@@ -100,10 +132,14 @@ put_detail(struct buf *b, const json_t *o)
 		put_addresses(b, o);
 	} else if (strcmp(area, "session") == 0) {
 		put_list(b, json_object_get(o, "fields"), "");
+	} else if (strcmp(area, "pod-range") == 0) {
+		put_change(b, o, "prefix");
 	} else if (old && new) {
 		put_backends(b, o, "backendsAdded", '+');
 		put_backends(b, o, "backendsRemoved", '-');
 		put_fields(b, old, new);
+	} else if (put_plain(b, area, any)) {
+		return;
 	} else if (strcmp(area, "route") == 0) {
 		buf_printf(b, "next hop %s", answer_str(any, "nextHop"));
 	} else if (strcmp(area, "l2") == 0) {
@@ -123,7 +159,7 @@ static const char *
 subject_of(const json_t *o)
 {
 	static const char *const keys[] = { "field", "service", "ip", "prefix", "frontend", "peer",
-		"about", NULL };
+		"about", "station", "socket", "device", "address", "node", NULL };
 
 	for (size_t i = 0; keys[i]; i++)
 		if (*answer_str(o, keys[i]))

@@ -1,11 +1,17 @@
 """What `heraldctl plan` promised against what then is: a node's state as sets, a plan's changes laid over
 it, and random configurations with random edits."""
+import contextlib
 import copy
+import ipaddress
 import json
+import selectors
 import socket
+import threading
+import urllib.error
+import urllib.request
 
 from . import herald as h
-from .pair import AS, HERALD4, HERALD6, PEER_AS, POD4, POD6, slot_addr
+from .pair import AS, HERALD4, HERALD6, PEER4, PEER_AS, POD4, POD6, slot_addr
 
 NODE = "n1"
 # Peers that tell us routes: they are there always, as nobody can know what a new one will tell.
@@ -37,6 +43,110 @@ def plan(herald, *paths):
     changes = json.loads(done.stdout)["changes"]
     assert done.returncode == (4 if changes else 0)
     return done.returncode, changes
+
+
+# ---- the kernel's word on sockets and links ----
+
+STATIONS = range(11019, 11023)  # ports of stations of BMP, on the peer's side
+HEALTH = range(31000, 31010)    # health check node ports
+OVERLAY = "herald-vxlan"
+
+
+class Stations:
+    """Monitoring stations that take all and say nothing; how often each was connected to."""
+
+    def __init__(self, lab, ns):
+        self.accepts = {p: 0 for p in STATIONS}
+        self._poll, self._end = selectors.DefaultSelector(), False
+        for port in STATIONS:
+            s = ns.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind((PEER4, port))
+            s.listen(16)
+            self._poll.register(s, selectors.EVENT_READ, port)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        lab.own(self)
+
+    def _run(self):
+        while not self._end:
+            for key, _ in self._poll.select(0.2):
+                if key.data:
+                    self._poll.register(key.fileobj.accept()[0], selectors.EVENT_READ, None)
+                    self.accepts[key.data] += 1
+                    continue
+                with contextlib.suppress(OSError):
+                    if key.fileobj.recv(1 << 18):
+                        continue
+                self._poll.unregister(key.fileobj)
+                key.fileobj.close()
+
+    def close(self):
+        self._end = True
+        self._thread.join(5)
+        for key in list(self._poll.get_map().values()):
+            key.fileobj.close()
+
+
+def kernel_addr(text):
+    """Of /proc/net/tcp: words of the machine's order."""
+    words = [bytes.fromhex(text[i:i + 8])[::-1] for i in range(0, len(text), 8)]
+    return ipaddress.ip_address(b"".join(words))
+
+
+def listening(herald):
+    """{(address, port)} of listening TCP sockets in the daemon's namespace."""
+    out = set()
+    for name in ("tcp", "tcp6"):
+        with open(f"/proc/{herald.daemon.popen.pid}/net/{name}", encoding="ascii") as f:
+            for line in f.readlines()[1:]:
+                where, state = line.split()[1], line.split()[3]
+                if state == "0A":
+                    addr, _, port = where.partition(":")
+                    out.add((kernel_addr(addr), int(port, 16)))
+    return out
+
+
+def health_of(herald, port):
+    """(the Service, its port and endpoints) as the health check there answers."""
+    with herald.ns.inside():
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as r:
+                text = r.read()
+        except urllib.error.HTTPError as e:
+            text = e.read()
+    answer = json.loads(text)
+    return (f"{answer['service']['namespace']}/{answer['service']['name']}",
+            frozen([port, answer["localEndpoints"]]))
+
+
+def overlay(herald):
+    """(the device's keys by its name, the nodes that it sends to)"""
+    with open(f"/proc/{herald.daemon.popen.pid}/net/dev", encoding="ascii") as f:
+        if OVERLAY not in f.read():
+            return {}, {}
+    try:
+        dev, = json.loads(herald.ns.run("ip", "-j", "-d", "link", "show", "dev", OVERLAY))
+        entries = json.loads(herald.ns.run("bridge", "-j", "fdb", "show", "dev", OVERLAY))
+    except OSError:  # it went meanwhile
+        return {}, {}
+    data = dev["linkinfo"]["info_data"]
+    return ({OVERLAY: frozen([data["local"], data["id"], data["port"]])},
+            {e["dst"]: "" for e in entries if "dst" in e})
+
+
+def observe_sockets(herald, state):
+    listen = listening(herald)
+    state["listen"] = {f"[{a}]:{p}" if a.version == 6 else f"{a}:{p}": ""
+                       for a, p in listen if p not in HEALTH}
+    state["health-check"] = dict(health_of(herald, p) for _, p in sorted(listen, key=str)
+                                 if p in HEALTH)
+    state["tunnel"], state["tunnel-node"] = overlay(herald)
+    state["bmp"] = {s["name"]: frozen([s["address"], s["port"], s["views"], s["state"]])
+                    for s in ask(herald, "bgp", "bmp")["stations"]}
+    nodes = ask(herald, "ipam")["pods"]["nodes"]
+    state["pod-range"] = {n["node"]: frozen([[r["prefix"], r["pool"]] for r in n["ranges"]])
+                          for n in nodes if n["ranges"]}
 
 
 # ---- what is ----
@@ -82,6 +192,7 @@ def observe(herald):
     if herald.bpffs:
         for f in ask(herald, "lb", "list")["frontends"]:
             state["frontend"][f["address"]] = frozen([f["service"], f["flags"][0], backends_of(f)])
+    observe_sockets(herald, state)
     return state
 
 
@@ -104,12 +215,25 @@ def planned_value(c):
         return frozen([new["origin"], sorted(n["gateway"] for n in new["nexthops"])])
     if c["area"] == "l2":
         return frozen(sorted(new["interfaces"]))
+    if c["area"] == "bmp":
+        return frozen([new["address"], new["port"], new["views"], "connected"])
+    if c["area"] == "health-check":
+        return frozen([new["port"], new["localEndpoints"]])
+    if c["area"] == "tunnel":
+        return frozen([new["local"], new["vni"], new["port"]])
+    if c["area"] == "pod-range":
+        return frozen([[r["prefix"], r["pool"]] for r in new])
+    if c["area"] in ("listen", "tunnel-node"):
+        return ""
     return frozen([new["service"], new["type"], backends_of(new)])
 
 
 KEYS = {"route": lambda c: f"{c['peer']} {c['prefix']}", "address": lambda c: c["service"],
         "kernel-route": lambda c: c["prefix"], "l2": lambda c: c["ip"],
-        "frontend": lambda c: c["frontend"]}
+        "frontend": lambda c: c["frontend"], "bmp": lambda c: c["station"],
+        "listen": lambda c: c["socket"], "health-check": lambda c: c["service"],
+        "tunnel": lambda c: c["device"], "tunnel-node": lambda c: c["address"],
+        "pod-range": lambda c: c["node"]}
 
 
 def lay_over(state, changes):
@@ -125,12 +249,23 @@ def lay_over(state, changes):
                 s[c["peer"]] = 0
             elif c["action"] == "reset":
                 s[c["peer"]] += 1
+        elif area == "listen" and (c.get("new") or c["old"])["when"] == "restart":
+            continue
         elif area in KEYS:
             if "new" in c:
                 state[area][KEYS[area](c)] = planned_value(c)
             else:
                 state[area].pop(KEYS[area](c))
     return state
+
+
+def connects(accepts, changes):
+    """How often each station's port is connected to in all, with what is planned."""
+    accepts = dict(accepts)
+    for c in changes:
+        if c["area"] == "bmp" and c["action"] in ("added", "reset"):
+            accepts[c["new"]["port"]] += 1
+    return accepts
 
 
 def difference(a, b):
@@ -155,7 +290,9 @@ class Config:
     def __init__(self, rnd, herald, slots):
         self.rnd, self.herald, self.slots = rnd, herald, slots
         self.local_as, self.router_id = AS, None
-        self.config = {"bgp": {"allowASIn": 0}, "routing": {}}
+        self.config = {"bgp": {"allowASIn": 0}, "routing": {}, "metrics": {}, "ipam": {}}
+        self.tunnel = {}
+        self.stations, self.pod_pools, self.local_port = {}, {}, None
         self.peers = {t: {"slot": i, "config": "ca"} for i, t in enumerate(TELLERS)}
         self.configs = {n: {"hold": 30, "spec": {}, "v6": True} for n in ("ca", "cb", "cc")}
         self.adverts = {"pods": {"kind": "pods"}, "services": {"kind": "services"}}
@@ -169,11 +306,15 @@ class Config:
     # ---- as documents ----
 
     def documents(self):
-        d = [self.herald.settings(**self.config),
+        config = dict(self.config, datapath={**self.herald.datapath, **self.tunnel})
+        d = [self.herald.settings(**config),
              h.node(NODE, [POD4, POD6], [HERALD4, HERALD6], labels={"zone": "a"})]
         peers = {n: {"peerASN": PEER_AS, "peerAddress": slot_addr(p["slot"]), "config": p["config"]}
                  for n, p in self.peers.items()}
-        cluster = h.cluster(self.local_as, peers)
+        cluster = h.cluster(self.local_as, peers, bmpServers=[
+            {"name": n, "peerAddress": PEER4, **s} for n, s in self.stations.items()])
+        if self.local_port:
+            cluster["spec"]["bgpInstances"][0]["localPort"] = self.local_port
         if self.router_id:
             cluster["spec"]["bgpInstances"][0]["routerID"] = self.router_id
         d.append(cluster)
@@ -197,12 +338,15 @@ class Config:
         for n, s in self.services.items():
             d.append(h.service(n, etp=s["etp"], ports=s["ports"], cluster_ips=[s["cluster"]],
                                families=["IPv4"], labels={"app": n, "tier": s["tier"]},
-                               annotations=s["annotations"]))
+                               annotations=s["annotations"],
+                               **({"healthCheckNodePort": s["health"]} if s.get("health") else {})))
             d += [h.endpoints(n, *s["endpoints"], port=p, suffix=str(p)) for p in s["ports"]]
         for n, p in self.policies.items():
             d.append(h.doc("L2AnnouncementPolicy", n, p))
         for n, (cidr, addr) in self.nodes.items():
-            d.append(h.node(n, [cidr], [addr]))
+            d.append(h.node(n, [cidr] if cidr else [], [addr]))
+        for n, cidr in self.pod_pools.items():
+            d.append(h.doc("PodIPPool", n, {"ipv4": {"cidrs": [cidr], "maskSize": 28}}))
         return d
 
     # ---- edits ----
@@ -362,12 +506,75 @@ class Config:
         if name in self.nodes:
             del self.nodes[name]
         else:
-            self.nodes[name] = (f"10.{20 + i}.0.0/24", f"10.0.0.{100 + i}")
+            cidr = f"10.{20 + i}.0.0/24" if self.rnd.random() < 0.7 else None
+            self.nodes[name] = (cidr, f"10.0.0.{100 + i}")
+
+    def do_station(self):
+        name = f"b{self.rnd.randrange(len(STATIONS) // 2)}"
+        if name in self.stations and self.rnd.random() < 0.4:
+            del self.stations[name]
+            return
+        s = self.stations.setdefault(name, {"statisticsTimeout": 0})
+        what = self.rnd.randrange(3)
+        if what == 0 or "peerPort" not in s:
+            s["peerPort"] = STATIONS[0] + 2 * int(name[1:]) + self.rnd.randrange(2)
+        if what == 1:
+            s["monitoringPolicy"] = self.rnd.choice(("pre", "post", "all"))
+        elif what == 2:
+            s["statisticsTimeout"] = self.rnd.choice((0, 3600))
+
+    def do_listen(self):
+        what = self.rnd.randrange(3)
+        if what == 0:
+            self.config["bgp"]["listen"] = self.rnd.choice((
+                ["0.0.0.0:179", "[::]:179"], ["0.0.0.0:179"], [f"{HERALD4}:1179"], []))
+        elif what == 1:
+            self.config["metrics"]["listen"] = self.rnd.choice((
+                "127.0.0.1:7479", "127.0.0.1:7480", ""))
+        else:
+            self.local_port = self.rnd.choice((None, None, 1790))
+
+    def do_socket(self):
+        """Taken on at a restart only."""
+        self.config["ipam"]["socket"] = f"{self.herald.dir}/ipam{self.rnd.randrange(2)}.sock"
+
+    def do_health_check(self):
+        name = f"s{self.rnd.randrange(6)}"
+        if name in self.services:
+            s = self.services[name]
+            s["etp"] = self.rnd.choice(("Cluster", "Local", "Local", "Local"))
+            s["health"] = self.rnd.choice((None, HEALTH[0], HEALTH[0], HEALTH[0]))
+            s["health"] = s["health"] and HEALTH[0] + int(name[1:])
+            s["endpoints"] = [(f"10.1.0.{10 + i}", NODE, True)
+                              for i in range(self.rnd.randrange(3))]
+
+    def do_tunnel(self):
+        self.tunnel = self.rnd.choice((
+            {}, {"tunnel": "vxlan"}, {"tunnel": "vxlan", "tunnelVNI": self.rnd.randrange(2, 4)}))
+        if self.tunnel:
+            self.config["routing"]["directNodeRoutes"] = False
+
+    def do_pod_ranges(self):
+        ipam, what = self.config["ipam"], self.rnd.randrange(3)
+        if what == 0:
+            ipam["mode"] = self.rnd.choice(("kubernetes", "cluster-pool", "multi-pool"))
+        elif what == 1:
+            ipam["clusterPool"] = {"ipv4PodCIDRs": [self.rnd.choice((
+                "10.40.0.0/16", "10.41.0.0/16"))], "ipv4MaskSize": self.rnd.choice((24, 25))}
+        else:
+            name = f"q{self.rnd.randrange(2)}"
+            if name in self.pod_pools:
+                del self.pod_pools[name]
+            else:
+                self.pod_pools[name] = f"10.4{2 + int(name[1:])}.0.0/20"
+        if ipam.get("mode") == "cluster-pool":
+            ipam.setdefault("clusterPool", {"ipv4PodCIDRs": ["10.40.0.0/16"], "ipv4MaskSize": 24})
 
     def do_herald_config(self):
         what = self.rnd.randrange(4)
         if what == 0:
-            self.config["routing"]["directNodeRoutes"] = self.rnd.random() < 0.5
+            self.config["routing"]["directNodeRoutes"] = (
+                not self.tunnel and self.rnd.random() < 0.5)
         elif what == 1:
             self.config["routing"]["installLearned"] = self.rnd.random() < 0.5
         elif what == 2:

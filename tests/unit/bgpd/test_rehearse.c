@@ -107,6 +107,64 @@ expect(uint32_t local_as, const struct bgp_peer_conf *to, size_t nr, const char 
 	loop_free(loop);
 }
 
+/* ---- monitoring stations ---- */
+
+static void
+said_station(void *arg, const struct bgp_monitor_conf *old, const struct bgp_monitor_conf *new,
+    enum bgp_fate fate)
+{
+	static const char *const words[] = { "added", "removed", "reset", "changed" };
+
+	buf_printf(arg, "%s %s %u>%u\n", new ? new->name : old->name, words[fate],
+	    old ? old->port : 0u, new ? new->port : 0u);
+}
+
+static void
+apply_stations(struct bgp *b, const struct bgp_monitor_conf *list, size_t nr)
+{
+	const struct bgp_conf c = { .monitors = list, .nr_monitors = nr };
+
+	ck_assert_int_eq(bgp_apply(b, &c), 0);
+}
+
+static struct bgp_monitor_conf
+station(const char *name, uint16_t port, uint16_t statistics_s)
+{
+	struct bgp_monitor_conf c = { .name = name, .port = port, .statistics_s = statistics_s };
+
+	c.views = BGP_MONITOR_PRE;
+	ck_assert_int_eq(addr_parse("192.0.2.9", &c.addr), 0);
+	return c;
+}
+
+START_TEST(stations_are_compared_as_they_are_taken_on)
+{
+	const struct bgp_monitor_conf from[] = { station("a", 1, 0), station("b", 2, 0),
+		station("c", 3, 0), station("d", 4, 0) };
+	const struct bgp_monitor_conf way[] = { station("z", 9, 0) };
+	const struct bgp_monitor_conf to[] = { station("b", 7, 0), station("c", 3, 5),
+		station("d", 4, 0), station("e", 5, 0) };
+	struct loop *loop = loop_new_fake();
+	struct bgp *b = bgp_new(loop, NULL, false);
+	struct bgp_rehearsal ops = {
+		.peer = said_peer, .route = said_route, .station = said_station
+	};
+	struct buf out;
+
+	buf_init(&out, 65536);
+	ops.arg = &out;
+	apply_stations(b, from, 4);
+	ck_assert_int_eq(bgp_rehearse(b, &ops), 0);
+	apply_stations(b, way, 1); /* only the last counts */
+	apply_stations(b, to, 4);
+	ck_assert_int_eq(bgp_rehearse_end(b), 0);
+	ck_assert_str_eq(
+	    buf_text(&out), "a removed 1>0\nb reset 2>7\nc changed 3>3\ne added 0>5\n");
+	buf_fini(&out);
+	_exit(0); /* as whoever rehearses does */
+}
+END_TEST
+
 START_TEST(nothing_is_said_of_the_same)
 {
 	const struct bgp_peer_conf to[] = { peer("a", "192.0.2.1"), peer("b", "192.0.2.2") };
@@ -163,6 +221,7 @@ add_tests(Suite *s)
 	TCase *tc = tcase_create("rehearse");
 
 	tcase_add_test(tc, nothing_is_said_of_the_same);
+	tcase_add_exit_test(tc, stations_are_compared_as_they_are_taken_on, 0);
 	tcase_add_test(tc, peers_come_and_go);
 	tcase_add_test(tc, a_field_that_ends_sessions);
 	tcase_add_test(tc, fields_that_do_not);
