@@ -10,10 +10,10 @@
 
 #include "bgpd/range.h"
 #include "bgpd/tcp_ao.h"
+#include "lib/acceptor.h"
 #include "lib/mem.h"
 
 #define RETRY_MS 1000
-#define ACCEPTS_A_TURN 1024
 #define LOGS_A_MINUTE 10
 
 struct key {
@@ -26,8 +26,8 @@ struct listener {
 	struct listener *next;
 	struct bgp *bgp;
 	struct bgp_listen at;
-	int fd;
-	struct loop_fd *watch;
+	int fd; /* the acceptor's */
+	struct acceptor *acceptor;
 	struct key *keys;
 	size_t nr_keys, cap_keys;
 	uint8_t min_ttl;
@@ -49,8 +49,10 @@ listen_serves(const struct bgp *b, const struct instance *in, uint16_t port)
 /* ---- connections ---- */
 
 static void
-connection_place(struct bgp *b, int fd, uint8_t ttl)
+connection_place(void *arg, int fd)
 {
+	struct bgp *b = arg;
+	const uint8_t ttl = transport_syn_ttl(fd);
 	struct transport_names names;
 	struct range *r;
 	struct peer *p;
@@ -75,26 +77,6 @@ connection_place(struct bgp *b, int fd, uint8_t ttl)
 	if (log_allow(&b->noise, loop_now_ms(b->loop), LOGS_A_MINUTE, &suppressed))
 		log_info("connection-refused", LOG_S("address", addr_str(&names.remote)),
 		    LOG_S("reason", "not a configured peer"), LOG_U("suppressed", suppressed));
-}
-
-static void
-listener_ready(void *arg, int fd, unsigned what)
-{
-	struct listener *l = arg;
-	struct bgp *b = l->bgp;
-
-	(void)what;
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		uint8_t ttl;
-		int conn, err = transport_accept(fd, &conn, &ttl);
-
-		/* One that was reset while it waited is not the end of the queue. */
-		if (err == -ECONNABORTED || err == -EINTR)
-			continue;
-		if (err < 0)
-			return;
-		connection_place(b, conn, ttl);
-	}
 }
 
 /* ---- keys ---- */
@@ -201,8 +183,7 @@ listener_free(struct listener *l)
 	while (l->nr_keys)
 		key_remove(l, l->nr_keys - 1);
 	mem_free(l->keys);
-	loop_fd_free(l->watch);
-	close(l->fd);
+	acceptor_free(l->acceptor);
 	mem_free(l);
 }
 
@@ -229,8 +210,8 @@ listener_want(struct bgp *b, const struct bgp_listen *at)
 	l->at = *at;
 	l->fd = fd;
 	l->wanted = true;
-	l->watch = loop_fd_new(b->loop, fd, LOOP_READ, listener_ready, l);
-	if (!l->watch) {
+	l->acceptor = acceptor_new(b->loop, fd, "connections of BGP peers", connection_place, b);
+	if (!l->acceptor) {
 		close(fd);
 		mem_free(l);
 		return -ENOMEM;

@@ -208,9 +208,8 @@ transport_listen(const struct addr *a, uint16_t port, int *to)
 	return 0;
 }
 
-/* The TTL or hop limit in the IP header of the SYN. */
-static uint8_t
-syn_ttl(int fd)
+uint8_t
+transport_syn_ttl(int fd)
 {
 	uint8_t packet[256] = { 0 };
 	socklen_t len = sizeof(packet);
@@ -221,18 +220,6 @@ syn_ttl(int fd)
 		return packet[offsetof(struct iphdr, ttl)];
 	if (len >= sizeof(struct ip6_hdr) && packet[0] >> 4 == 6)
 		return packet[offsetof(struct ip6_hdr, ip6_hlim)];
-	return 0;
-}
-
-int
-transport_accept(int listener, int *to, uint8_t *ttl)
-{
-	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	*ttl = syn_ttl(fd);
-	*to = fd;
 	return 0;
 }
 

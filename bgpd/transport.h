@@ -32,8 +32,8 @@ int transport_dialled(int fd) __attribute__((warn_unused_result));
 
 int transport_listen(const struct addr *, uint16_t port, int *fd)
     __attribute__((warn_unused_result));
-/* The next connection; -EAGAIN: none.  @ttl is that of its SYN, 0 when unknown. */
-int transport_accept(int listener, int *fd, uint8_t *ttl) __attribute__((warn_unused_result));
+/* Of an accepted socket: the TTL or hop limit in the IP header of its SYN, 0 when unknown. */
+uint8_t transport_syn_ttl(int fd);
 /* Make an accepted socket what transport_dial() makes of its own.  -ENOENT: it should be signed, and is
  * not. */
 int transport_adopt(int fd, const struct transport *) __attribute__((warn_unused_result));

@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define EXIT_CONFIG 1
@@ -442,6 +443,20 @@ on_signal(void *arg, int signo)
 	app_stop(app, true);
 }
 
+/* Sessions, clients and maps are descriptors each; the usual soft limit of 1024 is for programs that call
+ * select(2), which none of ours do. */
+static void
+raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warn("files-not-raised", LOG_ERR(errno));
+}
+
 static int
 init_signals(struct app *app)
 {
@@ -544,6 +559,7 @@ app_init(struct app *app)
 	bool restarted = false;
 	int status;
 
+	raise_files();
 	app->loop = loop_new();
 	if (!app->loop) {
 		log_error("loop-failed", LOG_ERR(errno));

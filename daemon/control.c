@@ -4,6 +4,7 @@
  */
 #include "daemon/control.h"
 
+#include "lib/acceptor.h"
 #include "lib/buf.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -56,8 +57,7 @@ struct control {
 	const struct control_cmd *cmds;
 	void *arg;
 	char *path;
-	int fd;
-	struct loop_fd *watch;
+	struct acceptor *acceptor;
 	struct client *clients;
 	unsigned nr_clients;
 	dev_t dev; /* of the socket file that we made */
@@ -453,21 +453,14 @@ client_new(struct control *control, int fd)
 }
 
 static void
-accept_clients(void *arg, int listen_fd, unsigned what)
+accept_client(void *arg, int fd)
 {
 	struct control *control = arg;
-	int fd;
 
-	(void)what;
-	for (;;) {
-		fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0)
-			return;
-		if (control->nr_clients >= CLIENTS_MAX)
-			close(fd);
-		else
-			client_new(control, fd);
-	}
+	if (control->nr_clients >= CLIENTS_MAX)
+		close(fd);
+	else
+		client_new(control, fd);
 }
 
 /* Is somebody listening on the socket file? */
@@ -553,14 +546,15 @@ control_new(struct control **out, struct loop *loop, const char *path,
 	control->cmds = cmds;
 	control->arg = arg;
 	control->path = xstrdup(path);
-	control->fd = fd;
 	control->access = (struct control_access){ CONTROL_NO_GROUP, CONTROL_NO_GROUP, NULL };
 	if (stat(path, &st) == 0) {
 		control->dev = st.st_dev;
 		control->ino = st.st_ino;
 	}
-	control->watch = loop_fd_new(loop, fd, LOOP_READ, accept_clients, control);
-	if (!control->watch) {
+	control->acceptor =
+	    acceptor_new(loop, fd, "connections to the control socket", accept_client, control);
+	if (!control->acceptor) {
+		close(fd);
 		*error = xasprintf("control socket %s: %s", path, strerror(ENOMEM));
 		control_free(control);
 		return -ENOMEM;
@@ -585,8 +579,7 @@ control_free(struct control *control)
 		return;
 	while (control->clients)
 		client_free(control->clients);
-	loop_fd_free(control->watch);
-	close(control->fd);
+	acceptor_free(control->acceptor);
 	/* Only our own: a successor may have put its socket there already. */
 	if (stat(control->path, &st) == 0 && st.st_dev == control->dev && st.st_ino == control->ino)
 		unlink(control->path);

@@ -3,6 +3,7 @@
  */
 #include "daemon/httpd.h"
 
+#include "lib/acceptor.h"
 #include "lib/addr.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
@@ -42,8 +43,7 @@ struct httpd {
 	struct loop *loop;
 	httpd_cb *cb;
 	void *arg;
-	int fd;
-	struct loop_fd *watch;
+	struct acceptor *acceptor;
 	struct httpd_visit *visitors;
 	unsigned nr_visitors;
 };
@@ -300,21 +300,14 @@ visitor_new(struct httpd *h, int fd)
 }
 
 static void
-accept_visitors(void *arg, int listen_fd, unsigned what)
+accept_visitor(void *arg, int fd)
 {
 	struct httpd *h = arg;
-	int fd;
 
-	(void)what;
-	for (;;) {
-		fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0)
-			return;
-		if (h->nr_visitors >= CLIENTS_MAX)
-			close(fd);
-		else
-			visitor_new(h, fd);
-	}
+	if (h->nr_visitors >= CLIENTS_MAX)
+		close(fd);
+	else
+		visitor_new(h, fd);
 }
 
 /* @addr not set: all addresses, with IPv4 as mapped ones when the family is IPv6. */
@@ -419,11 +412,12 @@ httpd_new(
 		return NULL;
 	}
 	h = xnew(struct httpd);
-	*h = (struct httpd){ .loop = loop, .cb = cb, .arg = arg, .fd = fd };
-	h->watch = loop_fd_new(loop, fd, LOOP_READ, accept_visitors, h);
-	if (h->watch)
+	*h = (struct httpd){ .loop = loop, .cb = cb, .arg = arg };
+	h->acceptor = acceptor_new(loop, fd, "HTTP connections", accept_visitor, h);
+	if (h->acceptor)
 		return h;
 	*err = -ENOMEM;
+	close(fd);
 	httpd_free(h);
 	return NULL;
 }
@@ -435,7 +429,6 @@ httpd_free(struct httpd *h)
 		return;
 	while (h->visitors)
 		visitor_free(h->visitors);
-	loop_fd_free(h->watch);
-	close(h->fd);
+	acceptor_free(h->acceptor);
 	free(h);
 }

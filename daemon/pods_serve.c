@@ -4,6 +4,7 @@
 #include "daemon/pods_serve.h"
 
 #include "daemon/control.h"
+#include "lib/acceptor.h"
 #include "lib/buf.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
@@ -36,8 +37,7 @@ struct pods_server {
 	struct loop *loop;
 	struct pods_server_ops ops;
 	char *path;
-	int fd;
-	struct loop_fd *watch;
+	struct acceptor *acceptor;
 	struct pods_client *clients;
 	unsigned nr_clients;
 	dev_t dev; /* of the socket file that we made */
@@ -175,21 +175,14 @@ client_new(struct pods_server *s, int fd)
 
 /* Beyond the limit they are sent away, and ask again later. */
 static void
-accept_clients(void *arg, int listen_fd, unsigned what)
+accept_client(void *arg, int fd)
 {
 	struct pods_server *s = arg;
-	int fd;
 
-	(void)what;
-	for (;;) {
-		fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0)
-			return;
-		if (s->nr_clients >= CLIENTS_MAX)
-			close(fd);
-		else
-			client_new(s, fd);
-	}
+	if (s->nr_clients >= CLIENTS_MAX)
+		close(fd);
+	else
+		client_new(s, fd);
 }
 
 int
@@ -206,13 +199,13 @@ pods_server_new(struct pods_server **out, struct loop *loop, const char *path,
 	s->loop = loop;
 	s->ops = *ops;
 	s->path = xstrdup(path);
-	s->fd = fd;
 	if (stat(path, &st) == 0) {
 		s->dev = st.st_dev;
 		s->ino = st.st_ino;
 	}
-	s->watch = loop_fd_new(loop, fd, LOOP_READ, accept_clients, s);
-	if (!s->watch) {
+	s->acceptor = acceptor_new(loop, fd, "connections of herald-ipam", accept_client, s);
+	if (!s->acceptor) {
+		close(fd);
 		*error = xasprintf("socket of herald-ipam %s: %s", path, strerror(ENOMEM));
 		pods_server_free(s);
 		return -ENOMEM;
@@ -230,8 +223,7 @@ pods_server_free(struct pods_server *s)
 		return;
 	while (s->clients)
 		client_free(s->clients);
-	loop_fd_free(s->watch);
-	close(s->fd);
+	acceptor_free(s->acceptor);
 	/* Only our own: a successor may have put its socket there already. */
 	if (stat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
 		unlink(s->path);
