@@ -143,6 +143,7 @@ config_changed(struct app *app, const struct store_change *c)
 	setup_log(app, config);
 	metrics_conf(app->metrics);
 	kube_apply_config(app);
+	sockets_helper_follow(app);
 	if (strcmp(config->state_dir, app->state_dir) != 0)
 		log_warn("restart-needed", LOG_S("field", "spec.stateDir"));
 	if (strcmp(config->control_socket, app->socket_path) != 0)
@@ -521,15 +522,15 @@ init_control(struct app *app)
 
 /* The socket has its owner; from here on there are threads, and words from the network. */
 static int
-init_privileges(const struct res_herald_config *config)
+init_privileges(struct app *app, const struct res_herald_config *config)
 {
-	const bool bpf = config->datapath.mode == RES_DP_BPF;
 	char *error = NULL;
 
 	/* The last moment for it.  What is wrong is told by those who miss it. */
-	if (bpf)
+	if (config->datapath.mode == RES_DP_BPF)
 		(void)dp_mount(config->datapath.pin_path);
-	if (privileges_drop(bpf && config->datapath.socket_lb, &error) == 0)
+	sockets_helper_init(app);
+	if (privileges_drop(&error) == 0)
 		return 0;
 	log_error("privileges-not-dropped", LOG_S("message", error));
 	free(error);
@@ -595,7 +596,7 @@ app_init(struct app *app)
 	if (!status)
 		status = init_control(app);
 	if (!status)
-		status = init_privileges(config);
+		status = init_privileges(app, config);
 	if (!status)
 		pods_init(app);
 	if (!status)
@@ -662,6 +663,7 @@ app_fini(struct app *app)
 	l2_apply_fini(app);
 	bfd_apply_fini(app);
 	datapath_apply_fini(app);
+	dp_helper_free(app->helper);
 	show_fini(app);
 	bgp_free(app->bgp);
 	discover_free(app->discover);

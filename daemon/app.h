@@ -63,8 +63,10 @@ struct app {
 	struct tunnel *tunnel;	    /* NULL likewise */
 	struct pods *pods;	    /* addresses of pods; pods.h */
 	struct datapath *datapath;  /* NULL: mode none, or not yet */
-	struct l2 *l2;		    /* NULL: netlink could not be opened */
-	struct l2_side *l2_side;    /* what is wanted of it, and the nodes among themselves */
+	struct dp_helper *helper;   /* ends sockets of pods; NULL: no_helper says why */
+	const char *no_helper;
+	struct l2 *l2;		 /* NULL: netlink could not be opened */
+	struct l2_side *l2_side; /* what is wanted of it, and the nodes among themselves */
 	struct health_checks *health;
 	struct metrics *metrics;
 	struct observer *observers; /* those who run `heraldctl observe` */
@@ -100,8 +102,9 @@ struct app {
 	bool running;	       /* app_init() is through */
 	bool sweeping; /* every Service will be announced: no need to do it one by one before */
 	bool stopping;
-	bool rehearsing;  /* a process that works out a plan: nothing may leave it */
-	bool carrying;	  /* the datapath follows the store */
+	bool rehearsing; /* a process that works out a plan: nothing may leave it */
+	bool carrying;	 /* the datapath follows the store */
+	bool no_helper_told;
 	bool left_behind; /* mode none: what an earlier process pinned is gone */
 	bool removing;	  /* `heraldctl shutdown`: leave nothing in the kernel */
 	int exit_status;
@@ -163,6 +166,11 @@ void datapath_apply_start(struct app *); /* once more, when it had to wait */
 void datapath_apply_fini(struct app *);
 void datapath_apply_all(struct app *); /* after Nodes, peers or the HeraldConfig changed */
 void datapath_apply_service(struct app *, const char *ns, const char *name);
+
+/* daemon/sockets_helper.c: the process that ends sockets of pods.  The first before privileges are given
+ * up; the second after the HeraldConfig changed. */
+void sockets_helper_init(struct app *);
+void sockets_helper_follow(struct app *);
 
 /* daemon/l2_apply.c: layer 2 announcements; soon after Services, endpoints, Nodes, policies, addresses or
  * our devices changed. */

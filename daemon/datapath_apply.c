@@ -60,6 +60,8 @@ set_conf(struct app *app)
 		err = dp_conf_set(app->datapath, &conf);
 	else
 		app->datapath = dp_new(app->loop, &conf, &err);
+	if (app->datapath)
+		dp_helper_set(app->datapath, app->helper);
 	if (err < 0)
 		log_error("datapath-failed", LOG_S("pinPath", conf.pin_path), LOG_ERR(err));
 	arena_fini(&arena);

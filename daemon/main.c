@@ -4,6 +4,7 @@
 #include "daemon/app.h"
 
 #include "config.h"
+#include "daemon/privileges.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -117,11 +118,17 @@ take_options(int argc, char **argv, struct app *app, const char **paths, bool *t
 int
 main(int argc, char **argv)
 {
-	const char **paths = xnew_n(const char *, (size_t)argc + 1);
-	struct app app = { .paths = paths };
+	const char **paths;
+	struct app app = { 0 };
 	bool test = false;
-	int status = take_options(argc, argv, &app, paths, &test);
+	int status;
 
+	/* Not a daemon, but what one has started beside itself. */
+	if (argc == 2 && strcmp(argv[1], DP_HELPER_OPTION) == 0)
+		return dp_helper_main(privileges_keep_helper);
+	paths = xnew_n(const char *, (size_t)argc + 1);
+	app.paths = paths;
+	status = take_options(argc, argv, &app, paths, &test);
 	if (app.nr_paths == 0)
 		paths[app.nr_paths++] = DEFAULT_PATH;
 	if (status < 0)

@@ -1,6 +1,7 @@
 /*
  * daemon/privileges.c: see privileges.h.  Called once by app.c, when the configuration is read and the
- * control socket has its owner, before anything that comes from a network is looked at.
+ * control socket has its owner, before anything that comes from a network is looked at; in the helper
+ * (datapath/helper_main.c) before its first request.
  */
 #include "daemon/privileges.h"
 
@@ -9,13 +10,18 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <linux/securebits.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 /* A sanitizer looks at the process in ways that no daemon needs. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -31,7 +37,9 @@
 #endif
 
 static const unsigned kept[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE, CAP_BPF,
-	CAP_PERFMON, CAP_SYS_NICE };
+	CAP_PERFMON, CAP_SYS_NICE,
+	CAP_SYS_ADMIN /* the last: only where CAP_BPF was not cut out of it yet (Linux 5.8) */ };
+static const unsigned kept_by_helper[] = { CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN };
 
 /*
  * What a daemon does, with room for other versions of its libraries and for a program that fetches a
@@ -109,6 +117,17 @@ static const int calls[] = {
 	/* the load balancer, and the answers on the link */
 	SCMP_SYS(bpf),
 };
+
+/* Of the helper: its one socket, /proc, sock_diag's sockets, memory.  More in allow_narrowly(). */
+static const int helper_calls[] = {
+	SCMP_SYS(recv), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(send), SCMP_SYS(sendto), SCMP_SYS(sendmsg),
+	SCMP_SYS(close), SCMP_SYS(getdents), SCMP_SYS(getdents64), SCMP_SYS(lseek), SCMP_SYS(_llseek),
+	SCMP_SYS(stat), SCMP_SYS(stat64), SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(newfstatat),
+	SCMP_SYS(fstatat64), SCMP_SYS(statx), SCMP_SYS(fcntl), SCMP_SYS(fcntl64),
+	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(getrandom),
+	SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), SCMP_SYS(gettimeofday), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigreturn), SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group),
+};
 /* clang-format on */
 
 static int
@@ -118,26 +137,14 @@ fail(char **error, int err, const char *what)
 	return err;
 }
 
-static bool
-is_kept(unsigned cap, bool pods)
-{
-	if (pods && (cap == CAP_SYS_ADMIN || cap == CAP_SYS_PTRACE))
-		return true;
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		if (kept[i] == cap)
-			return true;
-	/* CAP_BPF was cut out of it in Linux 5.8. */
-	return cap == CAP_SYS_ADMIN && prctl(PR_CAPBSET_READ, CAP_BPF) < 0;
-}
-
 static int
-drop_capabilities(bool pods, char **error)
+drop_capabilities(const unsigned *keep, size_t nr_keep, char **error)
 {
-	bool has[CAP_LAST_CAP + 1];
+	bool has[CAP_LAST_CAP + 1] = { false };
 	const bool may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
 
-	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
-		has[cap] = is_kept(cap, pods) && capng_have_capability(CAPNG_PERMITTED, cap);
+	for (size_t i = 0; i < nr_keep; i++)
+		has[keep[i]] = capng_have_capability(CAPNG_PERMITTED, keep[i]);
 	/* What we start is root by name alone: being user 0 gives it nothing (capabilities(7)). */
 	if (may_bound &&
 	    prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0) < 0)
@@ -153,43 +160,125 @@ drop_capabilities(bool pods, char **error)
 	return 0;
 }
 
+/* Loads and frees @filter; @err: what came of making it. */
 static int
-filter_calls(bool pods, char **error)
+load_filter(scmp_filter_ctx filter, int err, char **error)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-	int err = filter ? 0 : -ENOMEM;
-
-	for (size_t i = 0; err == 0 && i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (calls[i] >= 0) /* others are of another architecture */
-			err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
-	if (err == 0 && pods)
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setns), 0);
-	/* A search in place of a walk; the kernel remembers besides what is always allowed. */
-	if (err == 0)
-		(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (err == 0)
 		err = seccomp_load(filter);
 	if (filter)
 		seccomp_release(filter);
-	return err < 0 ? fail(error, err, "cannot filter system calls") : 0;
+	if (err == 0)
+		return 0;
+	fail(error, err, "cannot filter system calls");
+	if (err != -ENOSYS && err != -EINVAL)
+		return err;
+	log_warn("no-system-call-filter", LOG_S("reason", *error)); /* a kernel without */
+	mem_free(*error);
+	*error = NULL;
+	return 0;
+}
+
+static int
+allow(scmp_filter_ctx filter, const int *list, size_t nr)
+{
+	int err = filter ? 0 : -ENOMEM;
+
+	for (size_t i = 0; err == 0 && i < nr; i++)
+		if (list[i] >= 0) /* others are of another architecture */
+			err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, list[i], 0);
+	return err;
+}
+
+static int
+filter_daemon(char **error)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+	const int err = allow(filter, calls, sizeof(calls) / sizeof(calls[0]));
+
+	/* A search in place of a walk; the kernel remembers besides what is always allowed. */
+	if (err == 0)
+		(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	return load_filter(filter, err, error);
+}
+
+/* Calls of the helper whose arguments matter. */
+static int
+allow_narrowly(scmp_filter_ctx filter)
+{
+	const scmp_datum_t writing =
+	    O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);
+	const struct {
+		int call;
+		unsigned nr;
+		struct scmp_arg_cmp arg[2];
+	} rules[] = {
+		{ SCMP_SYS(setns), 1, { SCMP_A1(SCMP_CMP_EQ, CLONE_NEWNET) } },
+		{ SCMP_SYS(socket), 2,
+		    { SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, NETLINK_SOCK_DIAG) } },
+		{ SCMP_SYS(openat), 1, { SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY) } },
+		{ SCMP_SYS(open), 1, { SCMP_A1(SCMP_CMP_MASKED_EQ, writing, O_RDONLY) } },
+		{ SCMP_SYS(mmap), 1, { SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) } },
+		{ SCMP_SYS(mmap2), 1, { SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) } },
+		{ SCMP_SYS(mprotect), 1, { SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) } },
+	};
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (rules[i].call >= 0)
+			err = seccomp_rule_add_array(
+			    filter, SCMP_ACT_ALLOW, rules[i].call, rules[i].nr, rules[i].arg);
+	return err;
+}
+
+static int
+filter_helper(char **error)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+	int err = allow(filter, helper_calls, sizeof(helper_calls) / sizeof(helper_calls[0]));
+
+	if (err == 0)
+		err = allow_narrowly(filter);
+	return load_filter(filter, err, error);
+}
+
+static int
+no_new_privileges(char **error)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+		return 0;
+	return fail(error, -errno, "cannot give up new privileges");
 }
 
 int
-privileges_drop(bool pods, char **error)
+privileges_drop(char **error)
 {
-	int err;
+	const bool old = prctl(PR_CAPBSET_READ, CAP_BPF) < 0;
+	const size_t nr = sizeof(kept) / sizeof(kept[0]) - !old;
+	int err = no_new_privileges(error);
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return fail(error, -errno, "cannot give up new privileges");
-	err = drop_capabilities(pods, error);
-	if (err < 0 || WATCHED)
-		return err;
-	err = filter_calls(pods, error);
-	if (err == -ENOSYS || err == -EINVAL) { /* a kernel without seccomp filters */
-		log_warn("no-system-call-filter", LOG_S("reason", *error));
-		mem_free(*error);
-		*error = NULL;
-		return 0;
-	}
-	return err;
+	if (err == 0)
+		err = drop_capabilities(kept, nr, error);
+	return err < 0 || WATCHED ? err : filter_daemon(error);
+}
+
+bool
+privileges_may_enter_pods(void)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < sizeof(kept_by_helper) / sizeof(kept_by_helper[0]); i++)
+		all = all && capng_have_capability(CAPNG_PERMITTED, kept_by_helper[i]);
+	return all;
+}
+
+int
+privileges_keep_helper(char **error)
+{
+	int err = no_new_privileges(error);
+
+	if (err == 0)
+		err = drop_capabilities(
+		    kept_by_helper, sizeof(kept_by_helper) / sizeof(kept_by_helper[0]), error);
+	return err < 0 || WATCHED ? err : filter_helper(error);
 }

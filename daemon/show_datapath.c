@@ -69,6 +69,7 @@ socket_lb(const struct app *app, const struct dp_info *info)
 
 	if (info->socket_lb_error && *info->socket_lb_error)
 		json_object_set_new(o, "error", json_string(info->socket_lb_error));
+	json_object_set_new(o, "socketsOfPods", sockets_helper_show(app));
 	return o;
 }
 

@@ -26,6 +26,8 @@ int show_lb_maglev(struct app *, const struct addr *ip, uint16_t port, uint8_t p
 
 /* The part of `status`. */
 json_t *show_datapath_status(struct app *);
+/* Are connected UDP sockets of pods ended when their backend is gone, and why not; in sockets_helper.c. */
+json_t *sockets_helper_show(const struct app *);
 
 /* "TCP", "UDP", "SCTP", "ANY". */
 const char *show_lb_proto(uint8_t proto);

@@ -7,6 +7,7 @@
  *   sweep     ends flows whose time is over; frees rows when no flow has them
  *   watch     the ring of new flows and drops
  *   sockets   connected UDP sockets whose backend is gone
+ *   helper    a process that may enter the namespaces of pods for that
  *
  * datapath.c owns one of each and joins them.
  */
@@ -220,8 +221,23 @@ struct dp_sockets;
 struct dp_sockets *sockets_new(struct loop *);
 void sockets_free(struct dp_sockets *); /* waits for the thread */
 void sockets_maps_set(struct dp_sockets *, const struct dp_maps *);
-/* Ends UDP sockets that were sent to this row, in all network namespaces that can be reached. */
+void sockets_helper_set(struct dp_sockets *, struct dp_helper *); /* as dp_helper_set() */
+/* Ends UDP sockets that were sent to this row: of our own network namespace, and of all others by the helper. */
 void sockets_end(struct dp_sockets *, const struct lb_be_row *, uint32_t row);
 uint64_t sockets_ended(const struct dp_sockets *);
+
+/* ---- helper.c: asks the process that may enter other network namespaces ---- */
+struct sock_id;
+struct helper_done {
+	uint64_t ended;
+	uint32_t entered, closed; /* namespaces that it could enter, and not */
+	int err;		  /* 0; of the first socket that was refused; -EPIPE: it is gone */
+};
+typedef void helper_cb(void *arg, const struct helper_done *);
+/* Is it there, with nothing to do? */
+bool helper_is_there(const struct dp_helper *); /* NULL is fine: no */
+/* @ids: in the order of cookies, kept by the caller until @cb, which comes once. */
+void helper_ask(struct dp_helper *, const struct sock_id *ids, size_t nr, helper_cb *cb, void *arg);
+void helper_forget(struct dp_helper *); /* NULL is fine; no @cb comes any more */
 
 #endif

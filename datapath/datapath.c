@@ -258,6 +258,12 @@ on_locals(void *arg, struct dp_links *k)
 
 /* ---- sockets ---- */
 
+void
+dp_helper_set(struct datapath *dp, struct dp_helper *helper)
+{
+	sockets_helper_set(dp->sockets, helper);
+}
+
 static void
 socket_lb_set(struct datapath *dp)
 {

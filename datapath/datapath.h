@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "datapath/lb_abi.h" /* flags, states, reasons and events, as they are shown */
 #include "lib/addr.h"
@@ -202,6 +203,25 @@ long dp_flows_each(
  * Returns how many; -ENOENT: no such frontend; -ENODEV. */
 long dp_slots(struct datapath *, const struct addr *, uint16_t port, uint8_t proto, unsigned scope,
     uint32_t **out);
+
+/* ---- the helper: ends UDP sockets of pods whose backend is gone, with rights that the daemon has not ---- */
+#define DP_HELPER_OPTION "--end-sockets" /* the only argument of that process, */
+#define DP_HELPER_FD 3			 /* and its socket */
+struct dp_helper;
+struct dp_helper_info {
+	bool works;
+	pid_t pid;	 /* 0: it has ended */
+	const char *why; /* it does not work; else NULL */
+};
+/* While this process has the rights: CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN.  What fails is logged
+ * and told by dp_helper_info(). */
+struct dp_helper *dp_helper_start(struct loop *);
+void dp_helper_stop(struct dp_helper *, const char *why); /* for good, and that is no fault */
+void dp_helper_free(struct dp_helper *); /* ends it; behind the datapath that has it */
+void dp_helper_info(const struct dp_helper *, struct dp_helper_info *);
+void dp_helper_set(struct datapath *, struct dp_helper *); /* borrowed; NULL: none, as at first */
+/* All of that process; its exit status.  @confine gives up what it does not need. */
+int dp_helper_main(int (*confine)(char **error));
 
 /* ---- observe ---- */
 struct lb_event;

@@ -4,39 +4,29 @@
  * sent where: no other socket is touched.
  *
  * A connected UDP socket keeps its backend for ever; nothing answers it any more, and nothing tells
- * it so.  SOCK_DESTROY does: its next call gets ECONNABORTED, and it connects again, by the VIP, to
- * a backend that is there.  Sockets of pods are in namespaces of their own, so a thread goes through
- * those of all processes; without the right to enter them only ours is seen to.
+ * it so.  Ended, its next call gets ECONNABORTED, and it connects again, by the VIP, to a backend that is
+ * there.  A thread reads which they are and ends those of our own network namespace; those of pods are
+ * in others, which the helper goes through (helper.c), where there is one.
  */
 #include "datapath/core.h"
 
+#include "datapath/sock_end.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
 
 #include <bpf/bpf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define BATCH 1024
-#define WAIT_MS 200	     /* backends of one change go together */
-#define ESTABLISHED (1 << 1) /* TCP_ESTABLISHED: what a connected UDP socket is called too */
-#define RX_BYTES (32 << 10)
+#define WAIT_MS 200 /* backends of one change go together */
 
 struct target {
 	struct lb_addr addr;
@@ -45,15 +35,15 @@ struct target {
 	uint32_t row;
 };
 
-struct job { /* the thread's own while it runs */
+struct job { /* the thread's own while it runs, then the helper's */
 	struct target *target;
 	size_t nr;
-	int socks;	  /* a duplicate */
-	int done;	  /* eventfd, duplicate */
-	uint64_t *cookie; /* sorted */
-	size_t nr_cookies, cap_cookies;
+	int socks;	     /* a duplicate */
+	int done;	     /* eventfd, borrowed */
+	struct sock_id *ids; /* by cookie */
+	size_t nr_ids, cap_ids;
 	uint64_t ended;
-	int err; /* of the first SOCK_DESTROY that was refused */
+	int err; /* of the first that was refused */
 };
 
 struct dp_sockets {
@@ -64,9 +54,12 @@ struct dp_sockets {
 	struct loop_timer soon;
 	struct loop_fd *watch;
 	int done;
+	struct dp_helper *helper; /* borrowed; NULL: none */
 	struct job job;
 	pthread_t thread;
-	bool running, told;
+	bool running;  /* there is a job; */
+	bool threaded; /* it is the thread's */
+	bool told;
 	uint64_t ended;
 };
 
@@ -82,17 +75,9 @@ target_by_row(const struct job *j, uint32_t row)
 	return NULL;
 }
 
-static int
-cookie_cmp(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* Which sockets: those that the map names with one of the rows. */
 static void
-cookies_read(struct job *j)
+ids_read(struct job *j)
 {
 	struct lb_sock_key *key = mem_calloc(BATCH, sizeof(*key));
 	struct lb_sock *sock = mem_calloc(BATCH, sizeof(*sock));
@@ -113,174 +98,35 @@ cookies_read(struct job *j)
 			if (!t || key[i].proto != IPPROTO_UDP || key[i].port != t->port ||
 			    memcmp(&key[i].addr, &t->addr, sizeof(t->addr)) != 0)
 				continue;
-			if (mem_grow((void **)&j->cookie, &j->cap_cookies, j->nr_cookies,
-				sizeof(*j->cookie), 0) == 0)
-				j->cookie[j->nr_cookies++] = key[i].cookie;
+			if (mem_grow(
+				(void **)&j->ids, &j->cap_ids, j->nr_ids, sizeof(*j->ids), 0) == 0)
+				j->ids[j->nr_ids++] = (struct sock_id){ .cookie = key[i].cookie,
+					.addr = t->addr,
+					.port = t->port,
+					.family = t->family };
 		}
 	}
 	mem_free(key);
 	mem_free(sock);
-	if (j->nr_cookies > 0)
-		qsort(j->cookie, j->nr_cookies, sizeof(*j->cookie), cookie_cmp);
-}
-
-static bool
-is_ours(const struct job *j, const struct inet_diag_sockid *id)
-{
-	uint64_t cookie = (uint64_t)id->idiag_cookie[1] << 32 | id->idiag_cookie[0];
-	bool to_target = false;
-
-	for (size_t i = 0; i < j->nr && !to_target; i++) {
-		const struct target *t = &j->target[i];
-
-		/* A socket of IPv6 may be connected to an IPv4 address, mapped. */
-		to_target = t->port == id->idiag_dport &&
-		    (memcmp(&t->addr, id->idiag_dst, sizeof(t->addr)) == 0 ||
-			(t->family == 4 && id->idiag_dst[2] == htonl(0xffff) &&
-			    id->idiag_dst[3] == t->addr.w[0]));
-	}
-	return to_target && j->nr_cookies > 0 &&
-	    bsearch(&cookie, j->cookie, j->nr_cookies, sizeof(cookie), cookie_cmp);
-}
-
-static ssize_t
-diag_send(int fd, uint16_t type, uint16_t flags, const struct inet_diag_req_v2 *req)
-{
-	struct {
-		struct nlmsghdr h;
-		struct inet_diag_req_v2 r;
-	} m = { .h = { .nlmsg_len = sizeof(m),
-		    .nlmsg_type = type,
-		    .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags) },
-		.r = *req };
-
-	return send(fd, &m, sizeof(m), MSG_NOSIGNAL);
-}
-
-/* End one socket; the kernel answers at once. */
-static void
-socket_end(struct job *j, int fd, uint8_t family, const struct inet_diag_sockid *id)
-{
-	struct inet_diag_req_v2 req = { .sdiag_family = family,
-		.sdiag_protocol = IPPROTO_UDP,
-		.idiag_states = (uint32_t)-1,
-		.id = *id };
-	struct {
-		struct nlmsghdr h;
-		struct nlmsgerr e;
-		uint8_t rest[256];
-	} answer;
-
-	if (diag_send(fd, SOCK_DESTROY, NLM_F_ACK, &req) < 0 ||
-	    recv(fd, &answer, sizeof(answer), 0) <
-		(ssize_t)(sizeof(answer.h) + sizeof(answer.e.error)))
-		return;
-	if (answer.h.nlmsg_type != NLMSG_ERROR)
-		return;
-	if (answer.e.error == 0)
-		j->ended++;
-	else if (answer.e.error != -ENOENT && j->err == 0)
-		j->err = answer.e.error;
-}
-
-/* All connected UDP sockets of a family in the namespace that @dump and @end were opened in. */
-static void
-family_end(struct job *j, int dump, int end, uint8_t family, void *rx)
-{
-	struct inet_diag_req_v2 req = {
-		.sdiag_family = family, .sdiag_protocol = IPPROTO_UDP, .idiag_states = ESTABLISHED
-	};
-	bool more = diag_send(dump, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &req) >= 0;
-
-	while (more) {
-		ssize_t got = recv(dump, rx, RX_BYTES, 0);
-		size_t len = got > 0 ? (size_t)got : 0;
-
-		more = got > 0;
-		for (struct nlmsghdr *h = rx; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
-			struct inet_diag_msg m;
-
-			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
-				more = false;
-			if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
-			    h->nlmsg_len < NLMSG_LENGTH(sizeof(m)))
-				continue;
-			memcpy(&m, NLMSG_DATA(h), sizeof(m));
-			if (is_ours(j, &m.id))
-				socket_end(j, end, family, &m.id);
-		}
-	}
-}
-
-static void
-namespace_end(struct job *j, void *rx)
-{
-	int dump = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	int end = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-
-	if (dump >= 0 && end >= 0) {
-		family_end(j, dump, end, AF_INET, rx);
-		family_end(j, dump, end, AF_INET6, rx);
-	}
-	if (dump >= 0)
-		close(dump);
-	if (end >= 0)
-		close(end);
-}
-
-/* Each network namespace that a process is in, once; the thread stays in the last one and ends. */
-static void
-namespaces_end(struct job *j, void *rx)
-{
-	struct stat st;
-	ino_t *seen = NULL;
-	size_t nr = 0, cap = 0;
-	DIR *proc = opendir("/proc");
-	struct dirent *d;
-
-	if (stat("/proc/thread-self/ns/net", &st) == 0 &&
-	    mem_grow((void **)&seen, &cap, nr, sizeof(*seen), 0) == 0)
-		seen[nr++] = st.st_ino;
-	while (proc && (d = readdir(proc))) {
-		char path[300];
-		bool known = false;
-		int fd;
-
-		if (d->d_name[0] < '0' || d->d_name[0] > '9')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/ns/net", d->d_name);
-		if (stat(path, &st) < 0)
-			continue;
-		for (size_t i = 0; i < nr && !known; i++)
-			known = seen[i] == st.st_ino;
-		if (known || mem_grow((void **)&seen, &cap, nr, sizeof(*seen), 0) < 0)
-			continue;
-		seen[nr++] = st.st_ino;
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (setns(fd, CLONE_NEWNET) == 0)
-			namespace_end(j, rx);
-		close(fd);
-	}
-	if (proc)
-		closedir(proc);
-	mem_free(seen);
+	if (j->nr_ids > 0)
+		qsort(j->ids, j->nr_ids, sizeof(*j->ids), sock_id_cmp);
 }
 
 static void *
 job_run(void *arg)
 {
 	struct job *j = arg;
-	void *rx = mem_calloc(1, RX_BYTES);
+	struct sock_ends ends = { .rx = mem_calloc(1, SOCK_RX_BYTES) };
 	uint64_t one = 1;
 
-	cookies_read(j);
-	if (rx && j->nr_cookies > 0) {
-		namespace_end(j, rx);
-		namespaces_end(j, rx);
-	}
-	mem_free(rx);
+	ids_read(j);
+	ends.ids = j->ids;
+	ends.nr = j->nr_ids;
+	if (ends.rx && ends.nr > 0)
+		sock_end_here(&ends);
+	j->ended = ends.ended;
+	j->err = ends.err;
+	mem_free(ends.rx);
 	if (write(j->done, &one, sizeof(one)) < 0)
 		return NULL; /* the counter is full: it is readable already */
 	return NULL;
@@ -292,16 +138,15 @@ static void
 job_fini(struct job *j)
 {
 	mem_free(j->target);
-	mem_free(j->cookie);
+	mem_free(j->ids);
 	if (j->socks >= 0)
 		close(j->socks);
 	*j = (struct job){ .socks = -1, .done = -1 };
 }
 
 static void
-job_reap(struct dp_sockets *s)
+job_end(struct dp_sockets *s)
 {
-	pthread_join(s->thread, NULL);
 	s->running = false;
 	s->ended += s->job.ended;
 	if (s->job.ended > 0)
@@ -315,6 +160,33 @@ job_reap(struct dp_sockets *s)
 		s->told = true;
 	}
 	job_fini(&s->job);
+	if (s->nr > 0)
+		timer_set(&s->soon, WAIT_MS);
+}
+
+static void
+helped(void *arg, const struct helper_done *done)
+{
+	struct dp_sockets *s = arg;
+
+	s->job.ended += done->ended;
+	if (s->job.err == 0 && done->err != -EPIPE) /* helper.c has told of that */
+		s->job.err = done->err;
+	log_debug("sockets-of-pods", LOG_U("ended", done->ended),
+	    LOG_U("namespaces", done->entered), LOG_U("not_entered", done->closed));
+	job_end(s);
+}
+
+/* The thread has done its part. */
+static void
+job_go_on(struct dp_sockets *s)
+{
+	pthread_join(s->thread, NULL);
+	s->threaded = false;
+	if (s->job.ended < s->job.nr_ids && helper_is_there(s->helper))
+		helper_ask(s->helper, s->job.ids, s->job.nr_ids, helped, s);
+	else
+		job_end(s);
 }
 
 static void
@@ -336,7 +208,7 @@ run_due(void *arg)
 	if (s->job.socks < 0 || pthread_create(&s->thread, NULL, job_run, &s->job) != 0)
 		job_fini(&s->job);
 	else
-		s->running = true;
+		s->running = s->threaded = true;
 }
 
 static void
@@ -346,11 +218,8 @@ run_done(void *arg, int fd, unsigned what)
 	uint64_t n;
 
 	(void)what;
-	if (read(fd, &n, sizeof(n)) < 0 || !s->running)
-		return;
-	job_reap(s);
-	if (s->nr > 0)
-		timer_set(&s->soon, WAIT_MS);
+	if (read(fd, &n, sizeof(n)) == sizeof(n) && s->threaded)
+		job_go_on(s);
 }
 
 void
@@ -369,6 +238,12 @@ void
 sockets_maps_set(struct dp_sockets *s, const struct dp_maps *maps)
 {
 	s->maps = maps;
+}
+
+void
+sockets_helper_set(struct dp_sockets *s, struct dp_helper *helper)
+{
+	s->helper = helper;
 }
 
 uint64_t
@@ -399,8 +274,11 @@ sockets_free(struct dp_sockets *s)
 	if (!s)
 		return;
 	timer_stop(&s->soon);
-	if (s->running)
-		job_reap(s);
+	if (s->threaded)
+		pthread_join(s->thread, NULL);
+	else if (s->running)
+		helper_forget(s->helper);
+	job_fini(&s->job);
 	loop_fd_free(s->watch);
 	if (s->done >= 0)
 		close(s->done);

@@ -285,6 +285,19 @@ status_drops(const json_t *dp, struct buf *out)
 	buf_fini(&line);
 }
 
+static void
+status_socket_lb(const json_t *lb, struct buf *out)
+{
+	const char *why = answer_str(json_object_get(lb, "socketsOfPods"), "reason");
+
+	status_line(out, "socketLB: %s%s%s",
+	    answer_is(lb, "attached") ? "attached" : "not attached",
+	    *answer_str(lb, "error") ? ", " : "", answer_str(lb, "error"));
+	if (*why)
+		status_line(
+		    out, "connected UDP sockets of pods keep a backend that is gone: %s", why);
+}
+
 void
 render_status_datapath(const json_t *dp, struct buf *out)
 {
@@ -306,9 +319,7 @@ render_status_datapath(const json_t *dp, struct buf *out)
 		status_line(out, "%s", answer_str(dp, "error"));
 	status_devices(dp, out);
 	if (answer_is(lb, "wanted"))
-		status_line(out, "socketLB: %s%s%s",
-		    answer_is(lb, "attached") ? "attached" : "not attached",
-		    *answer_str(lb, "error") ? ", " : "", answer_str(lb, "error"));
+		status_socket_lb(lb, out);
 	if (flows)
 		status_line(out, "flows: at most %lld IPv4, %lld IPv6",
 		    (long long)answer_int(flows, "ipv4"), (long long)answer_int(flows, "ipv6"));

@@ -46,6 +46,40 @@ take_conf(const struct dp_conf *conf)
 	snprintf(fake->pin_path, sizeof(fake->pin_path), "%s", conf->pin_path);
 }
 
+struct dp_helper *
+dp_helper_start(struct loop *loop)
+{
+	(void)loop;
+	return NULL;
+}
+
+void
+dp_helper_stop(struct dp_helper *h, const char *why)
+{
+	(void)h;
+	(void)why;
+}
+
+void
+dp_helper_free(struct dp_helper *h)
+{
+	(void)h;
+}
+
+void
+dp_helper_info(const struct dp_helper *h, struct dp_helper_info *info)
+{
+	(void)h;
+	*info = (struct dp_helper_info){ .why = "there is none here" };
+}
+
+void
+dp_helper_set(struct datapath *dp, struct dp_helper *h)
+{
+	(void)dp;
+	(void)h;
+}
+
 int
 dp_mount(const char *pin)
 {

@@ -277,12 +277,14 @@ START_TEST(status_tells_of_the_datapath)
 		.load_us = 61000,
 		.devices = devices,
 		.nr_devices = 2 };
+	app.no_helper = "no right";
 	is(show_datapath_status(&app),
 	    "{\"mode\":\"bpf\",\"loaded\":true,\"adopted\":false,\"devices\":[{\"name\":\"eth1\","
 	    "\"index\":3,\"side\":\"network\",\"attached\":\"xdp\"},{\"name\":\"veth1\",\"index\":"
 	    "7,"
 	    "\"side\":\"pods\",\"attached\":\"none\",\"error\":\"it is gone\"}],\"socketLB\":{"
-	    "\"wanted\":true,\"attached\":false,\"error\":\"no cgroup2\"},\"services\":4,"
+	    "\"wanted\":true,\"attached\":false,\"error\":\"no cgroup2\",\"socketsOfPods\":"
+	    "{\"ended\":false,\"reason\":\"no right\"}},\"services\":4,"
 	    "\"frontends\":9,\"backends\":8,\"conflicts\":0,\"repaired\":2,\"maxFlows\":{\"ipv4\":"
 	    "524288,\"ipv6\":131072},\"tables\":{\"words\":100,\"used\":10},\"loadMicroseconds\":"
 	    "61000,\"drops\":{\"no-backend\":3}}");

@@ -156,12 +156,13 @@ static const struct {
 	{ render_status_datapath,
 	  "{\"mode\":\"bpf\",\"loaded\":true,\"adopted\":true,\"services\":4,\"frontends\":9,\"backends\":8,\"conflicts\":1,"
 	  "\"repaired\":2,\"devices\":[{\"name\":\"eth1\",\"side\":\"network\",\"attached\":\"xdp\"},{\"name\":\"veth1\",\"side\":\"pods\","
-	  "\"attached\":\"none\",\"error\":\"it is gone\"}],\"socketLB\":{\"wanted\":true,\"attached\":false,\"error\":\"no cgroup2\"},"
+	  "\"attached\":\"none\",\"error\":\"it is gone\"}],\"socketLB\":{\"wanted\":true,\"attached\":false,\"error\":\"no cgroup2\",\"socketsOfPods\":{\"ended\":false,\"reason\":\"no right\"}},"
 	  "\"maxFlows\":{\"ipv4\":524288,\"ipv6\":131072},\"drops\":{\"no-backend\":3,\"ttl\":1}}",
 	  "Datapath:  bpf, loaded, took over what was there; 4 services, 9 frontends, 8 backends\n"
 	  "           eth1: xdp\n"
 	  "           veth1: none (pods), it is gone\n"
 	  "           socketLB: not attached, no cgroup2\n"
+	  "           connected UDP sockets of pods keep a backend that is gone: no right\n"
 	  "           flows: at most 524288 IPv4, 131072 IPv6\n"
 	  "           1 frontends are another Service's already\n"
 	  "           2 words of the maps were found changed, and repaired\n"
