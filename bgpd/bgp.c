@@ -256,8 +256,18 @@ bgp_new(struct loop *loop, const struct bgp_ops *ops, bool restarted)
 	b->restarted = restarted;
 	b->input = xcalloc(1, BGP_READ_LEN + BGP_MAX_EXT_LEN + 1);
 	farewell_init(&b->farewells, loop);
+	links_init(&b->links, loop);
 	timer_init(&b->listen_retry, loop, listen_retry_due, b);
 	return b;
+}
+
+void
+bgp_greet(struct bgp *b)
+{
+	for (struct instance *in = b->instances; in; in = in->next) {
+		for (struct peer *p = in->peers; p; p = p->next)
+			session_greet(p->main);
+	}
 }
 
 void
@@ -289,6 +299,7 @@ bgp_free(struct bgp *b)
 		instance_free(in, BGP_CEASE_SHUTDOWN);
 	}
 	farewell_fini(&b->farewells);
+	links_fini(&b->links);
 	mem_free(b->listen);
 	mem_free(b->host_name);
 	mem_free(b->input);

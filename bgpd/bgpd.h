@@ -81,6 +81,10 @@ int bgp_apply(struct bgp *, const struct bgp_conf *);
 typedef void bgp_listen_fn(void *arg, const struct bgp_listen *, bool must);
 void bgp_listen_each(const struct bgp *, bgp_listen_fn *each, void *arg);
 
+/* A start that has more to do before its loop turns: whoever was dialled by bgp_apply() and has answered
+ * is sent our OPEN now.  Nothing that came from them is read.  Not from within a turn of the loop. */
+void bgp_greet(struct bgp *);
+
 /* ---- what we originate ---- */
 
 struct bgp_announce {

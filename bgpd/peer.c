@@ -130,7 +130,7 @@ fill_self(struct adj_session *as, const struct session *s)
 	struct link_view v;
 	bool v6 = as->local.family == ADDR_V6;
 
-	link_view(&as->local, &as->remote, s->names.ifindex, &v);
+	link_view(&s->peer->instance->bgp->links, &as->local, &as->remote, s->names.ifindex, &v);
 	if (v.connected || addr_is_linklocal(&as->remote)) {
 		as->ifindex = s->names.ifindex ? s->names.ifindex : v.ifindex;
 		/* RFC 2545 3: both addresses when the peer is on the link. */

@@ -74,6 +74,8 @@ void session_free(struct session *); /* closes without a word; NULL is fine */
 void session_event(struct session *, enum fsm_event);
 /* Give it a socket that was accepted: events 14 and 17. */
 void session_accept(struct session *, int fd, const struct transport_names *);
+/* Is the connection that it dials there?  Then go on, without waiting for the loop to say so. */
+void session_greet(struct session *);
 /* ManualStop or AutomaticStop: Cease with @subcode and, for 2 and 4, the text (may be NULL). */
 void session_stop(
     struct session *, enum fsm_event, enum bgp_err_cease subcode, const char *message);

@@ -8,6 +8,7 @@
 #include "bgpd/session_in.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -268,8 +269,18 @@ session_dialled(struct session *s, int fd)
 		return;
 	}
 	s->connecting = false;
-	loop_fd_set(s->watch, LOOP_READ);
-	session_event(s, FSM_TCP_ACKED);
+	session_event(s, FSM_TCP_ACKED); /* sends, after which it is known what is waited for */
+	if (fd == s->fd && s->watch && !s->out.bytes)
+		loop_fd_set(s->watch, LOOP_READ);
+}
+
+void
+session_greet(struct session *s)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLOUT };
+
+	if (s->connecting && poll(&p, 1, 0) == 1 && p.revents == POLLOUT)
+		session_dialled(s, s->fd);
 }
 
 void

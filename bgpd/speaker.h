@@ -8,6 +8,7 @@
 #include "bgpd/adj.h"
 #include "bgpd/bgpd.h"
 #include "bgpd/farewell.h"
+#include "bgpd/links.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 
@@ -52,6 +53,7 @@ struct bgp {
 	struct bmp *bmp;	     /* NULL: nobody is to be told */
 	struct rehearsal *rehearsal; /* NULL: this is in earnest */
 	struct farewell_list farewells;
+	struct links links;
 	uint8_t *input; /* lent to the session that reads */
 };
 

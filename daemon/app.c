@@ -413,7 +413,8 @@ init_engines(struct app *app, bool restarted)
 		return EXIT_START;
 	}
 	app->discover = discover_new(app->loop, reconcile_links, app);
-	reconcile_all(app); /* what comes below waits for no packet */
+	reconcile_all(app);
+	bgp_greet(app->bgp); /* peers think while what comes below is set up */
 	app->fib = fib_new(app->loop, &fib_conf, &err);
 	if (!app->fib)
 		log_error("kernel-routes-off", LOG_ERR(err));

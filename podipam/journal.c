@@ -207,21 +207,6 @@ fill(struct journal *j)
 }
 
 static void
-give(void *arg)
-{
-	struct journal *j = arg;
-
-	if (j->busy || (!j->pending.len && !j->pending.failed))
-		return;
-	fill(j);
-	j->busy = true;
-	pthread_mutex_lock(&j->lock);
-	j->given = true;
-	pthread_cond_signal(&j->wake);
-	pthread_mutex_unlock(&j->lock);
-}
-
-static void
 batch_settle(struct journal *j)
 {
 	const struct batch *b = &j->batch;
@@ -230,6 +215,42 @@ batch_settle(struct journal *j)
 	j->broken = b->err < 0;
 	if (b->err == 0)
 		j->size = (b->whole ? 0 : j->size) + b->bytes.len;
+}
+
+/* Signals are the loop's: the writer starts with all of them blocked. */
+static int
+start_writer(struct journal *j)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = -pthread_create(&j->thread, NULL, writer, j);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	j->has_thread = err == 0;
+	return err;
+}
+
+static void
+give(void *arg)
+{
+	struct journal *j = arg;
+
+	if (j->busy || (!j->pending.len && !j->pending.failed))
+		return;
+	fill(j);
+	j->batch.err = j->has_thread ? 0 : start_writer(j);
+	if (j->batch.err < 0) {
+		batch_settle(j);
+		j->ops.done(j->ops.arg, j->batch.seq, j->batch.err);
+		return;
+	}
+	j->busy = true;
+	pthread_mutex_lock(&j->lock);
+	j->given = true;
+	pthread_cond_signal(&j->wake);
+	pthread_mutex_unlock(&j->lock);
 }
 
 static void
@@ -260,21 +281,6 @@ journal_live(struct journal *j, size_t live)
 	j->live = live;
 }
 
-/* Signals are the loop's: the writer starts with all of them blocked. */
-static int
-start_writer(struct journal *j)
-{
-	sigset_t all, old;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = -pthread_create(&j->thread, NULL, writer, j);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	j->has_thread = err == 0;
-	return err;
-}
-
 struct journal *
 journal_new(struct loop *loop, const char *path, const struct journal_ops *ops, int *err)
 {
@@ -297,15 +303,9 @@ journal_new(struct loop *loop, const char *path, const struct journal_ops *ops, 
 	*err = j->event < 0 ? -errno : 0;
 	if (*err == 0 && !(j->watch = loop_fd_new(loop, j->event, LOOP_READ, batch_done, j)))
 		*err = -ENOMEM;
-	if (*err == 0) {
-		j->broken = true; /* the first file is a new one */
-		fill(j);
-		*err = do_batch(j, &j->batch);
-		j->batch.err = *err;
-		batch_settle(j);
-	}
-	if (*err == 0)
-		*err = start_writer(j);
+	/* Most nodes never give a pod its address, and a start has no time for a disk: the file that is
+	 * there stays until there is something to say, and the first one that we write is a new one. */
+	j->broken = true;
 	if (*err < 0) {
 		journal_free(j);
 		return NULL;

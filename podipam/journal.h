@@ -31,7 +31,8 @@ struct journal_ops {
 /* All of the file; *text is the caller's, NULL and 0 bytes when there is none.  -errno; -EFBIG. */
 int journal_read(const char *path, char **text, size_t *len) __attribute__((warn_unused_result));
 
-/* Write a new file from snapshot() and be ready to append to it.  NULL: *err is -errno. */
+/* Be ready to append: the first line brings a new file, from snapshot(), in place of the one that is
+ * there, and the thread.  NULL: *err is -errno. */
 struct journal *journal_new(struct loop *, const char *path, const struct journal_ops *, int *err);
 /* What is left is written; done() is not called any more. */
 void journal_free(struct journal *);

@@ -244,6 +244,39 @@ START_TEST(many_turns_make_the_file_no_longer)
 }
 END_TEST
 
+static ino_t
+inode_of(const struct bed *b)
+{
+	char *path = journal_of(b);
+	struct stat st = { 0 };
+
+	(void)stat(path, &st);
+	free(path);
+	return st.st_ino;
+}
+
+START_TEST(a_start_writes_nothing_and_the_first_lease_a_new_file)
+{
+	struct bed b;
+	ino_t before;
+
+	setup(&b);
+	ck_assert_uint_eq(inode_of(&b), 0);
+	(void)add(&b, "a", "");
+	before = inode_of(&b);
+	ck_assert_uint_ne(before, 0);
+	again(&b, "boot-1");
+	ck_assert_uint_eq(inode_of(&b), before);
+	ck_assert_ptr_nonnull(podipam_find(b.p, "a", "eth0"));
+	(void)add(&b, "b", "");
+	ck_assert_uint_ne(inode_of(&b), before);
+	again(&b, "boot-1");
+	ck_assert_ptr_nonnull(podipam_find(b.p, "a", "eth0"));
+	ck_assert_ptr_nonnull(podipam_find(b.p, "b", "eth0"));
+	teardown(&b);
+}
+END_TEST
+
 /* A child gives, and tells by a pipe what was answered; it is killed in the middle. */
 static void
 child(struct bed *b, int out)
@@ -314,18 +347,17 @@ START_TEST(a_disk_that_fails_gives_nothing_and_recovers)
 	path = journal_of(&b);
 	temp = xasprintf("%s.tmp", path);
 	ck_assert_int_eq(mkdir(temp, 0700), 0);
-	podipam_free(b.p);
-	b.p = NULL;
-	{
-		const struct podipam_ops ops = { .trouble = keep_trouble, .arg = &b };
-		char *error = NULL;
-
-		ck_assert_ptr_null(podipam_new(b.loop, b.dir, "boot-1", &ops, &error));
-		ck_assert_ptr_nonnull(strstr(error, "pods.journal"));
-		free(error);
-	}
+	/* the start asks nothing of the disk; the first who waits for it is told, and nobody is lost */
+	again(&b, "boot-1");
+	ask(&b, &h, "x", "");
+	while (!h.yes)
+		loop_turn(b.loop, 1000);
+	ck_assert_int_eq(h.verdict, PODIPAM_DISK);
+	ck_assert_int_eq(b.trouble, -EISDIR);
+	ck_assert_ptr_null(podipam_find(b.p, "x", "eth0"));
+	ck_assert_ptr_nonnull(podipam_find(b.p, "a", "eth0"));
 	rmdir(temp);
-	open_bed(&b, "boot-1");
+	(void)add(&b, "d", "");
 	/* /dev/full in the place of the file: appending fails with ENOSPC */
 	{
 		int full = open("/dev/full", O_WRONLY | O_CLOEXEC), fd = -1;
@@ -355,6 +387,7 @@ START_TEST(a_disk_that_fails_gives_nothing_and_recovers)
 	(void)add(&b, "c", "");
 	again(&b, "boot-1");
 	ck_assert_ptr_nonnull(podipam_find(b.p, "a", "eth0"));
+	ck_assert_ptr_nonnull(podipam_find(b.p, "d", "eth0"));
 	ck_assert_ptr_null(podipam_find(b.p, "b", "eth0"));
 	ck_assert_ptr_nonnull(podipam_find(b.p, "c", "eth0"));
 	free(temp);
@@ -497,6 +530,7 @@ add_tests(Suite *s)
 	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, the_answer_waits_for_the_disk_and_is_the_same_again);
 	tcase_add_test(tc, a_second_one_does_not_touch_the_journal);
+	tcase_add_test(tc, a_start_writes_nothing_and_the_first_lease_a_new_file);
 	tcase_add_test(tc, who_is_forgotten_hears_nothing);
 	tcase_add_test(tc, restarts_lose_nothing_and_a_boot_takes_all);
 	tcase_add_test(tc, many_turns_make_the_file_no_longer);
