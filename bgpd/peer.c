@@ -125,12 +125,12 @@ adj_ops_eor(void *arg, enum bgp_family f)
 }
 
 static void
-fill_self(struct adj_session *as, const struct session *s)
+fill_self(const struct peer *p, struct adj_session *as, const struct session *s)
 {
 	struct link_view v;
 	bool v6 = as->local.family == ADDR_V6;
 
-	link_view(&s->peer->instance->bgp->links, &as->local, &as->remote, s->names.ifindex, &v);
+	link_view(&p->instance->bgp->links, &as->local, &as->remote, s->names.ifindex, &v);
 	if (v.connected || addr_is_linklocal(&as->remote)) {
 		as->ifindex = s->names.ifindex ? s->names.ifindex : v.ifindex;
 		/* RFC 2545 3: both addresses when the peer is on the link. */
@@ -182,7 +182,7 @@ peer_agreed(const struct peer *p, const struct session *s, struct adj_session *a
 	};
 	if (!as->ibgp)
 		as->role = p->conf->role;
-	fill_self(as, s);
+	fill_self(p, as, s);
 }
 
 static void

@@ -105,7 +105,8 @@ struct loop_work {
 
 void work_init(struct loop_work *, struct loop *, loop_timer_cb *cb, void *arg);
 /* Idempotent.  Posted from within work: runs in the next turn, which then does not wait, so that
- * sliced work lets sockets and timers in between. */
+ * sliced work lets sockets and timers in between.  loop_run() takes it into the same turn as long as that
+ * is young (a millisecond): a change is on the wire in the turn that heard of it. */
 void work_post(struct loop_work *);
 void work_cancel(struct loop_work *);
 
