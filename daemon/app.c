@@ -211,6 +211,8 @@ peer_changed(void *arg, const char *instance, const char *peer, enum bgp_state s
 {
 	struct app *app = arg;
 
+	app->generation++;
+	l2_apply_sessions(app);
 	monitor_peer(app, instance, peer);
 	kube_apply_peer(app, peer, state);
 	if (state == BGP_ESTABLISHED && app->plan) /* its link may be another one than before */

@@ -86,7 +86,8 @@ struct app {
 	struct loop_timer stop_timer;
 	struct loop_timer alive; /* systemd's watchdog */
 	uint64_t nr_changes;	 /* objects that changed, since the start */
-	uint64_t nr_good;	 /* readings of the files that were taken on */
+	uint64_t generation; /* grows whenever what is told of Services may be other than it was */
+	uint64_t nr_good;    /* readings of the files that were taken on */
 	struct frontend_id *frontends;
 	uint32_t next_frontend_id;
 	struct kube_side *kube; /* NULL: files are the only source */
@@ -183,6 +184,8 @@ bool l2_apply_leave(struct app *);
 /* This node takes no addresses and gives those that it has; or takes part again. */
 void l2_apply_drain(struct app *, bool drained);
 bool l2_apply_is_drained(const struct app *);
+/* BGP sessions came up or went down: other nodes shall know. */
+void l2_apply_sessions(struct app *);
 
 /* daemon/observe.c: `observe`; the second ends all of them, before the datapath goes. */
 int observe_begin(void *app, const struct control_req *, struct control_stream *, char **error);

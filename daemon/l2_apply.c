@@ -290,6 +290,7 @@ apply_due(void *arg)
 	} else {
 		arena_fini(&arena);
 	}
+	app->generation++;
 	if (err < 0)
 		log_error("l2-not-wanted", LOG_ERR(-err));
 	/* However often things change, a tenth of the time is enough for this. */
@@ -504,6 +505,17 @@ l2_apply_drain(struct app *app, bool drained)
 	s->drained = drained;
 	cluster_drain(s->cluster, drained);
 	l2_side_soon(s, true);
+}
+
+void
+l2_apply_sessions(struct app *app)
+{
+	struct l2_side *s = app->l2_side;
+
+	if (!s || !s->cluster)
+		return;
+	s->notes_stale = true;
+	l2_apply_soon(app);
 }
 
 bool

@@ -364,6 +364,44 @@ is_named(void *arg, const char *device)
 	return false;
 }
 
+struct up_list {
+	struct arena *arena;
+	const char **v;
+	size_t nr, cap;
+};
+
+static bool
+add_up(void *arg, const struct bgp_peer_stats *p)
+{
+	struct up_list *l = arg;
+	const char **grown;
+
+	if (p->state != BGP_ESTABLISHED)
+		return true;
+	if (l->nr == l->cap) {
+		l->cap = l->cap ? 2 * l->cap : 16;
+		grown = arena_new_n(l->arena, const char *, l->cap);
+		if (l->nr)
+			memcpy(grown, l->v, l->nr * sizeof(*grown));
+		l->v = grown;
+	}
+	l->v[l->nr++] = arena_printf(l->arena, "%s/%s", p->instance, p->name);
+	return true;
+}
+
+static void
+take_sessions(const struct app *app, struct arena *arena, struct l2_notes *notes)
+{
+	struct up_list l = { .arena = arena };
+
+	if (!app->bgp)
+		return;
+	bgp_peers_each(app->bgp, add_up, &l);
+	notes->sessions = l.v;
+	notes->nr_sessions = l.nr;
+	notes->has_sessions = true;
+}
+
 static bool
 follow_notes(struct l2_side *s)
 {
@@ -375,6 +413,7 @@ follow_notes(struct l2_side *s)
 	if (!l2_apply_devices(s->app, &arena, &notes.devices, &notes.nr_devices))
 		return false;
 	notes.nr_strangers = l2_strangers_told(s, &arena, &notes.strangers);
+	take_sessions(s->app, &arena, &notes);
 	text = l2_notes_format(&notes, is_named, s->app->store);
 	if (text)
 		err = cluster_note(s->cluster, text, strlen(text));
@@ -498,13 +537,19 @@ l2_nodes_have_mac(struct l2_side *s, const uint8_t mac[6])
 static void
 on_hold(void *arg)
 {
-	l2_side_hold(arg);
+	struct l2_side *s = arg;
+
+	s->app->generation++;
+	l2_side_hold(s);
 }
 
 static void
 on_changed(void *arg)
 {
-	l2_side_soon(arg, true);
+	struct l2_side *s = arg;
+
+	s->app->generation++;
+	l2_side_soon(s, true);
 }
 
 void

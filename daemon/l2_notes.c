@@ -13,6 +13,7 @@
 #define DEVICES_MAX 256
 #define PREFIXES_MAX 64
 #define STRANGERS_MAX 256
+#define SESSIONS_MAX 64
 
 static json_t *
 mac_of(const struct l2_seen_device *d)
@@ -59,6 +60,27 @@ devices_of(const struct l2_notes *n, bool (*named)(void *arg, const char *device
 	return list;
 }
 
+/* All sessions or none: a list that ends early would say that the others are down.  They are for people to
+ * see, so they must not crowd out what layer 2 stands on. */
+static char *
+with_sessions(const struct l2_notes *n, json_t *root, char *text)
+{
+	json_t *list = json_array();
+	char *whole;
+
+	for (size_t i = 0; i < n->nr_sessions; i++)
+		json_array_append_new(list, json_string(n->sessions[i]));
+	json_object_set_new(root, "sessions", list);
+	whole = n->has_sessions && n->nr_sessions <= SESSIONS_MAX ? json_dumps(root, JSON_COMPACT)
+								  : NULL;
+	if (!whole || strlen(whole) > CLUSTER_NOTES_MAX / 2) {
+		free(whole);
+		return text;
+	}
+	free(text);
+	return whole;
+}
+
 char *
 l2_notes_format(const struct l2_notes *n, bool (*named)(void *arg, const char *device), void *arg)
 {
@@ -74,6 +96,7 @@ l2_notes_format(const struct l2_notes *n, bool (*named)(void *arg, const char *d
 	root =
 	    json_pack("{s:o, s:o}", "devices", devices_of(n, named, arg), "strangers", strangers);
 	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	text = root ? with_sessions(n, root, text) : text;
 	json_decref(root);
 	return text;
 }
@@ -139,6 +162,21 @@ parse_strangers(const json_t *list, struct arena *arena, struct l2_notes *out)
 	}
 }
 
+static void
+parse_sessions(const json_t *list, struct arena *arena, struct l2_notes *out)
+{
+	const char **v = arena_new_n(arena, const char *, SESSIONS_MAX);
+
+	out->sessions = v;
+	out->has_sessions = json_is_array(list) && json_array_size(list) <= SESSIONS_MAX;
+	for (size_t i = 0; out->has_sessions && i < json_array_size(list); i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+
+		if (text)
+			v[out->nr_sessions++] = arena_printf(arena, "%s", text);
+	}
+}
+
 bool
 l2_notes_parse(const char *text, size_t len, struct arena *arena, struct l2_notes *out)
 {
@@ -151,8 +189,10 @@ l2_notes_parse(const char *text, size_t len, struct arena *arena, struct l2_note
 	for (size_t i = 0; i < json_array_size(list) && out->nr_devices < DEVICES_MAX; i++)
 		out->nr_devices +=
 		    parse_device(json_array_get(list, i), arena, &v[out->nr_devices]);
-	if (good)
+	if (good) {
 		parse_strangers(json_object_get(root, "strangers"), arena, out);
+		parse_sessions(json_object_get(root, "sessions"), arena, out);
+	}
 	json_decref(root);
 	return good;
 }

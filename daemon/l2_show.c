@@ -250,6 +250,31 @@ show_l2_holder(struct app *app, const struct addr *addr, struct arena *arena)
 	return NULL;
 }
 
+enum show_session
+show_session_of(struct app *app, const char *node, const char *instance, const char *peer)
+{
+	struct l2_side *s = app->l2_side;
+	const size_t len = strlen(instance);
+	const struct l2_notes *notes;
+	enum reason life;
+
+	/* Where nothing is announced on links nodes do not talk with each other. */
+	if (!s || !s->cluster || store_nr(app->store, RES_L2_POLICY) == 0)
+		return SHOW_SESSION_UNKNOWN;
+	life = l2_nodes_life(s, node);
+	if (life == REASON_NODE_LOST || life == REASON_DRAINING) /* it tells nobody of Services */
+		return SHOW_SESSION_DOWN;
+	notes = life == REASON_SATISFIED ? l2_nodes_notes(s, node) : NULL;
+	if (!notes || !notes->has_sessions)
+		return SHOW_SESSION_UNKNOWN;
+	for (size_t i = 0; i < notes->nr_sessions; i++)
+		if (strncmp(notes->sessions[i], instance, len) == 0 &&
+		    notes->sessions[i][len] == '/' &&
+		    strcmp(notes->sessions[i] + len + 1, peer) == 0)
+			return SHOW_SESSION_UP;
+	return SHOW_SESSION_DOWN;
+}
+
 /* ---- alarms ---- */
 
 void

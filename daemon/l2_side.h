@@ -65,6 +65,10 @@ struct l2_notes {
 	size_t nr_devices;
 	const struct addr *strangers; /* addresses that somebody else was found to use */
 	size_t nr_strangers;
+	/* BGP sessions that are up, "INSTANCE/PEER"; !has_sessions: nothing is said of them. */
+	const char *const *sessions;
+	size_t nr_sessions;
+	bool has_sessions;
 };
 /* As text; of the devices those with an address, or that @named says yes to.  For free(). */
 char *l2_notes_format(

@@ -33,6 +33,7 @@ struct stream {
 	struct httpd_visit *visit;
 	char *filter;
 	struct page_state *state; /* in the making, or waiting to be sent; NULL: none */
+	struct page_services services;
 	struct loop_work work;
 	struct loop_timer look;
 	uint64_t sent_hash, sent_ms;
@@ -60,6 +61,7 @@ stream_gone(void *arg)
 	timer_stop(&s->look);
 	work_cancel(&s->work);
 	page_state_free(s->state);
+	page_services_fini(&s->services);
 	free(s->filter);
 	free(s);
 }
@@ -104,7 +106,7 @@ stream_work(void *arg)
 {
 	struct stream *s = arg;
 
-	if (page_state_step(s->state))
+	if (page_state_step(s->state, &s->services))
 		work_post(&s->work);
 	else
 		stream_state(s);

@@ -41,11 +41,19 @@ struct page_plans {
 };
 void page_plans_fini(struct page_plans *);
 
+/* What was said of Services last, by one filter: worked out anew only when something of it may have changed. */
+struct page_services {
+	struct buf text;
+	uint64_t generation; /* app's, when it was begun */
+	bool made;
+};
+void page_services_fini(struct page_services *);
+
 /* A text of the state in the making; Services whose name or address has @filter in it.  The rest is borrowed. */
 struct page_state *page_state_new(struct app *, struct page_plans *, const char *filter);
 void page_state_free(struct page_state *);
-/* Some more of it, about a millisecond's worth.  False: it is complete. */
-bool page_state_step(struct page_state *);
+/* Some more of it, about a millisecond's worth.  False: it is complete.  @kept: of the same filter. */
+bool page_state_step(struct page_state *, struct page_services *kept);
 const struct buf *page_state_text(const struct page_state *);
 
 #endif

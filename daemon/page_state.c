@@ -22,7 +22,8 @@ struct page_state {
 	struct app *app;
 	struct page_plans *plans;
 	char *filter;
-	struct buf text;
+	struct buf text;      /* all of it */
+	struct buf *services; /* the part of it that costs most */
 	bool began;
 	struct res_object *service; /* where to go on behind; a reference */
 	unsigned shown, matching, total;
@@ -217,10 +218,26 @@ is_established(const struct app *app, const char *instance, const char *peer)
 	return a.established;
 }
 
+/* The session of a node, this one too. */
+static enum show_session
+session_of(struct app *app, const char *node, const char *instance, const char *peer)
+{
+	if (strcmp(node, app->node) != 0)
+		return show_session_of(app, node, instance, peer);
+	return is_established(app, instance, peer) ? SHOW_SESSION_UP : SHOW_SESSION_DOWN;
+}
+
+/* Peers that are told of an address by one node. */
+struct told {
+	const char *node;
+	json_t *peers;
+	bool unknown; /* there may be more, of which nothing is known here */
+};
+
 /* The peers of an instance that are told of @addr by one of these announcements. */
 static void
-add_told(const struct app *app, const struct bgp_instance_conf *conf, bool here,
-    const struct bgp_announce *list, size_t nr, const struct addr *addr, json_t *out)
+add_told(struct app *app, const struct bgp_instance_conf *conf, const struct bgp_announce *list,
+    size_t nr, const struct addr *addr, struct told *out)
 {
 	const int family = addr->family == ADDR_V6 ? BGP_IPV6_UNICAST : BGP_IPV4_UNICAST;
 
@@ -232,19 +249,28 @@ add_told(const struct app *app, const struct bgp_instance_conf *conf, bool here,
 		for (size_t i = 0; audience && i < nr && !told; i++)
 			told = strcmp(list[i].audience, audience) == 0 &&
 			    prefix_has_addr(&list[i].prefix, addr);
-		if (told && (!here || is_established(app, conf->name, peer->name)))
-			json_array_append_new(out, json_string(peer->name));
+		if (!told)
+			continue;
+		switch (session_of(app, out->node, conf->name, peer->name)) {
+		case SHOW_SESSION_UP:
+			json_array_append_new(out->peers, json_string(peer->name));
+			break;
+		case SHOW_SESSION_UNKNOWN:
+			out->unknown = true;
+			break;
+		default:
+			break;
+		}
 	}
 }
 
-/* How @node tells of @addr by BGP: its peers, in a list that is empty when it does not. */
-static json_t *
+/* How a node tells of @addr by BGP. */
+static struct told
 bgp_peers_told(const struct page_state *s, const struct bgp_plan *plan, const char *node,
     const struct res_service *svc, const struct addr *addr)
 {
-	const bool here = strcmp(node, s->app->node) == 0;
+	struct told out = { .node = node, .peers = json_array() };
 	struct arena arena = { 0 };
-	json_t *out = json_array();
 	const struct addr *lb;
 	const size_t nr_lb = app_service_addrs(s->app, svc, &arena, &lb);
 
@@ -259,48 +285,51 @@ bgp_peers_told(const struct page_state *s, const struct bgp_plan *plan, const ch
 				continue;
 			nr = bgp_wanted_service(&plan->instances[n], s->app->store, node, svc, lb,
 			    nr_lb, &arena, &list);
-			add_told(s->app, conf, here, list, nr, addr, out);
+			add_told(s->app, conf, list, nr, addr, &out);
 		}
 	}
 	arena_fini(&arena);
 	return out;
 }
 
+/* @by: "bgp", "l2", or "unknown": by BGP perhaps. */
 static void
-add_announcer(json_t *out, const char *node, const char *by, bool sure, json_t *peers)
+add_announcer(json_t *out, const char *node, const char *by, json_t *peers)
 {
-	json_t *o = json_pack("{s:s, s:s, s:b}", "node", node, "by", by, "sure", sure);
+	json_t *o = json_pack("{s:s, s:s}", "node", node, "by", by);
 
 	if (peers)
-		json_object_set_new(o, "peers", peers);
+		json_object_set(o, "peers", peers);
 	json_array_append_new(out, o);
+}
+
+static void
+add_bgp(struct page_state *s, const struct bgp_plan *plan, const char *node,
+    const struct res_service *svc, const struct addr *addr, json_t *out)
+{
+	struct told told = bgp_peers_told(s, plan, node, svc, addr);
+
+	if (json_array_size(told.peers))
+		add_announcer(out, node, "bgp", told.peers);
+	else if (told.unknown)
+		add_announcer(out, node, "unknown", NULL);
+	json_decref(told.peers);
 }
 
 static json_t *
 announcers_json(struct page_state *s, const struct res_service *svc, const struct addr *addr)
 {
-	json_t *out = json_array(), *peers;
 	struct arena arena = { 0 };
+	json_t *out = json_array();
 	const char *holder;
 
-	/* Of ourselves we know that they were told; of others, what the configuration makes them do. */
-	if (s->app->drain != APP_WITHDRAWN) {
-		peers = bgp_peers_told(s, s->app->plan, s->app->node, svc, addr);
-		if (json_array_size(peers))
-			add_announcer(out, s->app->node, "bgp", true, json_incref(peers));
-		json_decref(peers);
-	}
-	for (size_t i = 0; i < s->plans->nr; i++) {
-		const char *node = s->plans->nodes[i]->meta.name;
-
-		peers = bgp_peers_told(s, s->plans->plans[i], node, svc, addr);
-		if (json_array_size(peers))
-			add_announcer(out, node, "bgp", false, json_incref(peers));
-		json_decref(peers);
-	}
+	if (s->app->drain != APP_WITHDRAWN)
+		add_bgp(s, s->app->plan, s->app->node, svc, addr, out);
+	for (size_t i = 0; i < s->plans->nr; i++)
+		add_bgp(s, s->plans->plans[i], s->plans->nodes[i]->meta.name, svc, addr, out);
 	holder = show_l2_holder(s->app, addr, &arena);
 	if (holder && *holder)
-		add_announcer(out, holder, "l2", true, NULL);
+		add_announcer(out, holder, "l2", NULL);
 	arena_fini(&arena);
 	return out;
 }
@@ -378,13 +407,20 @@ put_service(struct page_state *s, const struct res_service *svc)
 	if (ipam_claim_get(s->app->ipam, owner, &info) == 0 && info.nr_held < info.nr_wanted)
 		json_object_set_new(o, "waits", json_string(reason_text(info.reason)));
 	text = json_dumps(o, JSON_COMPACT);
-	buf_printf(&s->text, "%s%s", s->shown++ ? "," : "", text ? text : "null");
+	buf_printf(s->services, "%s%s", s->shown++ ? "," : "", text ? text : "null");
 	free(text);
 	json_decref(o);
 	free(owner);
 }
 
 /* ---- life ---- */
+
+void
+page_services_fini(struct page_services *p)
+{
+	buf_fini(&p->text);
+	*p = (struct page_services){ 0 };
+}
 
 struct page_state *
 page_state_new(struct app *app, struct page_plans *plans, const char *filter)
@@ -394,7 +430,7 @@ page_state_new(struct app *app, struct page_plans *plans, const char *filter)
 	s->app = app;
 	s->plans = plans;
 	s->filter = xstrdup(filter);
-	buf_init(&s->text, TEXT_MAX);
+	buf_init(&s->text, 2 * TEXT_MAX);
 	return s;
 }
 
@@ -409,23 +445,39 @@ page_state_free(struct page_state *s)
 	free(s);
 }
 
+static bool
+finish(struct page_state *s, struct page_services *kept)
+{
+	buf_add(&s->text, kept->text.data, kept->text.len);
+	s->text.failed |= kept->text.failed;
+	return false;
+}
+
 bool
-page_state_step(struct page_state *s)
+page_state_step(struct page_state *s, struct page_services *kept)
 {
 	const uint64_t begin = loop_now_us(s->app->loop);
 	struct res_object *next;
 
+	s->services = &kept->text;
 	if (!s->began) {
-		plans_make(s->plans, s->app);
 		put_head(s);
 		s->began = true;
+		if (kept->made && kept->generation == s->app->generation)
+			return finish(s, kept);
+		page_services_fini(kept);
+		buf_init(&kept->text, TEXT_MAX);
+		kept->generation =
+		    s->app->generation; /* what changes meanwhile is seen next time */
+		plans_make(s->plans, s->app);
 	}
 	while (loop_now_us(s->app->loop) - begin < SLICE_US) {
 		next = store_next(s->app->store, RES_SERVICE, s->service);
 		if (!next) {
-			buf_printf(&s->text, "],\"shown\":%u,\"matching\":%u,\"total\":%u}",
+			buf_printf(s->services, "],\"shown\":%u,\"matching\":%u,\"total\":%u}",
 			    s->shown, s->matching, s->total);
-			return false;
+			kept->made = true;
+			return finish(s, kept);
 		}
 		/* It may be gone from the store by the next slice. */
 		res_ref(next);

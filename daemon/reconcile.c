@@ -384,6 +384,7 @@ reconcile_sessions(struct app *app)
 	bool again;
 	int err;
 
+	app->generation++;
 	discover_begin(app->discover);
 	app->plan =
 	    bgp_plan_new(app->store, app->node, drain_asks(app), discover_links(app->discover));
@@ -566,6 +567,7 @@ reconcile_changes(void *arg, const struct store_change *changes, size_t nr)
 	bool all = nr == 0, nodes = false, claims = false;
 
 	app->nr_changes += nr;
+	app->generation++;
 	l2_apply_changes(app, changes, nr);
 	if (app->stopping || !app->bgp)
 		return;
@@ -608,6 +610,7 @@ reconcile_ipam_changed(void *arg, const char *owner, unsigned what)
 	const char *slash = strchr(owner, '/');
 	char *ns;
 
+	app->generation++;
 	if (what & (IPAM_CHANGED_ADDRS | IPAM_CHANGED_GONE) && !app->rehearsing) {
 		monitor_owner(app, owner);
 		app_owner_changed(app, owner);

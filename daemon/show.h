@@ -19,6 +19,10 @@ json_t *show_l2(struct app *, const struct addr *about);
 /* Who answers for the address, or shall; "": nobody may; NULL: no policy announces it.  In @arena. */
 struct arena;
 const char *show_l2_holder(struct app *, const struct addr *, struct arena *);
+/* Is a BGP session of another node up?  By what that node says itself, while it is heard. */
+enum show_session { SHOW_SESSION_UNKNOWN, SHOW_SESSION_DOWN, SHOW_SESSION_UP };
+enum show_session show_session_of(
+    struct app *, const char *node, const char *instance, const char *peer);
 json_t *show_ipam(struct app *);
 /* Gives ids to frontends that have none yet.  As text, as there may be very many. */
 void show_services(struct app *, bool stats, struct buf *out);

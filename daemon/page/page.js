@@ -99,21 +99,23 @@ function showPicture(state) {
 	const at = (i, nr) => 46 + (height - 46) * (i + .5) / Math.max(nr, 1);
 	const nodeAt = new Map(nodes.map((n, i) => [n.name, at(i, nodes.length)]));
 	const peerAt = new Map(names.map((n, i) => [n, at(i, names.length)]));
-	const lines = [], boxes = [], drawn = new Set();
+	const lines = [], boxes = [], drawn = new Set(), unknown = new Set();
 
 	addresses.forEach((a, i) => {
 		const y = at(i, addresses.length);
 		for (const b of a.by) {
-			if (!nodeAt.has(b.node)) continue;
+			if (!nodeAt.has(b.node) || b.by === "unknown") continue;
 			const aside = b.by === "l2" ? 6 : 0; // both ways to one node are seen
-			lines.push(line(b.by === "l2" ? "l2" : b.sure ? "bgp" : "conf", 290, y + aside, 390, nodeAt.get(b.node) + aside));
+			lines.push(line(b.by === "l2" ? "l2" : b.node === state.node ? "bgp" : "conf", 290, y + aside, 390, nodeAt.get(b.node) + aside));
 			for (const p of b.peers || []) {
 				if (drawn.has(b.node + " " + p) || b.node === state.node) continue;
 				drawn.add(b.node + " " + p);
 				lines.push(line("conf", 590, nodeAt.get(b.node), 690, peerAt.get(p)));
 			}
 		}
-		const by = a.by.map((b) => b.node + (b.by === "l2" ? " answers ARP and NDP" : " by BGP to " + b.peers.join(", ")));
+		const by = a.by.map((b) => b.node + (b.by === "l2" ? " answers ARP and NDP"
+			: b.by === "unknown" ? ": not known" : " by BGP to " + b.peers.join(", ")));
+		for (const b of a.by) if (b.by === "unknown") unknown.add(b.node);
 		shown.push(a.ip + " of " + a.service + ": " + (by.join("; ") || "nobody"));
 		boxes.push(box(a.by.length ? "" : "off", a.ip, 10, y, 280, a.ip + "  " + a.service,
 			shown[shown.length - 1], a.service));
@@ -133,6 +135,8 @@ function showPicture(state) {
 		"aria-label": "Addresses, the nodes that announce them, and their peers" },
 		head(10, "address"), head(390, "node"), head(690, "peer"), ...lines, ...boxes));
 	if (focus) for (const a of $("picture").querySelectorAll("a")) if (a.getAttribute("href") === focus) { a.focus(); break; }
+	$("unknown").hidden = !unknown.size;
+	$("unknown").textContent = !unknown.size ? "" : "Of the BGP sessions of " + [...unknown].join(", ") + " nothing is known here; what is announced there is not drawn.";
 	$("cut").hidden = all <= addresses.length;
 	$("cut").textContent = `${addresses.length} of ${all} addresses are drawn; the filter below chooses.`;
 }
@@ -189,11 +193,13 @@ function serviceRow(name) {
 
 function sentence(s) {
 	if (!s.addresses.length) return [s.waits || "has no address", "bad"];
-	const silent = s.addresses.filter((a) => !a.by.length);
+	const known = (a) => a.by.some((b) => b.by !== "unknown");
+	const silent = s.addresses.filter((a) => !a.by.length), unknown = s.addresses.filter((a) => !known(a));
 	if (silent.length) return ["nobody announces " + silent.map((a) => a.ip).join(", "), "bad"];
 	if (s.waits) return [s.waits, "warn"];
 	if (!s.endpoints) return ["no endpoint is ready", "warn"];
-	const nodes = new Set(s.addresses.flatMap((a) => a.by.map((b) => b.node)));
+	if (unknown.length) return ["not announced here; of other nodes' BGP nothing is known", "warn"];
+	const nodes = new Set(s.addresses.flatMap((a) => a.by.filter((b) => b.by !== "unknown").map((b) => b.node)));
 	return ["\u2713 announced by " + [...nodes].join(", "), "good"];
 }
 
@@ -286,4 +292,6 @@ function listen() {
 let typing = 0;
 $("filter").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(listen, 250); });
 setInterval(() => { if (last) showPeers(last); }, 10000);
+$("main").hidden = false; // who has no scripts is not shown empty tables
+linked(true, "connecting");
 listen();

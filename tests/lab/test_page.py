@@ -156,6 +156,96 @@ def test_live(scene, browser):
     until(lambda: "established" in browser.text("#peers"), 60, lambda: browser.text("#peers"))
 
 
+def drawn(browser, kind):
+    return browser.js(f"document.querySelectorAll('#picture path.{kind}').length")
+
+
+def titles(browser):
+    return "\n".join(browser.js("[...document.querySelectorAll('#picture title')].map(t => t.textContent)"))
+
+
+def test_of_other_nodes_what_they_say(scene, browser):
+    """A session of another node that is down is not drawn, though the configuration wants it."""
+    daemon = scene.heralds["k8s-w1"]
+    name = next(iter(daemon.peers()))
+    until(lambda: f"k8s-w1 by BGP to {name}" in titles(browser), 30, lambda: titles(browser))
+    daemon.ctl("bgp", "shutdown", name)
+    until(lambda: "k8s-w1 by BGP" not in titles(browser), 30, lambda: titles(browser))
+    assert "not known" not in titles(browser)
+    daemon.ctl("bgp", "enable", name)
+    until(lambda: f"k8s-w1 by BGP to {name}" in titles(browser), 60, lambda: titles(browser))
+
+
+def test_what_is_not_known_is_not_drawn(scene, browser):
+    """Without layer 2 nodes do not talk with each other."""
+    for daemon in scene.heralds.values():
+        daemon.remove("70-l2.yaml")
+    try:
+        until(lambda: "k8s-w1: not known" in titles(browser), 30, lambda: titles(browser))
+        until(lambda: not drawn(browser, "conf") and not drawn(browser, "l2"), 30, "no such lines")
+        assert "k8s-w1" in browser.text("#unknown") and drawn(browser, "bgp")
+        picture(browser, "unknown")
+    finally:
+        for daemon in scene.heralds.values():
+            daemon.write("70-l2.yaml", POLICY)
+    until(lambda: drawn(browser, "conf") and drawn(browser, "l2"), 60, lambda: titles(browser))
+    assert not browser.text("#unknown")
+
+
+def test_whatever_changes_comes_through(scene, browser):
+    """What is kept of Services is made anew for each kind of change."""
+    daemon = scene.heralds[NODE]
+    for n in (1, 2, 0, 1):
+        eps = [(f"172.20.0.{70 + i}", NODE) for i in range(n)]
+        daemon.write("60-more.yaml", h.service("more"), h.endpoints("more", *eps))
+        want = f"{n} endpoint" + ("" if n == 1 else "s")
+        until(lambda: f"{want}" in more(browser), 30, lambda: f"{want}: {more(browser)}")
+    daemon.write("60-more.yaml", h.service("more", annotations={"heraldlb.io/ips": "10.99.0.1"}),
+                 h.endpoints("more", ("172.20.0.70", NODE)))
+    until(lambda: "no address" in more(browser), 30, lambda: more(browser))
+    daemon.remove("60-more.yaml")
+    until(lambda: not more(browser), 30, lambda: more(browser))
+    daemon.ctl("drain", "--wait", "0")
+    until(lambda: "drained" in browser.text("#chips"), 30, lambda: browser.text("#chips"))
+    until(lambda: f"{NODE} by BGP" not in titles(browser), 30, lambda: titles(browser))
+    daemon.ctl("undrain")
+    until(lambda: f"{NODE} by BGP" in titles(browser), 30, lambda: titles(browser))
+
+
+def more(browser):
+    rows = browser.js("[...document.querySelectorAll('#services li')].map(r => r.innerText)")
+    return " ".join(r for r in rows if "default/more" in r)
+
+
+def test_many_services_and_a_narrow_window(scene, browser):
+    daemon = scene.heralds[NODE]
+    daemon.write("60-many.yaml", *(h.service(f"shop-{i:03}") for i in range(230)))
+    until(lambda: "of 23" in browser.text("#count"), 60, lambda: browser.text("#count"))
+    until(lambda: "are drawn" in browser.text("#cut"), 30, "the picture is cut")
+    picture(browser, "many")
+    browser.size(400, 900)
+    assert browser.js("document.documentElement.scrollWidth <= 400"), "the page is wider than the window"
+    picture(browser, "narrow")
+    browser.size(1000, 1400)
+    daemon.remove("60-many.yaml")
+    until(lambda: "of 23" not in browser.text("#count"), 60, lambda: browser.text("#count"))
+
+
+def test_without_scripts_it_says_what_does_without(scene, browser):
+    browser.scripts(False)
+    try:
+        browser.go(AT + "/")
+        until(lambda: "heraldctl" in browser.text(), 30, "the page is there")
+        picture(browser, "noscript")
+        tree = browser.text()
+        assert "takes JavaScript" in tree and "heraldctl status" in tree
+        assert "connecting" not in tree and "Peer" not in tree, tree
+    finally:
+        browser.scripts(True)
+        browser.go(AT + "/")
+    until(lambda: browser.text("#link") == "live", 60, lambda: browser.text("#link"))
+
+
 def test_explained_by_keys_alone(scene, browser):
     browser.js("document.activeElement.blur()")
     for _ in range(60):

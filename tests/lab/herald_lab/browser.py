@@ -116,9 +116,20 @@ class Browser:
         self._call("Emulation.setEmulatedMedia", {"features": [
             {"name": "prefers-color-scheme", "value": name}]})
 
-    def picture(self, path):
-        """The whole page as a PNG."""
-        got = self._call("Page.captureScreenshot", {"captureBeyondViewport": True})
+    def size(self, width, height):
+        """As if the window were so large."""
+        self._call("Emulation.setDeviceMetricsOverride", {
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+
+    def scripts(self, on):
+        """Whether pages that are opened from now on may run scripts."""
+        self._call("Emulation.setScriptExecutionDisabled", {"value": not on})
+
+    def picture(self, path, height=4000):
+        """The page as a PNG, from its top."""
+        size = self._call("Page.getLayoutMetrics")["cssContentSize"]
+        got = self._call("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": {
+            "x": 0, "y": 0, "width": size["width"], "height": min(size["height"], height), "scale": 1}})
         with open(path, "wb") as f:
             f.write(base64.b64decode(got["data"]))
 

@@ -5,6 +5,7 @@
 #include "daemon/l2_side.h"
 
 #include "lib/buf.h"
+#include "lib/mem.h"
 #include "tests/unit/unit.h"
 
 static struct arena arena;
@@ -57,7 +58,8 @@ START_TEST(there_and_back)
 		{ .name = "bare0", .usable = true, .running = true },
 	};
 	const struct addr strangers[] = { addr("192.168.10.9"), addr("2001:db8::9") };
-	const struct l2_notes notes = { devices, 5, strangers, 2 };
+	const char *const sessions[] = { "k8s/tor", "k8s/node/b" };
+	const struct l2_notes notes = { devices, 5, strangers, 2, sessions, 2, true };
 	char *text = l2_notes_format(&notes, is_bare, NULL);
 
 	ck_assert_ptr_nonnull(text);
@@ -76,6 +78,31 @@ START_TEST(there_and_back)
 	ck_assert_uint_eq(got.devices[2].nr_prefixes, 0);
 	ck_assert_uint_eq(got.nr_strangers, 2);
 	ck_assert(addr_eq(&got.strangers[1], &strangers[1]));
+	ck_assert(got.has_sessions);
+	ck_assert_uint_eq(got.nr_sessions, 2);
+	ck_assert_str_eq(got.sessions[1], "k8s/node/b");
+}
+END_TEST
+
+/* All sessions or none: who is not in the list is down. */
+START_TEST(too_many_sessions_are_not_told)
+{
+	const char *sessions[65];
+	struct l2_notes notes = { .sessions = sessions, .nr_sessions = 65, .has_sessions = true };
+	char *long_name = xasprintf("%0200d", 7), *text;
+
+	for (size_t i = 0; i < 65; i++)
+		sessions[i] = long_name;
+	for (size_t nr = 65; nr > 0; nr -= 13) { /* then too long, then not */
+		notes.nr_sessions = nr;
+		text = l2_notes_format(&notes, is_bare, NULL);
+		ck_assert_uint_le(strlen(text), CLUSTER_NOTES_MAX / 2);
+		ck_assert(l2_notes_parse(text, strlen(text), &arena, &got));
+		ck_assert(got.has_sessions == (nr <= 39));
+		ck_assert_uint_eq(got.nr_sessions, nr <= 39 ? nr : 0);
+		free(text);
+	}
+	free(long_name);
 }
 END_TEST
 
@@ -98,7 +125,7 @@ START_TEST(what_makes_no_sense_is_left_out)
 	    "01\",\"running\":\"yes\",\"prefixes\":[1,\"x\",\"10.0.0.0/99\","
 	    "\"10.0.0.0/"
 	    "8\"]},{\"name\":\"eth1\",\"mac\":\"02:00:00:00:00:01\",\"prefixes\":{}}],"
-	    "\"strangers\":[1,\"x\",\"10.0.0.1\"]}";
+	    "\"strangers\":[1,\"x\",\"10.0.0.1\"],\"sessions\":[1,\"a/b\",{}]}";
 
 	ck_assert(l2_notes_parse(text, strlen(text), &arena, &got));
 	ck_assert_uint_eq(got.nr_devices, 2);
@@ -106,6 +133,7 @@ START_TEST(what_makes_no_sense_is_left_out)
 	ck_assert(!got.devices[0].running);
 	ck_assert_uint_eq(got.devices[1].nr_prefixes, 0);
 	ck_assert_uint_eq(got.nr_strangers, 1);
+	ck_assert_uint_eq(got.nr_sessions, 1);
 }
 END_TEST
 
@@ -132,6 +160,7 @@ add_tests(Suite *s)
 
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, there_and_back);
+	tcase_add_test(tc, too_many_sessions_are_not_told);
 	tcase_add_loop_test(tc, garbage_is_refused, 0, 7);
 	tcase_add_test(tc, what_makes_no_sense_is_left_out);
 	tcase_add_test(tc, too_many_are_cut_off);
