@@ -5,6 +5,7 @@
  */
 #include "daemon/privileges.h"
 
+#include "daemon/call_filter.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -160,14 +161,10 @@ drop_capabilities(const unsigned *keep, size_t nr_keep, char **error)
 	return 0;
 }
 
-/* Loads and frees @filter; @err: what came of making it. */
+/* @err: what came of loading a filter. */
 static int
-load_filter(scmp_filter_ctx filter, int err, char **error)
+filter_loaded(int err, char **error)
 {
-	if (err == 0)
-		err = seccomp_load(filter);
-	if (filter)
-		seccomp_release(filter);
 	if (err == 0)
 		return 0;
 	fail(error, err, "cannot filter system calls");
@@ -177,6 +174,17 @@ load_filter(scmp_filter_ctx filter, int err, char **error)
 	mem_free(*error);
 	*error = NULL;
 	return 0;
+}
+
+/* Loads and frees @filter; @err: what came of making it. */
+static int
+load_filter(scmp_filter_ctx filter, int err, char **error)
+{
+	if (err == 0)
+		err = seccomp_load(filter);
+	if (filter)
+		seccomp_release(filter);
+	return filter_loaded(err, error);
 }
 
 static int
@@ -193,9 +201,14 @@ allow(scmp_filter_ctx filter, const int *list, size_t nr)
 static int
 filter_daemon(char **error)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-	const int err = allow(filter, calls, sizeof(calls) / sizeof(calls[0]));
+	const size_t nr = sizeof(calls) / sizeof(calls[0]);
+	int err = call_filter_load(calls, nr);
+	scmp_filter_ctx filter;
 
+	if (err != -EOPNOTSUPP)
+		return filter_loaded(err, error);
+	filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+	err = allow(filter, calls, nr);
 	/* A search in place of a walk; the kernel remembers besides what is always allowed. */
 	if (err == 0)
 		(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
