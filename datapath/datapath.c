@@ -588,8 +588,8 @@ dp_info(const struct datapath *dp, struct dp_info *out)
 	services_info(dp->services, out);
 	if (!maps)
 		return;
-	out->flows4_max = (uint64_t)maps->nr[DP_MAP_FLOWS4] * LB_WAYS;
-	out->flows6_max = (uint64_t)maps->nr[DP_MAP_FLOWS6] * LB_WAYS;
+	out->flows4_max = (uint64_t)maps->nr[DP_MAP_FLOWS4] * LB_BLOCK_WAYS;
+	out->flows6_max = (uint64_t)maps->nr[DP_MAP_FLOWS6] * LB_BLOCK_WAYS;
 }
 
 uint64_t

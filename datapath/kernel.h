@@ -138,8 +138,25 @@ int kernel_maps_prepare(struct bpf_object *, const struct kernel_ask *, bool *ad
 int kernel_maps_take(
     struct bpf_object *, const struct kernel_ask *, bool adopted, struct dp_maps *, char *why);
 void kernel_maps_close(struct dp_maps *);
-/* How many buckets hold so many flows: a power of two. */
-uint32_t kernel_buckets(uint32_t flows);
+/* How many blocks of buckets hold so many flows: a power of two. */
+uint32_t kernel_blocks(uint32_t flows);
+
+/* ---- kernel_flows.c ---- */
+/* Tables up to Herald's version 2 of them were arrays of buckets, whose values had this many bytes. */
+#define KERNEL_BUCKET4 128
+#define KERNEL_BUCKET6 256
+struct flows_move {
+	const void *from; /* ways of the same make as ours, at other places */
+	uint64_t ways;
+	void *to; /* blocks, as mapped; nobody else uses them yet */
+	uint32_t blocks;
+	const struct lb_be_row *be;
+	uint32_t nr_be;
+	uint64_t seed;
+	bool v6;
+};
+/* How many found no room, half-open ones first. */
+uint64_t kernel_flows_move(const struct flows_move *);
 
 /* ---- kernel_pin.c ---- */
 /* Make the folders; mounts /sys/fs/bpf when that is missing. */

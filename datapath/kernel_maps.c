@@ -20,7 +20,7 @@
 enum fill {
 	FILL_NONE,   /* caches, and what the daemon writes anew */
 	FILL_ROWS,   /* row by row, at the same index; mapped memory */
-	FILL_IMAGES, /* a hash table of buckets: see fill_mapped() */
+	FILL_IMAGES, /* a hash table of blocks: see fill_mapped() */
 	FILL_KEYS,   /* key by key */
 	FILL_CPUS,   /* row by row, each with a value for every CPU */
 };
@@ -77,13 +77,13 @@ kernel_map_name(enum dp_map m)
 }
 
 uint32_t
-kernel_buckets(uint32_t flows)
+kernel_blocks(uint32_t flows)
 {
-	uint32_t buckets = 64;
+	uint32_t blocks = 1;
 
-	while (buckets < (1U << 28) && (uint64_t)buckets * LB_WAYS < flows)
-		buckets *= 2;
-	return buckets;
+	while (blocks < (1U << 22) && (uint64_t)blocks * LB_BLOCK_WAYS < flows)
+		blocks *= 2;
+	return blocks;
 }
 
 /* @map NULL: any number will do where no size is asked. */
@@ -102,9 +102,9 @@ wanted(enum dp_map m, const struct dp_sizes *s, const struct bpf_map *map)
 	case SIZE_TABLES:
 		return s->tables;
 	case SIZE_FLOWS4:
-		return kernel_buckets(s->flows4);
+		return kernel_blocks(s->flows4);
 	case SIZE_FLOWS6:
-		return kernel_buckets(s->flows6);
+		return kernel_blocks(s->flows6);
 	case SIZE_AFFINITY:
 		return s->affinity ? s->affinity : as_is;
 	case SIZE_SOCKS:
@@ -136,6 +136,18 @@ fits(int fd, const struct bpf_map *map)
 	    info.map_flags == bpf_map__map_flags(map);
 }
 
+/* A flow table of an earlier version, whose flows have other places? */
+static bool
+is_earlier(enum dp_map m, int fd)
+{
+	const uint32_t size = m == DP_MAP_FLOWS4 ? KERNEL_BUCKET4 : KERNEL_BUCKET6;
+	struct bpf_map_info info;
+
+	return (m == DP_MAP_FLOWS4 || m == DP_MAP_FLOWS6) && info_of(fd, &info) == 0 &&
+	    info.type == BPF_MAP_TYPE_ARRAY && info.value_size == size &&
+	    info.map_flags == BPF_F_MMAPABLE;
+}
+
 static uint32_t
 entries_of(int fd)
 {
@@ -152,7 +164,7 @@ is_adoptable(struct bpf_object *obj, const int *from)
 	uint32_t zero = 0;
 
 	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
-		if (kinds[m].state &&
+		if (kinds[m].state && !is_earlier(m, from[m]) &&
 		    !fits(from[m], bpf_object__find_map_by_name(obj, kinds[m].name)))
 			return false;
 	}
@@ -213,7 +225,7 @@ map_memory(int fd, const struct bpf_map_info *info)
 }
 
 /*
- * A flow stands in the bucket that the low bits of its hash name; with more bits it may be any of
+ * A flow stands in the block that the low bits of its hash name; with more bits it may be any of
  * those that agree in the low ones.  So the old table is copied into each of them: no hash needs
  * to be known, every flow is found again, and the copies that nobody looks for run into their
  * timeouts.  They fill as much of the new table as was filled of the old one.
@@ -238,6 +250,36 @@ fill_mapped(int from, int to, bool images)
 	if (dst)
 		munmap(dst, mapped_len(new.max_entries, new.value_size));
 	return src && dst ? 0 : -ENOMEM;
+}
+
+/* Flows whose places the version before ours chose. */
+static int
+fill_flows(int from, int to, int backends, const struct lb_conf *c, bool v6)
+{
+	struct bpf_map_info old, new, be;
+	char *src, *dst, *rows;
+
+	if (info_of(from, &old) < 0 || info_of(to, &new) < 0 || info_of(backends, &be) < 0)
+		return -errno;
+	src = map_memory(from, &old);
+	dst = map_memory(to, &new);
+	rows = map_memory(backends, &be);
+	if (src && dst && rows)
+		(void)kernel_flows_move(&(struct flows_move){ .from = src,
+		    .ways = (uint64_t)old.max_entries * LB_WAYS,
+		    .to = dst,
+		    .blocks = new.max_entries,
+		    .be = (const struct lb_be_row *)rows,
+		    .nr_be = be.max_entries,
+		    .seed = c->seed,
+		    .v6 = v6 });
+	if (src)
+		munmap(src, mapped_len(old.max_entries, old.value_size));
+	if (dst)
+		munmap(dst, mapped_len(new.max_entries, new.value_size));
+	if (rows)
+		munmap(rows, mapped_len(be.max_entries, be.value_size));
+	return src && dst && rows ? 0 : -ENOMEM;
 }
 
 #define BATCH 4096
@@ -431,7 +473,10 @@ kernel_maps_take(struct bpf_object *obj, const struct kernel_ask *ask, bool adop
 		struct bpf_map *map = bpf_object__find_map_by_name(obj, kinds[m].name);
 
 		err = take_one(maps, m, bpf_map__fd(map));
-		if (err == 0 && adopted && fits(ask->from[m], map) &&
+		if (err == 0 && adopted && is_earlier(m, ask->from[m]))
+			err = fill_flows(ask->from[m], maps->fd[m], ask->from[DP_MAP_BE_ROWS],
+			    maps->conf, m == DP_MAP_FLOWS6);
+		else if (err == 0 && adopted && fits(ask->from[m], map) &&
 		    entries_of(ask->from[m]) < maps->nr[m])
 			err = fill(m, ask->from[m], maps->fd[m]);
 		if (err < 0) {

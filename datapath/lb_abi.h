@@ -13,7 +13,7 @@
  *   tables     array of words, see lb_table.h: backends' row numbers, then Maglev slots, which index
  *              them.  Never changed in place: a change builds another and flips one word of the row.
  *   be_rows    array: where a backend is.
- *   flows4/6   array of buckets, eight ways each: who was sent where.  One entry serves both
+ *   flows4/6   array of blocks of buckets, see lb_flow.h: who was sent where.  One entry serves both
  *              directions of a flow; a source-NATed flow has a twin where the replies look.
  *   hops       array: the next hop to a destination address as the kernel gave it, while the
  *              generation in conf is the same.
@@ -24,6 +24,7 @@
 #include <linux/types.h>
 
 #include "datapath/lb_addr.h"
+#include "datapath/lb_flow.h"
 #include "datapath/lb_table.h"
 #include "datapath/lb_why.h"
 
@@ -85,64 +86,6 @@ struct lb_be_row {
 	__u32 flags; /* enum lb_be_flag; 0: free */
 };
 _Static_assert(sizeof(struct lb_be_row) == 40, "lb_be_row sits in a pinned map");
-
-/* ---- flows ---- */
-#define LB_WAYS 8
-
-/*
- * The second word of a flow:
- * bits 0-19 backend row, 20-39 frontend row, 40-43 enum lb_state, 44 twin (this entry stands where
- * the replies of a source-NATed flow look for it), 45 TCP (whose times count), 46 the client's address
- * is kept and only its port is another, 47 zero, 48-63 last seen, in ticks.
- */
-#define LB_ROW_MAX (1U << 20)
-#define LB_TICK_SHIFT 30 /* ticks of 2^30 ns of CLOCK_MONOTONIC: 1.07 s; 16 bits: 19.5 h */
-#define LB_FLOW_BACKEND(v) ((__u32)(v)&0xfffff)
-#define LB_FLOW_FRONTEND(v) ((__u32)((v) >> 20) & 0xfffff)
-#define LB_FLOW_STATE(v) ((__u32)((v) >> 40) & 0xf)
-#define LB_FLOW_TWIN(v) ((__u32)((v) >> 44) & 1)
-#define LB_FLOW_TWIN_BIT (1ULL << 44)
-#define LB_FLOW_KEEPS_BIT (1ULL << 46)
-#define LB_FLOW_TCP(v) ((__u32)((v) >> 45) & 1)
-#define LB_FLOW_KEEPS(v) ((__u32)((v) >> 46) & 1)
-#define LB_FLOW_SEEN(v) ((__u16)((v) >> 48))
-#define LB_FLOW_VALUE(backend, frontend, state, twin, tcp, seen)                                   \
-	((__u64)(backend) | (__u64)(frontend) << 20 | (__u64)(state) << 40 | (__u64)(twin) << 44 | \
-	    (__u64)(tcp) << 45 | (__u64)(__u16)(seen) << 48)
-
-enum lb_state { /* half-open: below LB_ST_OPEN; such never push out one that is open */
-	LB_ST_FREE,
-	LB_ST_NEW,	/* the client spoke */
-	LB_ST_ANSWERED, /* the backend too */
-	LB_ST_OPEN,	/* and the client again */
-	LB_ST_FIN_CLIENT,
-	LB_ST_FIN_BACKEND,
-	LB_ST_CLOSED, /* both FINs, or a RST */
-	LB_NR_STATES,
-	LB_ST_BUSY = 15 /* being written; over when it is older than two ticks */
-};
-
-/* The key word of an IPv4 flow: client's address, client's port, SNAT port (0: none), as on the
- * wire, from the low end; in the twin of a flow that keeps the address both ports change places.  All
- * zero: free. */
-struct lb_flow4 {
-	__u64 key;
-	__u64 value;
-};
-struct lb_bucket4 {
-	struct lb_flow4 way[LB_WAYS];
-};
-_Static_assert(sizeof(struct lb_bucket4) == 128, "two cache lines that are fetched together");
-
-struct lb_flow6 {
-	__u64 client[2];
-	__u64 key; /* low 32 bits zero, then the ports as in lb_flow4 */
-	__u64 value;
-};
-struct lb_bucket6 {
-	struct lb_flow6 way[LB_WAYS];
-};
-_Static_assert(sizeof(struct lb_bucket6) == 256, "lb_bucket6 sits in a pinned map");
 
 /* ---- next hops and links ---- */
 

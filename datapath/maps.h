@@ -50,8 +50,8 @@ struct dp_maps {
 	struct lb_be_row *be;
 	/* NULL in the daemon, where a mapping would be resident as a whole from the first moment on:
 	 * the sweep maps the piece that it looks at.  Tests give memory here. */
-	struct lb_bucket4 *flows4;
-	struct lb_bucket6 *flows6;
+	struct lb_block4 *flows4;
+	struct lb_block6 *flows6;
 };
 
 #endif

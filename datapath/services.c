@@ -597,8 +597,8 @@ ask_grow(void *services)
 	sizes.fe_rows = larger(m->nr[DP_MAP_FE_ROWS], s->short_fe, need.fe_rows, LB_ROW_MAX);
 	sizes.be_rows = larger(m->nr[DP_MAP_BE_ROWS], s->short_be, need.be_rows, LB_ROW_MAX);
 	sizes.tables = larger(m->nr[DP_MAP_TABLES], s->short_words, need.tables, SV_WORDS_MAX);
-	sizes.flows4 = m->nr[DP_MAP_FLOWS4] * LB_WAYS;
-	sizes.flows6 = m->nr[DP_MAP_FLOWS6] * LB_WAYS;
+	sizes.flows4 = m->nr[DP_MAP_FLOWS4] * LB_BLOCK_WAYS;
+	sizes.flows6 = m->nr[DP_MAP_FLOWS6] * LB_BLOCK_WAYS;
 	sizes.affinity =
 	    larger(m->nr[DP_MAP_AFFINITY], s->short_clients, need.affinity, DP_CLIENTS);
 	sizes.socks = m->nr[DP_MAP_SOCKS];

@@ -52,13 +52,13 @@ struct way_words {
 /* ---- pieces of the tables ---- */
 
 static size_t
-bucket_size(int f)
+block_size(int f)
 {
-	return f == V4 ? sizeof(struct lb_bucket4) : sizeof(struct lb_bucket6);
+	return f == V4 ? sizeof(struct lb_block4) : sizeof(struct lb_block6);
 }
 
 static uint32_t
-buckets(const struct dp_maps *m, int f)
+blocks(const struct dp_maps *m, int f)
 {
 	return m->nr[f == V4 ? DP_MAP_FLOWS4 : DP_MAP_FLOWS6];
 }
@@ -66,7 +66,7 @@ buckets(const struct dp_maps *m, int f)
 static unsigned
 pieces(const struct dp_maps *m, int f)
 {
-	uint64_t bytes = (uint64_t)buckets(m, f) * bucket_size(f);
+	uint64_t bytes = (uint64_t)blocks(m, f) * block_size(f);
 
 	return (unsigned)((bytes + PIECE_BYTES - 1) / PIECE_BYTES);
 }
@@ -80,7 +80,7 @@ pieces_all(const struct dp_maps *m)
 struct piece {
 	void *memory;
 	size_t mapped; /* bytes to unmap; 0: not ours */
-	uint32_t nr;   /* buckets */
+	uint32_t nr;   /* blocks */
 	int family;
 };
 
@@ -89,21 +89,21 @@ static int
 piece_open(const struct dp_maps *m, unsigned i, struct piece *p)
 {
 	int f = i < pieces(m, V4) ? V4 : V6;
-	uint32_t per = (uint32_t)(PIECE_BYTES / bucket_size(f)), first;
+	uint32_t per = (uint32_t)(PIECE_BYTES / block_size(f)), first;
 	uint8_t *all = f == V4 ? (uint8_t *)m->flows4 : (uint8_t *)m->flows6;
 	size_t len;
 
 	first = (f == V4 ? i : i - pieces(m, V4)) * per;
-	*p = (struct piece){ .family = f, .nr = buckets(m, f) - first };
+	*p = (struct piece){ .family = f, .nr = blocks(m, f) - first };
 	if (p->nr > per)
 		p->nr = per;
 	if (all) {
-		p->memory = all + first * bucket_size(f);
+		p->memory = all + first * block_size(f);
 		return 0;
 	}
-	len = p->nr * bucket_size(f);
+	len = p->nr * block_size(f);
 	p->memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
-	    m->fd[f == V4 ? DP_MAP_FLOWS4 : DP_MAP_FLOWS6], (off_t)(first * bucket_size(f)));
+	    m->fd[f == V4 ? DP_MAP_FLOWS4 : DP_MAP_FLOWS6], (off_t)(first * block_size(f)));
 	if (p->memory == MAP_FAILED)
 		return -errno;
 	p->mapped = len;
@@ -118,16 +118,18 @@ piece_close(struct piece *p)
 }
 
 static struct way_words
-piece_way(const struct piece *p, uint32_t bucket, int way)
+piece_way(const struct piece *p, uint32_t bucket, uint32_t way)
 {
+	size_t i = (size_t)bucket / LB_BLOCK_BUCKETS * LB_BLOCK_WAYS + lb_flow_bucket(bucket) +
+	    lb_flow_way(way);
 	struct lb_flow4 *w4;
 	struct lb_flow6 *w6;
 
 	if (p->family == V4) {
-		w4 = &((struct lb_bucket4 *)p->memory)[bucket].way[way];
+		w4 = (struct lb_flow4 *)p->memory + i;
 		return (struct way_words){ NULL, (uint64_t *)&w4->key, (uint64_t *)&w4->value };
 	}
-	w6 = &((struct lb_bucket6 *)p->memory)[bucket].way[way];
+	w6 = (struct lb_flow6 *)p->memory + i;
 	return (struct way_words){ (uint64_t *)w6->client, (uint64_t *)&w6->key,
 		(uint64_t *)&w6->value };
 }
@@ -180,7 +182,7 @@ is_over(const struct judge *j, uint64_t v)
 
 /*
  * Take a way as the programs do; whoever was faster has it.  Its key stays (@wipe: goes): programs
- * look at the second line of a bucket only when the first has no way that was never used, which
+ * look at the other ways of a bucket only when the first ones have none that was never used, which
  * an empty key tells, so keys go only where the whole bucket is free.
  */
 static void
@@ -206,7 +208,7 @@ bucket_sweep(const struct judge *j, const struct piece *p, uint32_t b)
 	unsigned in_use = 0, used = 0;
 	struct way_words w;
 
-	for (int i = 0; i < LB_WAYS; i++) {
+	for (uint32_t i = 0; i < LB_WAYS; i++) {
 		uint64_t v;
 
 		w = piece_way(p, b, i);
@@ -218,7 +220,7 @@ bucket_sweep(const struct judge *j, const struct piece *p, uint32_t b)
 	}
 	if (in_use > 0 || used == 0)
 		return;
-	for (int i = 0; i < LB_WAYS; i++) {
+	for (uint32_t i = 0; i < LB_WAYS; i++) {
 		w = piece_way(p, b, i);
 		way_clear(&w, 0, true);
 	}
@@ -237,7 +239,7 @@ piece_sweep(struct dp_sweep *s, unsigned i, bool dying)
 		return err;
 	}
 	judge_init(&j, s, dying);
-	for (uint32_t b = 0; b < p.nr; b++)
+	for (uint32_t b = 0; b < p.nr * LB_BLOCK_BUCKETS; b++)
 		bucket_sweep(&j, &p, b);
 	piece_close(&p);
 	return 0;
@@ -402,8 +404,8 @@ sweep_flows_each(
 
 		if (err < 0)
 			return err;
-		for (uint32_t b = 0; more && b < p.nr * LB_WAYS; b++) {
-			struct way_words w = piece_way(&p, b / LB_WAYS, (int)(b % LB_WAYS));
+		for (uint32_t b = 0; more && b < p.nr * LB_BLOCK_WAYS; b++) {
+			struct way_words w = piece_way(&p, b / LB_WAYS, b % LB_WAYS);
 			struct dp_seen_flow flow;
 
 			if (!seen_flow(s, &w, now, &flow))

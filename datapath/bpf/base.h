@@ -33,8 +33,8 @@
 /* Not a reason: the fast path cannot finish this packet, whoever comes next does it from the start. */
 #define LB_PUNT LB_NR_WHY
 
-/* Options, set before loading: numbers of buckets and of next hops, less one. */
-const volatile __u32 flow4_mask = 65535, flow6_mask = 16383, hop_mask = 65535;
+/* Options, set before loading: numbers of blocks of flows and of next hops, less one. */
+const volatile __u32 flow4_mask = 1023, flow6_mask = 255, hop_mask = 65535;
 
 /* From linux/icmp.h, which draws the C library in. */
 enum {
@@ -122,8 +122,8 @@ struct scratch {
 	__u32 now, hash;
 	/* an entry of the flow tables */
 	struct end client;
-	__u32 old_way; /* LB_WAYS: none */
-	__u32 room;    /* a way that was free, or LB_WAYS */
+	__u32 old_way; /* WAY_NONE: none */
+	__u32 room;    /* a way that was free, or WAY_NONE */
 	bool kin;      /* the client's end has other entries */
 	__u64 key, value;
 	int verdict;

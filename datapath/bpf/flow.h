@@ -16,61 +16,48 @@
 
 #include "datapath/bpf/base.h"
 
-#define K1 0x9e3779b97f4a7c15ULL
-#define K2 0xd6e8feb86659fd93ULL
-
-INLINE __u64
-mix(__u64 h)
-{
-	h *= K1;
-	h ^= h >> 32;
-	h *= K2;
-	return h;
-}
-
-/* Which bucket; the seed keeps strangers from filling one on purpose. */
 INLINE __u32
 end_hash(const struct end *e, __u64 seed, const bool v6)
 {
-	__u64 h = seed ^ ((__u64)e->port << 32 | (__u64)e->snat << 48 | e->addr.w[0]);
-
-	if (v6) {
-		h = mix(h);
-		h ^= (__u64)e->addr.w[1] << 32 | e->addr.w[2];
-		h *= K1;
-		h ^= h >> 32 ^ (__u64)e->addr.w[3] << 17;
-	}
-	return (__u32)(mix(h) >> 32);
+	return lb_flow_hash(&e->addr, e->port, e->snat, seed, v6);
 }
 
+/* The first way of the bucket. */
 INLINE void *
 bucket(__u32 hash, const bool v6)
 {
-	__u32 i = hash & (v6 ? flow6_mask : flow4_mask);
+	__u32 i = lb_flow_block(hash, v6 ? flow6_mask : flow4_mask);
+	void *b = v6 ? bpf_map_lookup_elem(&flows6, &i) : bpf_map_lookup_elem(&flows4, &i);
 
-	return v6 ? bpf_map_lookup_elem(&flows6, &i) : bpf_map_lookup_elem(&flows4, &i);
+	if (!b)
+		return NULL;
+	return v6 ? (void *)((struct lb_flow6 *)b + lb_flow_bucket(hash))
+		  : (void *)((struct lb_flow4 *)b + lb_flow_bucket(hash));
 }
 
-/* The @n-th way to look at: one cache line of the two, which the hash says, before the other.  That
- * the verifier does not know the start keeps it from following every way by itself. */
+/* The @n-th way to look at, by its distance from the first.  That the verifier does not know the start
+ * keeps it from following every way by itself. */
 INLINE __u32
 nth_way(__u32 n, __u32 hash)
 {
-	return (n ^ hash >> 24) & (LB_WAYS - 1);
+	return lb_flow_way(n ^ hash >> 30);
 }
+
+#define WAY_NONE LB_BLOCK_WAYS
+/* What nth_way() may have said, for the verifier. */
+#define WAY_MASK (LB_BLOCK_WAYS / 2 | (LB_FIRST_WAYS - 1))
 
 /* The words of a way, in either family. */
 INLINE __u64 *
 way_value(void *b, __u32 i, const bool v6)
 {
-	return v6 ? &((struct lb_bucket6 *)b)->way[i].value
-		  : &((struct lb_bucket4 *)b)->way[i].value;
+	return v6 ? &((struct lb_flow6 *)b + i)->value : &((struct lb_flow4 *)b + i)->value;
 }
 
 INLINE __u64 *
 way_key(void *b, __u32 i, const bool v6)
 {
-	return v6 ? &((struct lb_bucket6 *)b)->way[i].key : &((struct lb_bucket4 *)b)->way[i].key;
+	return v6 ? &((struct lb_flow6 *)b + i)->key : &((struct lb_flow4 *)b + i)->key;
 }
 
 INLINE __u64
@@ -109,7 +96,7 @@ addr_half(const struct lb_addr *a, int i)
 INLINE bool
 way_has_client(void *b, __u32 i, const struct lb_addr *a)
 {
-	struct lb_flow6 *f = &((struct lb_bucket6 *)b)->way[i];
+	struct lb_flow6 *f = (struct lb_flow6 *)b + i;
 
 	return READ_ONCE(f->client[0]) == addr_half(a, 0) &&
 	    READ_ONCE(f->client[1]) == addr_half(a, 1);
@@ -117,13 +104,13 @@ way_has_client(void *b, __u32 i, const struct lb_addr *a)
 
 /*
  * Was the way never used?  Entries that are over leave their key behind, and the daemon takes keys away
- * only from buckets that are all free.  So while the first line has such a way nothing of it ever had
- * to go to the second, and that, which mostly is another miss of the cache, need not be looked at.
+ * only from buckets that are all free.  So while the first ways have such a one nothing of them ever had
+ * to go to the others, and those, which mostly are another miss of the cache, need not be looked at.
  */
 INLINE bool
 way_is_new(void *b, __u32 i, __u64 key, const bool v6)
 {
-	return !key && (!v6 || !READ_ONCE(((struct lb_bucket6 *)b)->way[i].client[0]));
+	return !key && (!v6 || !READ_ONCE(((struct lb_flow6 *)b + i)->client[0]));
 }
 
 /* An entry as it was read. */
@@ -131,7 +118,7 @@ struct entry {
 	__u64 *slot; /* of its value; NULL: none */
 	__u64 key, value;
 	__u32 way;
-	__u32 room; /* when none was found: a way that is free, or LB_WAYS */
+	__u32 room; /* when none was found: a way that is free, or WAY_NONE */
 	bool kin;   /* and whether a backend sees the client's end already */
 };
 
@@ -183,6 +170,62 @@ shows_client(__u64 key, __u64 value)
 	return LB_FLOW_TWIN(value) ? LB_FLOW_KEEPS(value) : !key_snat(key);
 }
 
+/* 1 or 0, without a branch: what is compared comes late, and a branch on it is as often guessed wrong
+ * as right.  The compiler would make one of anything that it understands. */
+INLINE __u64
+is_set(__u64 x)
+{
+	__u64 neg = -x;
+
+	asm("" : "+r"(neg));
+	return (x | neg) >> 63;
+}
+
+/* Which of the first ways has the client's end; LB_FIRST_WAYS: none. */
+INLINE __u32
+first_match(void *b, __u64 want, const struct end *c, const bool v6)
+{
+	__u64 miss = 1, at = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < LB_FIRST_WAYS; i++) {
+		__u64 x = (READ_ONCE(*way_key(b, i, v6)) ^ want) << 16;
+
+		if (v6) {
+			struct lb_flow6 *f = (struct lb_flow6 *)b + i;
+
+			x |= READ_ONCE(f->client[0]) ^ addr_half(&c->addr, 0);
+			x |= READ_ONCE(f->client[1]) ^ addr_half(&c->addr, 1);
+		}
+		miss &= is_set(x);
+		at += miss;
+	}
+	return (__u32)at;
+}
+
+/* Is way @i, which had the client's end @want, the entry that is looked for?  e->kin: see below. */
+INLINE bool
+way_is_it(void *b, __u32 i, __u64 want, const struct pkt *p, const bool reply, const bool v6,
+    struct entry *e)
+{
+	__u64 key = READ_ONCE(*way_key(b, i, v6)), value = READ_ONCE(*way_value(b, i, v6));
+
+	if (!entry_in_use(value) || (key ^ want) << 16 != 0)
+		return false;
+	e->kin |= shows_client(key, value);
+	if (reply ? !shows_client(key, value) : LB_FLOW_TWIN(value))
+		return false;
+	if (!(reply ? is_from_backend(value, p, v6) : is_to_frontend(value, p, v6)))
+		return false;
+	if (READ_ONCE(*way_key(b, i, v6)) != key)
+		return false;
+	e->slot = way_value(b, i, v6);
+	e->way = i;
+	e->key = key;
+	e->value = value;
+	return true;
+}
+
 /*
  * The entry of the client's end @c toward the frontend that @p names (@reply: from the backend that
  * @p comes from, and only one whose client's address is not rewritten).  e->kin: others have that end
@@ -195,18 +238,22 @@ flow_find(const struct end *c, __u32 hash, const struct pkt *p, const bool reply
 	__u64 want = key_of(c, v6);
 	void *b = bucket(hash, v6);
 	bool spare = false;
+	__u32 i;
 
 	e->slot = NULL;
-	e->way = e->room = LB_WAYS;
+	e->way = e->room = WAY_NONE;
 	e->key = e->value = 0;
 	e->kin = false;
 	if (!b)
 		return false;
+	i = first_match(b, want, c, v6);
+	if (i < LB_FIRST_WAYS && way_is_it(b, i, want, p, reply, v6, e))
+		return true;
 	for (__u32 n = 0; n < LB_WAYS; n++) {
-		__u32 i = nth_way(n, hash);
-		__u64 key, value;
+		__u64 key;
 
-		if (n == LB_WAYS / 2 && spare)
+		i = nth_way(n, hash);
+		if (n == LB_FIRST_WAYS && spare)
 			break;
 		key = READ_ONCE(*way_key(b, i, v6));
 		if ((key ^ want) << 16 != 0) {
@@ -216,23 +263,9 @@ flow_find(const struct end *c, __u32 hash, const struct pkt *p, const bool reply
 			}
 			continue;
 		}
-		if (v6 && !way_has_client(b, i, &c->addr))
-			continue;
-		value = READ_ONCE(*way_value(b, i, v6));
-		if (!entry_in_use(value))
-			continue;
-		e->kin |= shows_client(key, value);
-		if (reply ? !shows_client(key, value) : LB_FLOW_TWIN(value))
-			continue;
-		if (!(reply ? is_from_backend(value, p, v6) : is_to_frontend(value, p, v6)))
-			continue;
-		if (READ_ONCE(*way_key(b, i, v6)) != key)
-			continue;
-		e->slot = way_value(b, i, v6);
-		e->way = i;
-		e->key = key;
-		e->value = value;
-		return true;
+		if ((!v6 || way_has_client(b, i, &c->addr)) &&
+		    way_is_it(b, i, want, p, reply, v6, e))
+			return true;
 	}
 	return false;
 }
@@ -270,7 +303,7 @@ twin_find(const struct end *be, __u32 hash, __u8 proto, const bool v6, struct en
 		    row->proto != proto)
 			continue;
 		if (v6) {
-			struct lb_flow6 *f = &((struct lb_bucket6 *)b)->way[i];
+			struct lb_flow6 *f = (struct lb_flow6 *)b + i;
 
 			client->w[0] = (__be32)READ_ONCE(f->client[0]);
 			client->w[1] = (__be32)(READ_ONCE(f->client[0]) >> 32);
@@ -452,7 +485,7 @@ way_score(const struct lb_conf *c, __u64 value, __u32 now)
 
 /*
  * A way for a new entry in bucket @b, taken (BUSY); NULL: none.  Free ones first, then what is
- * over (@hint: one that was seen to be, or LB_WAYS), then the half-open one that was silent longest:
+ * over (@hint: one that was seen to be, or WAY_NONE), then the half-open one that was silent longest:
  * a new flow is half-open itself, so that however many come they only push out each other.
  */
 INLINE __u64 *
@@ -462,7 +495,8 @@ way_take(
 	__u32 best = 0, best_score = 0;
 	__u64 best_value = 0;
 
-	if (hint < LB_WAYS &&
+	hint = hint < WAY_NONE ? hint & WAY_MASK : hint;
+	if (hint < WAY_NONE &&
 	    value_swap(way_value(b, hint, v6), 0, VALUE_BUSY | (__u64)(__u16)now << 48)) {
 		*key = way_key(b, hint, v6);
 		return way_value(b, hint, v6);
@@ -471,7 +505,7 @@ way_take(
 		__u32 i = nth_way(n, hash), score;
 		__u64 v;
 
-		/* Once anything in the first line may go, the second is spared. */
+		/* Once any of the first ways may go, the others are spared. */
 		if (n == LB_WAYS / 2 && best_score == SCORE_OVER)
 			break;
 		v = READ_ONCE(*way_value(b, i, v6));
@@ -482,7 +516,7 @@ way_take(
 			best = i;
 		}
 	}
-	best &= LB_WAYS - 1;
+	best &= WAY_MASK;
 	if (best_score == 0 ||
 	    !value_swap(way_value(b, best, v6), best_value, VALUE_BUSY | (__u64)(__u16)now << 48))
 		return NULL;

@@ -72,16 +72,16 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
-	__type(value, struct lb_bucket4);
-	__uint(max_entries, 65536);
+	__type(value, struct lb_block4);
+	__uint(max_entries, 1024);
 	__uint(map_flags, BPF_F_MMAPABLE);
 } flows4 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
-	__type(value, struct lb_bucket6);
-	__uint(max_entries, 16384);
+	__type(value, struct lb_block6);
+	__uint(max_entries, 256);
 	__uint(map_flags, BPF_F_MMAPABLE);
 } flows6 SEC(".maps");
 

@@ -56,16 +56,16 @@ choice_hash(const struct pkt *p, bool whole, const bool v6)
 	__u64 h = (__u64)p->daddr.w[0] << 32 | p->saddr.w[0];
 
 	if (v6) {
-		h ^= mix((__u64)p->saddr.w[1] << 32 | p->daddr.w[1]);
-		h ^= mix(((__u64)p->saddr.w[2] << 32 | p->daddr.w[2]) + K2);
-		h ^= mix(((__u64)p->saddr.w[3] << 32 | p->daddr.w[3]) + K1);
+		h ^= lb_mix((__u64)p->saddr.w[1] << 32 | p->daddr.w[1]);
+		h ^= lb_mix(((__u64)p->saddr.w[2] << 32 | p->daddr.w[2]) + LB_MIX2);
+		h ^= lb_mix(((__u64)p->saddr.w[3] << 32 | p->daddr.w[3]) + LB_MIX1);
 	}
-	h = mix(h);
+	h = lb_mix(h);
 	h ^= h >> 29;
 	h += (__u64)p->dport << 16 | p->proto;
 	if (whole)
 		h += (__u64)p->sport << 40;
-	return (__u32)(mix(h) >> 32);
+	return (__u32)(lb_mix(h) >> 32);
 }
 
 /* The backend in a table's slot for this hash; LB_ROW_NONE when the table is broken. */
@@ -287,7 +287,7 @@ twin_make(__be16 port, __u32 hold, const bool v6)
 	b = bucket(hash, v6);
 	if (!b || !port_is_free(c, b, hash, port, be, hold, tmp, v6))
 		return 0;
-	slot = way_take(c, b, hash, tmp->now, LB_WAYS, v6, &key);
+	slot = way_take(c, b, hash, tmp->now, WAY_NONE, v6, &key);
 	if (!slot)
 		return 0;
 	e->addr = tmp->p.saddr;
@@ -386,7 +386,9 @@ own_way(const struct lb_conf *c, const struct scratch *tmp, __u64 *was, const bo
 	*was = 0;
 	if (!b)
 		return NULL;
-	if (i < LB_WAYS &&
+	if (i < WAY_NONE)
+		i &= WAY_MASK;
+	if (i < WAY_NONE &&
 	    value_swap(
 		way_value(b, i, v6), tmp->value, VALUE_BUSY | (__u64)(__u16)tmp->now << 48)) {
 		*was = tmp->value;
@@ -464,7 +466,7 @@ new_flow(__u32 hook, const bool v6)
 		if (other_port)
 			value |= LB_FLOW_KEEPS_BIT;
 		tmp->value = value;
-		port = snat_port(c, tmp->hash ^ (__u32)tmp->p.dport << 16, v6);
+		port = snat_port(c, (tmp->hash ^ (__u32)tmp->p.dport << 16) * 0x85ebca6bU, v6);
 		if (!port) {
 			WRITE_ONCE(*slot, 0);
 			return LB_NO_SNAT_PORT;
@@ -556,7 +558,7 @@ decide_forward(const struct lb_conf *c, const struct pkt *p, __u32 now, const in
 	tmp->w.sport = p->sport;
 	tmp->now = now;
 	tmp->hash = hash;
-	tmp->old_way = e.slot ? e.way : LB_WAYS;
+	tmp->old_way = e.slot ? e.way : WAY_NONE;
 	tmp->value = e.slot ? e.value : 0;
 	tmp->room = e.room;
 	tmp->kin = e.kin;

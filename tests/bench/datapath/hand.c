@@ -99,7 +99,7 @@ mapped(struct bpf_object *o, const char *name)
 static void
 load(struct hand *h)
 {
-	uint32_t buckets = h->flows / LB_WAYS, n = h->services;
+	uint32_t blocks = h->flows / LB_BLOCK_WAYS, n = h->services;
 	struct bpf_object *o = object_of(h->object);
 
 	if (h->only)
@@ -110,11 +110,11 @@ load(struct hand *h)
 	size_map(o, "be_rows", n * BACKENDS);
 	size_map(o, "be_counts", n * BACKENDS);
 	size_map(o, "tables", n * words_each());
-	size_map(o, "flows4", buckets);
-	size_map(o, "flows6", buckets / 4);
+	size_map(o, "flows4", blocks);
+	size_map(o, "flows6", blocks / 4);
 	size_map(o, "hops", HOPS);
-	set_option(o, "flow4_mask", buckets - 1);
-	set_option(o, "flow6_mask", buckets / 4 - 1);
+	set_option(o, "flow4_mask", blocks - 1);
+	set_option(o, "flow6_mask", blocks / 4 - 1);
 	set_option(o, "hop_mask", HOPS - 1);
 	if (bpf_object__load(o) < 0)
 		fail("%s: the kernel does not take it (BENCH_DEBUG=1 tells why)", h->object);

@@ -107,9 +107,9 @@ memory(const char *dir)
 		info = info_of(fd);
 		printf("\"%s\": %.0f, ", d->d_name, bytes);
 		if (!strcmp(d->d_name, "flows4"))
-			flow4 = bytes / info.max_entries / LB_WAYS;
+			flow4 = bytes / info.max_entries / LB_BLOCK_WAYS;
 		else if (!strcmp(d->d_name, "flows6"))
-			flow6 = bytes / info.max_entries / LB_WAYS;
+			flow6 = bytes / info.max_entries / LB_BLOCK_WAYS;
 		else if (strcmp(d->d_name, "socks") != 0 && strcmp(d->d_name, "affinity") != 0 &&
 		    strcmp(d->d_name, "hops") != 0 && strcmp(d->d_name, "frags") != 0)
 			tables += bytes; /* what grows with Services */

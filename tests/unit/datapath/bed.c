@@ -146,8 +146,8 @@ find_maps(struct bed *b)
 	b->fe = map_memory(b->fd[DP_MAP_FE_ROWS], sizeof(*b->fe) * BED_ROWS);
 	b->be = map_memory(b->fd[DP_MAP_BE_ROWS], sizeof(*b->be) * BED_ROWS);
 	b->tables = map_memory(b->fd[DP_MAP_TABLES], sizeof(*b->tables) * BED_WORDS);
-	b->flows4 = map_memory(b->fd[DP_MAP_FLOWS4], sizeof(*b->flows4) * b->buckets);
-	b->flows6 = map_memory(b->fd[DP_MAP_FLOWS6], sizeof(*b->flows6) * b->buckets);
+	b->flows4 = map_memory(b->fd[DP_MAP_FLOWS4], sizeof(*b->flows4) * b->blocks);
+	b->flows6 = map_memory(b->fd[DP_MAP_FLOWS6], sizeof(*b->flows6) * b->blocks);
 }
 
 static void
@@ -179,7 +179,7 @@ bed_lay(struct bed *b, char *why, size_t size)
 {
 	int err;
 
-	*b = (struct bed){ .buckets = BED_BUCKETS };
+	*b = (struct bed){ .blocks = BED_BLOCKS };
 	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0) {
 		snprintf(why, size,
 		    "needs the right to load BPF programs and to make a network namespace");
@@ -198,11 +198,11 @@ bed_lay(struct bed *b, char *why, size_t size)
 	size_map(b->obj, "fe_counts", BED_ROWS);
 	size_map(b->obj, "be_counts", BED_ROWS);
 	size_map(b->obj, "tables", BED_WORDS);
-	size_map(b->obj, "flows4", b->buckets);
-	size_map(b->obj, "flows6", b->buckets);
+	size_map(b->obj, "flows4", b->blocks);
+	size_map(b->obj, "flows6", b->blocks);
 	size_map(b->obj, "hops", BED_HOPS);
-	set_option(b->obj, "flow4_mask", b->buckets - 1);
-	set_option(b->obj, "flow6_mask", b->buckets - 1);
+	set_option(b->obj, "flow4_mask", b->blocks - 1);
+	set_option(b->obj, "flow6_mask", b->blocks - 1);
 	set_option(b->obj, "hop_mask", BED_HOPS - 1);
 	err = bpf_object__load(b->obj);
 	if (err == -EPERM) {
@@ -223,8 +223,8 @@ bed_clear(struct bed *b)
 	munmap(b->fe, sizeof(*b->fe) * BED_ROWS);
 	munmap(b->be, sizeof(*b->be) * BED_ROWS);
 	munmap(b->tables, sizeof(*b->tables) * BED_WORDS);
-	munmap(b->flows4, sizeof(*b->flows4) * b->buckets);
-	munmap(b->flows6, sizeof(*b->flows6) * b->buckets);
+	munmap(b->flows4, sizeof(*b->flows4) * b->blocks);
+	munmap(b->flows6, sizeof(*b->flows6) * b->blocks);
 	bpf_object__close(b->obj);
 	*b = (struct bed){ 0 };
 }
@@ -281,8 +281,8 @@ bed_reset(struct bed *b)
 	memset(b->fe, 0, sizeof(*b->fe) * BED_ROWS);
 	memset(b->be, 0, sizeof(*b->be) * BED_ROWS);
 	memset(b->tables, 0, sizeof(*b->tables) * BED_WORDS);
-	memset(b->flows4, 0, sizeof(*b->flows4) * b->buckets);
-	memset(b->flows6, 0, sizeof(*b->flows6) * b->buckets);
+	memset(b->flows4, 0, sizeof(*b->flows4) * b->blocks);
+	memset(b->flows6, 0, sizeof(*b->flows6) * b->blocks);
 	b->nr_fe = b->nr_be = 1;
 	b->nr_words = 1;
 	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++)
@@ -534,9 +534,9 @@ bed_flow_at(const struct bed *b, const char *client, uint16_t port, bool twin, u
 	struct lb_addr a = bed_addr(client);
 	bool v6 = family(client) == 6;
 
-	for (uint32_t i = 0; i < b->buckets * LB_WAYS; i++) {
-		struct lb_flow4 *f4 = &b->flows4[i / LB_WAYS].way[i % LB_WAYS];
-		struct lb_flow6 *f6 = &b->flows6[i / LB_WAYS].way[i % LB_WAYS];
+	for (uint32_t i = 0; i < b->blocks * LB_BLOCK_WAYS; i++) {
+		struct lb_flow4 *f4 = &b->flows4[i / LB_BLOCK_WAYS].way[i % LB_BLOCK_WAYS];
+		struct lb_flow6 *f6 = &b->flows6[i / LB_BLOCK_WAYS].way[i % LB_BLOCK_WAYS];
 		__u64 key = v6 ? f6->key : f4->key, *value = v6 ? &f6->value : &f4->value;
 		bool same = v6 ? memcmp(f6->client, &a, 16) == 0 : (uint32_t)key == a.w[0];
 
@@ -563,9 +563,9 @@ bed_flows(const struct bed *b, bool v6)
 {
 	size_t n = 0;
 
-	for (uint32_t i = 0; i < b->buckets * LB_WAYS; i++)
-		n += (v6 ? b->flows6[i / LB_WAYS].way[i % LB_WAYS].value
-			 : b->flows4[i / LB_WAYS].way[i % LB_WAYS].value) != 0;
+	for (uint32_t i = 0; i < b->blocks * LB_BLOCK_WAYS; i++)
+		n += (v6 ? b->flows6[i / LB_BLOCK_WAYS].way[i % LB_BLOCK_WAYS].value
+			 : b->flows4[i / LB_BLOCK_WAYS].way[i % LB_BLOCK_WAYS].value) != 0;
 	return n;
 }
 

@@ -22,7 +22,7 @@ enum bed_prog { BED_XDP, BED_NET, BED_POD, BED_OUT, BED_NR_PROGS };
 /* Devices of the bed's network namespace. */
 enum { BED_UPLINK = 10, BED_PODS = 12, BED_OTHER = 14 };
 
-enum { BED_ROWS = 256, BED_WORDS = 65536, BED_BUCKETS = 64, BED_HOPS = 65536 };
+enum { BED_ROWS = 256, BED_WORDS = 65536, BED_BLOCKS = 1, BED_HOPS = 65536 };
 
 struct bed {
 	struct bpf_object *obj;
@@ -32,10 +32,10 @@ struct bed {
 	struct lb_fe_row *fe;
 	uint64_t *tables;
 	struct lb_be_row *be;
-	struct lb_bucket4 *flows4;
-	struct lb_bucket6 *flows6;
+	struct lb_block4 *flows4;
+	struct lb_block6 *flows6;
 	uint32_t nr_fe, nr_be, nr_words;
-	uint32_t buckets; /* of each table */
+	uint32_t blocks; /* of each table */
 };
 
 /* Loads everything, in a network namespace of its own.  False: it cannot be done here, and @why

@@ -27,8 +27,8 @@ START_TEST(maps_as_asked)
 	ck_assert_uint_eq(m->nr[DP_MAP_FE_ROWS], 256);
 	ck_assert_uint_eq(m->nr[DP_MAP_BE_ROWS], 1024);
 	ck_assert_uint_eq(m->nr[DP_MAP_TABLES], 16384);
-	ck_assert_uint_eq(m->nr[DP_MAP_FLOWS4], 1024);
-	ck_assert_uint_eq(m->nr[DP_MAP_FLOWS6], 512);
+	ck_assert_uint_eq(m->nr[DP_MAP_FLOWS4], 16);
+	ck_assert_uint_eq(m->nr[DP_MAP_FLOWS6], 8);
 	ck_assert_uint_ge(m->nr[DP_MAP_FRONTENDS], 256);
 	ck_assert_uint_eq(m->conf->abi, LB_ABI_VERSION);
 	ck_assert_uint_ne(m->conf->seed, 0);
@@ -171,12 +171,12 @@ START_TEST(adopt_larger)
 	kit_grow(&large);
 	kit_restart();
 	ck_assert(dp_kernel_adopted(kernel));
-	ck_assert_uint_eq(dp_kernel_maps(kernel)->nr[DP_MAP_FLOWS4], 4096);
+	ck_assert_uint_eq(dp_kernel_maps(kernel)->nr[DP_MAP_FLOWS4], 64);
 	ck_assert_uint_eq(dp_kernel_maps(kernel)->nr[DP_MAP_BE_ROWS], 5000);
 	ck_assert_int_eq(bpf_map_lookup_elem(kernel->set.rodata, &zero, rodata), 0);
 	memcpy(masks, rodata, sizeof(masks));
-	ck_assert_msg(masks[0] == 4095 || masks[1] == 4095 || masks[2] == 4095, "%u %u %u",
-	    masks[0], masks[1], masks[2]);
+	ck_assert_msg(masks[0] == 63 || masks[1] == 63 || masks[2] == 63, "%u %u %u", masks[0],
+	    masks[1], masks[2]);
 }
 END_TEST
 
@@ -218,8 +218,8 @@ START_TEST(grow_keeps_what_is_there)
 	const struct dp_maps *m;
 	struct lb_fe_key key = { .proto = 6, .family = 4 };
 	struct lb_count counts[64] = { { 0 } };
-	uint32_t row, last = 255, bucket = 700;
-	struct lb_bucket4 flows = { 0 };
+	uint32_t row, last = 255, block = 7;
+	struct lb_block4 flows = { 0 };
 	uint64_t seed;
 
 	kit_start();
@@ -229,7 +229,7 @@ START_TEST(grow_keeps_what_is_there)
 	m->be[1023].port = 34;
 	m->tables[16383] = 56;
 	flows.way[3] = (struct lb_flow4){ .key = 7, .value = 8 };
-	ck_assert_int_eq(bpf_map_update_elem(m->fd[DP_MAP_FLOWS4], &bucket, &flows, BPF_ANY), 0);
+	ck_assert_int_eq(bpf_map_update_elem(m->fd[DP_MAP_FLOWS4], &block, &flows, BPF_ANY), 0);
 	for (row = 0; row < 250; row++) {
 		key.port = (__be16)row;
 		ck_assert_int_eq(
@@ -240,19 +240,19 @@ START_TEST(grow_keeps_what_is_there)
 	kit_grow(&large);
 	m = dp_kernel_maps(kernel);
 	ck_assert_uint_eq(m->nr[DP_MAP_FE_ROWS], 4096);
-	ck_assert_uint_eq(m->nr[DP_MAP_FLOWS4], 8192);
+	ck_assert_uint_eq(m->nr[DP_MAP_FLOWS4], 128);
 	ck_assert_uint_eq(m->conf->seed, seed);
 	ck_assert_uint_eq(m->fe[255].service, 12);
 	ck_assert_uint_eq(m->be[1023].port, 34);
 	ck_assert_uint_eq(m->tables[16383], 56);
 	/* Whichever of the new bits the hash has. */
-	for (uint32_t b = bucket; b < 8192; b += 1024) {
+	for (uint32_t b = block; b < 128; b += 16) {
 		memset(&flows, 0, sizeof(flows));
 		ck_assert_int_eq(bpf_map_lookup_elem(m->fd[DP_MAP_FLOWS4], &b, &flows), 0);
 		ck_assert_uint_eq(flows.way[3].value, 8);
 	}
-	bucket++;
-	ck_assert_int_eq(bpf_map_lookup_elem(m->fd[DP_MAP_FLOWS4], &bucket, &flows), 0);
+	block++;
+	ck_assert_int_eq(bpf_map_lookup_elem(m->fd[DP_MAP_FLOWS4], &block, &flows), 0);
 	ck_assert_uint_eq(flows.way[3].value, 0);
 	for (row = 0; row < 250; row++) {
 		uint32_t got = 0;
@@ -269,6 +269,62 @@ START_TEST(grow_keeps_what_is_there)
 	ck_assert(dp_kernel_adopted(kernel));
 	ck_assert_uint_eq(dp_kernel_maps(kernel)->nr[DP_MAP_FE_ROWS], 4096);
 	ck_assert_uint_eq(dp_kernel_maps(kernel)->fe[255].service, 12);
+}
+END_TEST
+
+/* A table as the version before left it, with one flow in the last place. */
+static void
+pin_earlier(const char *name, uint32_t value_size, const void *ways)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	uint32_t last = 1023;
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, 4, value_size, last + 1, &opts);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bpf_map_update_elem(fd, &last, ways, BPF_ANY), 0);
+	ck_assert_int_eq(kernel_pin_over(fd, pin, "maps", name), 0);
+	close(fd);
+}
+
+START_TEST(flows_of_the_version_before)
+{
+	const uint64_t v = LB_FLOW_VALUE(3, 4, LB_ST_OPEN, 0, 1, 5);
+	struct lb_flow4 was4[LB_WAYS] = { [7] = { 0x0bb8c0a80001, v } };
+	struct lb_flow6 was6[LB_WAYS] = { [7] = { { 1, 2 }, 0x0bb800000000, v } };
+	const struct lb_addr client4 = { { 0xc0a80001 } }, client6 = { { 1, 0, 2, 0 } };
+	static struct lb_block4 is4;
+	static struct lb_block6 is6;
+	const struct dp_maps *m;
+	uint32_t hash, block;
+	uint64_t seed;
+
+	kit_start();
+	seed = dp_kernel_maps(kernel)->conf->seed;
+	dp_kernel_maps(kernel)->be[3].port = 34;
+	kit_stop();
+	kernel_keep_forget(pin); /* another binary */
+	pin_earlier("flows4", sizeof(was4), was4);
+	pin_earlier("flows6", sizeof(was6), was6);
+	kit_start();
+	ck_assert(dp_kernel_adopted(kernel));
+	m = dp_kernel_maps(kernel);
+	ck_assert_uint_eq(m->conf->seed, seed);
+	ck_assert_uint_eq(m->be[3].port, 34);
+	ck_assert_uint_eq(m->nr[DP_MAP_FLOWS4], 16);
+	hash = lb_flow_hash(&client4, 0x0bb8, 0, seed, false);
+	block = lb_flow_block(hash, 15);
+	ck_assert_int_eq(bpf_map_lookup_elem(m->fd[DP_MAP_FLOWS4], &block, &is4), 0);
+	ck_assert_uint_eq(is4.way[lb_flow_bucket(hash)].key, was4[7].key);
+	ck_assert_uint_eq(is4.way[lb_flow_bucket(hash)].value, v);
+	hash = lb_flow_hash(&client6, 0x0bb8, 0, seed, true);
+	block = lb_flow_block(hash, 7);
+	ck_assert_int_eq(bpf_map_lookup_elem(m->fd[DP_MAP_FLOWS6], &block, &is6), 0);
+	ck_assert_mem_eq(&is6.way[lb_flow_bucket(hash)], &was6[7], sizeof(was6[7]));
+	kit_restart(); /* and they are ours from then on */
+	ck_assert(kernel->set.kept);
+	m = dp_kernel_maps(kernel);
+	ck_assert_int_eq(bpf_map_lookup_elem(m->fd[DP_MAP_FLOWS6], &block, &is6), 0);
+	ck_assert_mem_eq(&is6.way[lb_flow_bucket(hash)], &was6[7], sizeof(was6[7]));
 }
 END_TEST
 
@@ -403,6 +459,7 @@ add_tests(Suite *s)
 	tcase_add_test(tc, replace_misfit);
 	tcase_add_test(tc, object_for_old_kernels);
 	tcase_add_test(tc, grow_keeps_what_is_there);
+	tcase_add_test(tc, flows_of_the_version_before);
 	tcase_add_test(tc, freed_while_loading);
 	tcase_add_test(tc, not_a_bpffs);
 	tcase_add_test(tc, usual_place_is_mounted);

@@ -546,7 +546,7 @@ START_TEST(half_open_never_evicts_open)
 		    bed_why_name(went.why));
 		half_open += (unsigned)went.up[LB_X_EVICT_HALF_OPEN];
 	}
-	ck_assert_uint_ge(half_open, FLOOD - BED_BUCKETS * LB_WAYS);
+	ck_assert_uint_ge(half_open, FLOOD - BED_BLOCKS * LB_BLOCK_WAYS);
 	for (uint16_t i = 0; i < OPEN; i++)
 		ck_assert_uint_eq(flow_state(&w, CLIENT, (uint16_t)(1000 + i)), LB_ST_OPEN);
 }

@@ -161,9 +161,9 @@ END_TEST
 static uint16_t
 kept_port(void)
 {
-	for (uint32_t i = 0; i < w.bed.buckets * LB_WAYS; i++) {
-		const struct lb_flow4 *f4 = &w.bed.flows4[i / LB_WAYS].way[i % LB_WAYS];
-		const struct lb_flow6 *f6 = &w.bed.flows6[i / LB_WAYS].way[i % LB_WAYS];
+	for (uint32_t i = 0; i < w.bed.blocks * LB_BLOCK_WAYS; i++) {
+		const struct lb_flow4 *f4 = &w.bed.flows4[i / LB_BLOCK_WAYS].way[i % LB_BLOCK_WAYS];
+		const struct lb_flow6 *f6 = &w.bed.flows6[i / LB_BLOCK_WAYS].way[i % LB_BLOCK_WAYS];
 		uint64_t v = w.v6 ? f6->value : f4->value;
 
 		if (LB_FLOW_KEEPS(v) && !LB_FLOW_TWIN(v))
@@ -258,10 +258,10 @@ START_TEST(same_ends_after_the_first_is_closed)
 	in = tcp(&w, CLIENT, 40000, VIP2, 80, RST);
 	run(&w, OUTSIDE, &in, &went);
 	for (uint32_t i = 0, found = 0; found < 2; i++) {
-		uint64_t v = w.v6 ? w.bed.flows6[i / LB_WAYS].way[i % LB_WAYS].value
-				  : w.bed.flows4[i / LB_WAYS].way[i % LB_WAYS].value;
+		uint64_t v = w.v6 ? w.bed.flows6[i / LB_BLOCK_WAYS].way[i % LB_BLOCK_WAYS].value
+				  : w.bed.flows4[i / LB_BLOCK_WAYS].way[i % LB_BLOCK_WAYS].value;
 
-		ck_assert_uint_lt(i, w.bed.buckets * LB_WAYS - 1);
+		ck_assert_uint_lt(i, w.bed.blocks * LB_BLOCK_WAYS - 1);
 		if (!LB_FLOW_KEEPS(v))
 			continue;
 		ck_assert_uint_eq(LB_FLOW_STATE(v), LB_ST_CLOSED);

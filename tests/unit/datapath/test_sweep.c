@@ -87,11 +87,11 @@ setup(void)
 		conf.timeout_udp[s] = (uint16_t)(10 * s);
 	}
 	maps.conf = &conf;
-	maps.nr[DP_MAP_FLOWS4] = BUCKETS4;
-	maps.nr[DP_MAP_FLOWS6] = BUCKETS6;
+	maps.nr[DP_MAP_FLOWS4] = BUCKETS4 / LB_BLOCK_BUCKETS;
+	maps.nr[DP_MAP_FLOWS6] = BUCKETS6 / LB_BLOCK_BUCKETS;
 	maps.nr[DP_MAP_FE_ROWS] = maps.nr[DP_MAP_BE_ROWS] = ROWS;
-	maps.flows4 = calloc(BUCKETS4, sizeof(*maps.flows4));
-	maps.flows6 = calloc(BUCKETS6, sizeof(*maps.flows6));
+	maps.flows4 = calloc(BUCKETS4 / LB_BLOCK_BUCKETS, sizeof(*maps.flows4));
+	maps.flows6 = calloc(BUCKETS6 / LB_BLOCK_BUCKETS, sizeof(*maps.flows6));
 	maps.fe = calloc(ROWS, sizeof(*maps.fe));
 	maps.be = calloc(ROWS, sizeof(*maps.be));
 	loop = loop_new_fake();
@@ -118,16 +118,30 @@ value(uint32_t be, uint32_t fe, unsigned state, bool twin, bool tcp, int idle)
 	return LB_FLOW_VALUE(be, fe, state, twin, tcp, lb_now() - (uint32_t)idle);
 }
 
+static struct lb_flow4 *
+at4(uint32_t bucket, int way)
+{
+	return &maps.flows4[bucket / LB_BLOCK_BUCKETS]
+		    .way[lb_flow_bucket(bucket) + lb_flow_way((uint32_t)way)];
+}
+
+static struct lb_flow6 *
+at6(uint32_t bucket, int way)
+{
+	return &maps.flows6[bucket / LB_BLOCK_BUCKETS]
+		    .way[lb_flow_bucket(bucket) + lb_flow_way((uint32_t)way)];
+}
+
 static void
 put4(uint32_t bucket, int way, uint64_t v)
 {
-	maps.flows4[bucket].way[way] = (struct lb_flow4){ .key = 0x1234000000000001, .value = v };
+	*at4(bucket, way) = (struct lb_flow4){ .key = 0x1234000000000001, .value = v };
 }
 
 static void
 put6(uint32_t bucket, int way, uint64_t v)
 {
-	maps.flows6[bucket].way[way] =
+	*at6(bucket, way) =
 	    (struct lb_flow6){ .client = { 1, 2 }, .key = 0x1234000000000000, .value = v };
 }
 
@@ -135,19 +149,18 @@ put6(uint32_t bucket, int way, uint64_t v)
 static void
 keys_are_right4(uint32_t bucket)
 {
-	const struct lb_bucket4 *b = &maps.flows4[bucket];
 	bool in_use = false;
 
 	for (int i = 0; i < LB_WAYS; i++)
-		in_use |= b->way[i].value != 0;
+		in_use |= at4(bucket, i)->value != 0;
 	for (int i = 0; i < LB_WAYS; i++)
-		ck_assert(b->way[i].key == 0 || in_use);
+		ck_assert(at4(bucket, i)->key == 0 || in_use);
 }
 
 static bool
 has4(uint32_t bucket, int way)
 {
-	const struct lb_flow4 *f = &maps.flows4[bucket].way[way];
+	const struct lb_flow4 *f = at4(bucket, way);
 
 	keys_are_right4(bucket);
 	ck_assert(f->key != 0 || f->value == 0);
@@ -157,16 +170,15 @@ has4(uint32_t bucket, int way)
 static bool
 has6(uint32_t bucket, int way)
 {
-	const struct lb_bucket6 *b = &maps.flows6[bucket];
-	const struct lb_flow6 *f = &b->way[way];
+	const struct lb_flow6 *f = at6(bucket, way), *b;
 	bool in_use = false;
 
 	for (int i = 0; i < LB_WAYS; i++)
-		in_use |= b->way[i].value != 0;
-	for (int i = 0; i < LB_WAYS; i++)
-		ck_assert(
-		    (b->way[i].key == 0 && b->way[i].client[0] == 0 && b->way[i].client[1] == 0) ||
-		    in_use);
+		in_use |= at6(bucket, i)->value != 0;
+	for (int i = 0; i < LB_WAYS; i++) {
+		b = at6(bucket, i);
+		ck_assert((b->key == 0 && b->client[0] == 0 && b->client[1] == 0) || in_use);
+	}
 	ck_assert(f->key != 0 || f->value == 0);
 	return f->value != 0;
 }
@@ -329,8 +341,8 @@ START_TEST(flows_are_told)
 		.proto = IPPROTO_TCP,
 		.family = 4,
 		.flags = LB_BE_LIVE };
-	maps.flows4[17].way[2] = (struct lb_flow4){ .key = client_be |
-		    (uint64_t)htons(50000) << 32 | (uint64_t)htons(1500) << 48,
+	*at4(17, 2) = (struct lb_flow4){ .key = client_be | (uint64_t)htons(50000) << 32 |
+		    (uint64_t)htons(1500) << 48,
 		.value = value(3, 2, LB_ST_OPEN, false, true, 56) };
 	put4(18, 0, value(3, 2, LB_ST_OPEN, true, true, 56)); /* a twin: not another flow */
 	put4(18, 1, value(0, 0, LB_ST_BUSY, false, false, 0));
@@ -370,9 +382,9 @@ END_TEST
 START_TEST(tables_of_the_kernel)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
-	uint32_t last4 = BUCKETS4 + 7, last6 = BUCKETS6 + 3;
-	struct lb_bucket4 b4 = { 0 };
-	struct lb_bucket6 b6 = { 0 };
+	uint32_t last4 = BUCKETS4 / LB_BLOCK_BUCKETS + 7, last6 = BUCKETS6 / LB_BLOCK_BUCKETS + 3;
+	static struct lb_block4 b4;
+	static struct lb_block6 b6;
 	int fd4 = bpf_map_create(BPF_MAP_TYPE_ARRAY, "flows4", 4, sizeof(b4), last4 + 1, &opts);
 	int fd6 = bpf_map_create(BPF_MAP_TYPE_ARRAY, "flows6", 4, sizeof(b6), last6 + 1, &opts);
 	struct dp_maps m = maps;
