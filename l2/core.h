@@ -99,7 +99,6 @@ void item_free(struct item *);
 /* Order of addresses, then devices. */
 int item_order(
     const struct addr *a, const char *device_a, const struct addr *b, const char *device_b);
-struct item *item_find(const struct l2 *, const struct addr *, const char *device);
 struct item *item_at(const struct l2 *, const struct addr *, unsigned ifindex);
 /* Is it wanted there, whether it stands in the map already or not? */
 bool item_wants(const struct l2 *, const struct addr *, unsigned ifindex);

@@ -173,16 +173,6 @@ items_from(const struct l2 *l2, const struct addr *a, const char *device)
 }
 
 struct item *
-item_find(const struct l2 *l2, const struct addr *a, const char *device)
-{
-	size_t i = items_from(l2, a, device);
-
-	return i < l2->nr && item_order(&l2->items[i]->addr, l2->items[i]->device, a, device) == 0
-	    ? l2->items[i]
-	    : NULL;
-}
-
-struct item *
 item_at(const struct l2 *l2, const struct addr *a, unsigned ifindex)
 {
 	for (size_t i = items_from(l2, a, ""); i < l2->nr && addr_eq(&l2->items[i]->addr, a); i++) {

@@ -392,12 +392,6 @@ prefix_eq(const struct prefix *a, const struct prefix *b)
 	return a->len == b->len && addr_eq(&a->addr, &b->addr);
 }
 
-uint32_t
-prefix_hash(const struct prefix *p)
-{
-	return (uint32_t)hash_mix(addr_hash64(&p->addr) ^ (uint64_t)p->len << 56);
-}
-
 bool
 prefix_has_addr(const struct prefix *p, const struct addr *a)
 {
@@ -431,12 +425,6 @@ bool
 range_has(const struct addr_range *r, const struct addr *a)
 {
 	return addr_cmp(&r->first, a) <= 0 && addr_cmp(a, &r->last) <= 0;
-}
-
-bool
-range_overlaps(const struct addr_range *a, const struct addr_range *b)
-{
-	return addr_cmp(&a->first, &b->last) <= 0 && addr_cmp(&b->first, &a->last) <= 0;
 }
 
 uint64_t

@@ -88,14 +88,12 @@ struct prefix prefix_of(const struct addr *a, unsigned len); /* host bits masked
 struct prefix prefix_host(const struct addr *a);	     /* /32 or /128 */
 int prefix_cmp(const struct prefix *a, const struct prefix *b);
 bool prefix_eq(const struct prefix *a, const struct prefix *b);
-uint32_t prefix_hash(const struct prefix *p);
 bool prefix_has_addr(const struct prefix *p, const struct addr *a);
 /* Is @inner the same as or a part of @outer?  Families must match. */
 bool prefix_covers(const struct prefix *outer, const struct prefix *inner);
 struct addr_range prefix_range(const struct prefix *p);
 
 bool range_has(const struct addr_range *r, const struct addr *a);
-bool range_overlaps(const struct addr_range *a, const struct addr_range *b);
 /* How many addresses; saturates at UINT64_MAX (an IPv6 range may hold more). */
 uint64_t range_size(const struct addr_range *r);
 

@@ -87,8 +87,6 @@ subsystem_of(const char *file)
 	return i;
 }
 
-static const char *const format_names[] = { "logfmt", "json", NULL };
-
 void
 log_setup(enum log_level level, enum log_format format)
 {
@@ -159,16 +157,6 @@ log_is_enabled(enum log_level level, const char *file)
 	return level <= the_log.loudest && level <= log_level_of(subsystem_of(file), &own);
 }
 
-static int
-name_parse(const char *text, const char *const *names)
-{
-	for (int i = 0; names[i]; i++) {
-		if (strcmp(text, names[i]) == 0)
-			return i;
-	}
-	return -EINVAL;
-}
-
 const char *
 log_level_name(enum log_level level)
 {
@@ -178,23 +166,13 @@ log_level_name(enum log_level level)
 int
 log_level_parse(const char *text, enum log_level *level)
 {
-	int i = name_parse(text, level_names);
-
-	if (i < 0)
-		return i;
-	*level = (enum log_level)i;
-	return 0;
-}
-
-int
-log_format_parse(const char *text, enum log_format *format)
-{
-	int i = name_parse(text, format_names);
-
-	if (i < 0)
-		return i;
-	*format = (enum log_format)i;
-	return 0;
+	for (int i = 0; level_names[i]; i++) {
+		if (strcmp(text, level_names[i]) != 0)
+			continue;
+		*level = (enum log_level)i;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 static void

@@ -40,9 +40,8 @@ void log_sink(void (*sink)(void *arg, const char *line), void *arg);
 void log_clock(uint64_t (*now_ms)(void));
 #define log_enabled(lvl) log_is_enabled((lvl), __FILE__)
 bool log_is_enabled(enum log_level, const char *file);
-/* "error", "warn", "info", "debug" / "logfmt", "json"; -EINVAL otherwise. */
+/* "error", "warn", "info", "debug"; -EINVAL otherwise. */
 int log_level_parse(const char *text, enum log_level *);
-int log_format_parse(const char *text, enum log_format *);
 
 /* @file: from where, as __FILE__ is; its folder makes the subsystem. */
 void log_event(enum log_level, const char *file, const char *event, const struct log_kv *kv);

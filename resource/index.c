@@ -20,7 +20,6 @@ struct link {
 struct index {
 	struct link head; /* without a key; LEVELS high */
 	struct link *first[LEVELS];
-	size_t nr;
 };
 
 static int
@@ -92,12 +91,6 @@ index_free(struct index *ix)
 	mem_free(ix);
 }
 
-size_t
-index_nr(const struct index *ix)
-{
-	return ix->nr;
-}
-
 struct index_node *
 index_find(const struct index *ix, const char *ns, const char *name)
 {
@@ -142,7 +135,6 @@ index_add(struct index *ix, const char *ns, const char *name)
 		l->next[i] = at[i]->next[i];
 		at[i]->next[i] = l;
 	}
-	ix->nr++;
 	return &l->node;
 }
 
@@ -154,7 +146,6 @@ index_remove(struct index *ix, struct index_node *node)
 	search(ix, node->ns, node->name, at);
 	for (unsigned i = 0; i < l->levels; i++)
 		at[i]->next[i] = l->next[i];
-	ix->nr--;
 	mem_free(l);
 }
 

@@ -17,7 +17,6 @@ struct index_node {
 /* NULL: no memory. */
 struct index *index_new(void);
 void index_free(struct index *); /* NULL is fine; values are the caller's */
-size_t index_nr(const struct index *);
 
 /* NULL: it is not there. */
 struct index_node *index_find(const struct index *, const char *ns, const char *name);

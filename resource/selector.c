@@ -136,42 +136,6 @@ selector_equal(const struct selector *a, const struct selector *b)
 	return true;
 }
 
-static void
-format_expr(const struct sel_expr *e, struct buf *b)
-{
-	if (e->op == SEL_DOES_NOT_EXIST)
-		buf_putc(b, '!');
-	buf_puts(b, e->key);
-	if (e->op != SEL_IN && e->op != SEL_NOT_IN)
-		return;
-	buf_puts(b, e->op == SEL_IN ? " in (" : " notin (");
-	for (size_t i = 0; i < e->values.nr; i++)
-		buf_printf(b, "%s%s", i ? "," : "", e->values.v[i]);
-	buf_putc(b, ')');
-}
-
-char *
-selector_format(const struct selector *s)
-{
-	struct buf b;
-	char *text;
-
-	if (!s->present)
-		return xstrdup("<none>");
-	if (!s->labels.nr && !s->exprs.nr)
-		return xstrdup("<all>");
-	buf_init(&b, 1u << 20);
-	for (size_t i = 0; i < s->labels.nr; i++)
-		buf_printf(&b, "%s%s=%s", i ? "," : "", s->labels.v[i].key, s->labels.v[i].value);
-	for (size_t i = 0; i < s->exprs.nr; i++) {
-		if (b.len)
-			buf_putc(&b, ',');
-		format_expr(&s->exprs.v[i], &b);
-	}
-	text = buf_steal(&b);
-	return text ? text : xstrdup("<too long>");
-}
-
 /* ---- syntax ---- */
 
 /* Letters, digits, '-', '_', '.'; the ends letters or digits; 1 to 63. */

@@ -57,8 +57,6 @@ bool selector_admits(const struct selector *, const struct label_view *);
 bool selectors_admit(const struct res_selectors *, const struct label_view *);
 /* Word for word the same selector? */
 bool selector_equal(const struct selector *, const struct selector *);
-/* "app=web,tier in (a,b),!canary"; "<none>" for an absent, "<all>" for an empty one.  For free(). */
-char *selector_format(const struct selector *);
 
 /* Is it a label key ([dns.name/]word) or value (a word of at most 63, or empty)? */
 bool selector_key_is_valid(const char *);

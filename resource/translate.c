@@ -215,15 +215,6 @@ static const struct {
 };
 #define NR_STEPS (sizeof(steps) / sizeof(steps[0]))
 
-bool
-translate_is_foreign(const struct res_object *o)
-{
-	for (size_t i = 0; i < NR_STEPS; i++)
-		if (steps[i].kind == o->kind)
-			return true;
-	return false;
-}
-
 static int
 by_name(const void *a, const void *b)
 {

@@ -37,8 +37,6 @@ struct translation {
 	size_t nr, cap;
 };
 
-/* Is it of a kind that is translated? */
-bool translate_is_foreign(const struct res_object *);
 /*
  * The documents of @objs, all of which are MetalLB's, in any order; the result is in a fixed one.
  * What cannot be had is in @notices, at the place of the object that asks for it.  0 or -ENOMEM.

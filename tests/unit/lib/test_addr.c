@@ -393,10 +393,8 @@ START_TEST(covering)
 	other = pfx("10.0.0.0/9");
 	ck_assert_int_lt(prefix_cmp(&ten, &other), 0);
 	ck_assert(!prefix_eq(&ten, &other));
-	ck_assert_uint_ne(prefix_hash(&ten), prefix_hash(&other));
 	sub = pfx("10.0.0.0/8");
 	ck_assert(prefix_eq(&ten, &sub));
-	ck_assert_uint_eq(prefix_hash(&ten), prefix_hash(&sub));
 }
 END_TEST
 
@@ -423,32 +421,22 @@ START_TEST(sizes_of_ranges)
 }
 END_TEST
 
-/* All pairs of ranges in 0 to 7, against the naive question whether any address is in both. */
-START_TEST(overlap_as_counted)
+START_TEST(a_range_has_what_is_counted)
 {
-	struct addr base = ip(_i ? "2001:db8::" : "10.0.0.0"), six = ip("::");
+	struct addr base = ip(_i ? "2001:db8::" : "10.0.0.0"), other = ip(_i ? "0.0.0.1" : "::1");
 	struct addr at[8];
-	struct addr_range all, none = { six, six };
 
 	for (unsigned i = 0; i < 8; i++) {
 		at[i] = base;
 		ck_assert(addr_add(&at[i], i));
 	}
-	for (unsigned n = 0; n < 8 * 8 * 8 * 8; n++) {
-		unsigned a = n & 7, b = n >> 3 & 7, c = n >> 6 & 7, d = n >> 9 & 7;
-		bool common = false;
+	for (unsigned n = 0; n < 8 * 8 * 8; n++) {
+		unsigned a = n & 7, b = n >> 3 & 7, i = n >> 6;
+		struct addr_range r = { at[a], at[b] };
 
-		if (a > b || c > d)
-			continue;
-		for (unsigned i = 0; i < 8; i++)
-			common |= a <= i && i <= b && c <= i && i <= d;
-		ck_assert_int_eq(range_overlaps(&(struct addr_range){ at[a], at[b] },
-				     &(struct addr_range){ at[c], at[d] }),
-		    common);
+		ck_assert_int_eq(range_has(&r, &at[i]), a <= i && i <= b);
+		ck_assert(!range_has(&r, &other));
 	}
-	all = (struct addr_range){ at[0], at[7] };
-	if (_i == 0)
-		ck_assert(!range_overlaps(&all, &none) && !range_has(&all, &six));
 }
 END_TEST
 
@@ -559,7 +547,7 @@ add_tests(Suite *s)
 
 	tc = tcase_create("range");
 	tcase_add_loop_test(tc, sizes_of_ranges, 0, NR(ranges));
-	tcase_add_loop_test(tc, overlap_as_counted, 0, 2);
+	tcase_add_loop_test(tc, a_range_has_what_is_counted, 0, 2);
 	suite_add_tcase(s, tc);
 
 	tc = tcase_create("sockaddr");

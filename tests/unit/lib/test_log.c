@@ -317,17 +317,11 @@ END_TEST
 START_TEST(names_of_levels_and_formats)
 {
 	enum log_level lvl = LOG_LVL_WARN;
-	enum log_format fmt;
 
 	ck_assert_int_eq(log_level_parse("", &lvl), -EINVAL);
 	ck_assert_int_eq(log_level_parse("Info", &lvl), -EINVAL);
 	ck_assert_int_eq(log_level_parse("infoo", &lvl), -EINVAL);
 	ck_assert_int_eq(lvl, LOG_LVL_WARN);
-	ck_assert_int_eq(log_format_parse("json", &fmt), 0);
-	ck_assert_int_eq(fmt, LOG_FMT_JSON);
-	ck_assert_int_eq(log_format_parse("logfmt", &fmt), 0);
-	ck_assert_int_eq(fmt, LOG_FMT_LOGFMT);
-	ck_assert_int_eq(log_format_parse("xml", &fmt), -EINVAL);
 }
 END_TEST
 

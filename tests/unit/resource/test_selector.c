@@ -145,28 +145,6 @@ START_TEST(synthetic_keys_cannot_be_spoofed)
 }
 END_TEST
 
-static const struct {
-	const char *selector, *text;
-} formats[] = {
-	{ "", "<none>" },
-	{ "{}", "<all>" },
-	{ "{matchLabels: {b: y, a: x}}", "a=x,b=y" },
-	{ "{matchExpressions: [{key: a, operator: In, values: [x, y]}, {key: b, operator: NotIn, "
-	  "values: [z]}, {key: c, operator: Exists}, {key: d, operator: DoesNotExist}]}",
-	    "a in (x,y),b notin (z),c,!d" },
-};
-
-START_TEST(formats_like_kubectl)
-{
-	struct res_object *o = pool_with(formats[_i].selector);
-	char *text = selector_format(selector_in(o));
-
-	ck_assert_str_eq(text, formats[_i].text);
-	free(text);
-	res_unref(o);
-}
-END_TEST
-
 /* The rules of the Kubernetes manual, "Labels and Selectors", syntax and character set. */
 #define W63 "a23456789012345678901234567890123456789012345678901234567890123"
 static const struct {
@@ -209,7 +187,6 @@ add_tests(Suite *s)
 	tcase_add_loop_test(tc, truth_table, 0, 16);
 	tcase_add_test(tc, nil_is_not_empty);
 	tcase_add_test(tc, synthetic_keys_cannot_be_spoofed);
-	tcase_add_loop_test(tc, formats_like_kubectl, 0, sizeof(formats) / sizeof(formats[0]));
 	tcase_add_loop_test(tc, label_syntax, 0, sizeof(words) / sizeof(words[0]));
 	suite_add_tcase(s, tc);
 }
