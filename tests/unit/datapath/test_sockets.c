@@ -284,19 +284,22 @@ START_TEST(without_a_helper_pods_keep_theirs)
 }
 END_TEST
 
-/* More than one request holds; the pod's cookie is in any of them. */
+/* More than one request holds.  They go in the order of cookies, and the pod's is in the last. */
 START_TEST(more_than_one_request)
 {
-	struct lb_be_row be = backend("127.0.0.2", 5353, IPPROTO_UDP);
+	struct lb_be_row be = backend("127.0.0.2", 5353, IPPROTO_UDP), other = be;
 	struct lb_sock_key key = {
-		.addr = be.addr, .port = be.port, .family = 4, .proto = IPPROTO_UDP
+		.cookie = 1, .port = be.port, .family = 4, .proto = IPPROTO_UDP
 	};
-	struct lb_sock sock = { .backend = 7 };
+	struct lb_sock sock;
 	struct pod pod = pod_begin(&be);
 
-	for (uint32_t i = 0; i < 2 * SOCK_IDS_MAX + 10; i++) {
-		key.cookie = i % 2 ? UINT64_MAX - i : 1ull << 40 | i;
+	for (uint32_t i = 0; i < SOCK_IDS_MAX + 10; i++) {
+		other.addr.w[0] = htonl(0x7f100000 + i);
+		key.addr = other.addr;
+		sock = (struct lb_sock){ .backend = 100 + i };
 		ck_assert_int_eq(bpf_map_update_elem(maps.fd[DP_MAP_SOCKS], &key, &sock, 0), 0);
+		sockets_end(sockets, &other, 100 + i);
 	}
 	help();
 	sockets_end(sockets, &be, 7);
