@@ -783,11 +783,25 @@ bgp_plan_new(
 	return plan;
 }
 
+/* Keys of TCP MD5 are the Secrets' own memory; those of TCP-AO were put together here. */
+static void
+ao_keys_wipe(const struct bgp_instance_conf *in)
+{
+	for (size_t i = 0; i < in->nr_peers; i++) {
+		char *keys = (char *)(uintptr_t)in->peers[i].ao_keys;
+
+		if (keys)
+			mem_wipe(keys, strlen(keys));
+	}
+}
+
 void
 bgp_plan_free(struct bgp_plan *plan)
 {
 	if (!plan)
 		return;
+	for (size_t i = 0; i < plan->conf.nr_instances; i++)
+		ao_keys_wipe(&plan->conf.instances[i]);
 	res_set_fini(&plan->held);
 	arena_fini(&plan->arena);
 	free(plan);

@@ -66,6 +66,7 @@ call_free(struct kube_call *c)
 	if (c->body)
 		mem_wipe(c->body, c->body_len);
 	mem_free(c->body);
+	mem_wipe(c->in.data, c->in.len);
 	buf_fini(&c->in);
 	mem_free(c);
 }
@@ -189,6 +190,7 @@ inbox_shift(struct kube_call *c)
 	if (c->in_at == 0)
 		return;
 	memmove(in->data, in->data + c->in_at, in->len - c->in_at);
+	mem_wipe(in->data + in->len - c->in_at, c->in_at); /* it may have been a Secret */
 	in->len -= c->in_at;
 	c->in_at = 0;
 }

@@ -168,6 +168,7 @@ unquoted(struct buf *b)
 static void
 text_done(struct kube_stream *s)
 {
+	mem_wipe(s->text.data, s->text.len); /* it may be a Secret */
 	if (s->text.cap > KEEP_CAP)
 		buf_fini(&s->text);
 	else

@@ -8,6 +8,7 @@
 #include "lib/mem.h"
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -25,7 +26,8 @@ struct chunk {
 struct res_arena {
 	struct chunk *chunks;
 	size_t grow;
-	size_t given;	    /* bytes */
+	size_t given; /* bytes */
+	bool secret;
 	struct chunk first; /* of arena_new_sized(); it is the last member */
 };
 
@@ -60,9 +62,19 @@ arena_free(struct res_arena *a)
 		return;
 	while ((c = a->chunks) != &a->first) {
 		a->chunks = c->next;
+		if (a->secret)
+			mem_wipe(c->bytes, c->cap);
 		mem_free(c);
 	}
+	if (a->secret)
+		mem_wipe(a->first.bytes, a->first.cap);
 	mem_free(a);
+}
+
+void
+arena_secret(struct res_arena *a)
+{
+	a->secret = true;
 }
 
 size_t

@@ -16,6 +16,8 @@ struct res_arena *arena_new(void);
 struct res_arena *arena_new_sized(size_t n);
 size_t arena_used(const struct res_arena *);
 void arena_free(struct res_arena *); /* NULL is fine */
+/* A key may be in it: it is wiped before it goes. */
+void arena_secret(struct res_arena *);
 /* Zeroed, aligned for pointers and 64-bit numbers; NULL: no memory.  @n == 0 gives a pointer to nothing. */
 void *arena_alloc(struct res_arena *, size_t n);
 /* @nr elements of @size; NULL also when that overflows. */

@@ -226,6 +226,8 @@ decode_scalar(struct decoder *d, const struct field *f, const struct node *n, vo
 	char why[SCALAR_WHY], quoted[80];
 	int err;
 
+	if (f->flags & F_SECRET_TEXT)
+		arena_secret(d->arena);
 	err = scalar_parse(f, n, d->arena, at, why);
 	if (err == -ENOMEM) {
 		d->err = err;
@@ -279,6 +281,7 @@ decode_value(struct decoder *d, const struct field *f, const struct node *n, voi
 		collect_pairs(d, n, f->type == T_LABELS, at);
 		break;
 	case T_SECRET:
+		arena_secret(d->arena);
 		collect_secret(d, n, f->words != NULL, at);
 		break;
 	case T_SELECTOR:

@@ -179,6 +179,7 @@ read_open(const char *path, int fd, const struct stat *st, struct res_set *objs,
 	if (err < 0)
 		return file_fault(path, faults, strerror(-err), "must be readable");
 	err = res_decode_yaml(path, text, len, objs, faults);
+	mem_wipe(text, len);
 	mem_free(text);
 	return err == -EINVAL ? 0 : err;
 }

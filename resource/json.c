@@ -66,7 +66,10 @@ read_tree(const char *text, size_t len, struct res_arena **arena, const struct n
 	if (len > RES_MAX_JSON)
 		return -EBADMSG;
 	*arena = arena_new_sized(LIKELY_SIZE);
-	return *arena ? json_text_read(*arena, &keep, text, len, root) : -ENOMEM;
+	if (!*arena)
+		return -ENOMEM;
+	arena_secret(*arena);
+	return json_text_read(*arena, &keep, text, len, root);
 }
 
 /* One string of metadata; false: it is none, or too long for what it is. */

@@ -282,11 +282,24 @@ translate(const struct res_object *const *objs, size_t nr, struct translation *o
 	return t.err;
 }
 
+/* The values of a Secret that was made. */
+static void
+secrets_wipe(json_t *doc)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(json_object_get(doc, "stringData"), key, value)
+	    mem_wipe((char *)(uintptr_t)json_string_value(value), json_string_length(value));
+}
+
 void
 translation_fini(struct translation *out)
 {
-	for (size_t i = 0; i < out->nr; i++)
+	for (size_t i = 0; i < out->nr; i++) {
+		secrets_wipe(out->v[i].doc);
 		json_decref(out->v[i].doc);
+	}
 	mem_free(out->v);
 	*out = (struct translation){ 0 };
 }
@@ -303,6 +316,8 @@ translation_decode(const struct translation *in, struct res_set *out, struct res
 		const struct node *root =
 		    arena ? json_tree(arena, in->v[i].doc, from->line, from->column) : NULL;
 
+		if (arena)
+			arena_secret(arena);
 		err = root ? document_load(&l, root, NULL, NULL) : -ENOMEM;
 		arena_free(arena);
 	}

@@ -389,7 +389,9 @@ on_document_start(struct yaml *y)
 	y->weight = 0;
 	arena_free(y->arena);
 	y->arena = arena_new();
-	if (!y->arena)
+	if (y->arena)
+		arena_secret(y->arena);
+	else
 		y->stop = -ENOMEM;
 }
 
@@ -501,8 +503,21 @@ read_stream(struct yaml *y, const char *text, size_t len)
 		}
 		end = ev.type == YAML_STREAM_END_EVENT;
 		on_event(y, &ev);
+		if (ev.type == YAML_SCALAR_EVENT)
+			mem_wipe(ev.data.scalar.value, ev.data.scalar.length);
 		yaml_event_delete(&ev);
 	}
+}
+
+/* What libyaml has of the text goes too. */
+static void
+parser_end(yaml_parser_t *p)
+{
+	if (p->raw_buffer.start)
+		mem_wipe(p->raw_buffer.start, (size_t)(p->raw_buffer.end - p->raw_buffer.start));
+	if (p->buffer.start)
+		mem_wipe(p->buffer.start, (size_t)(p->buffer.end - p->buffer.start));
+	yaml_parser_delete(p);
 }
 
 int
@@ -531,7 +546,7 @@ yaml_read(const struct tree_reader *rd, const char *text, size_t len)
 		yaml_parser_set_encoding(&y->parser, YAML_UTF8_ENCODING);
 		yaml_parser_set_input_string(&y->parser, (const unsigned char *)text, len);
 		read_stream(y, text, len);
-		yaml_parser_delete(&y->parser);
+		parser_end(&y->parser);
 	}
 	err = y->stop == -EINVAL ? 0 : y->stop; /* @faults has it */
 	arena_free(y->arena);
