@@ -255,12 +255,15 @@ filter_helper(char **error)
 	return load_filter(filter, err, error);
 }
 
+/* No dump of memory that keys are in, and nobody of the same user looks into it. */
 static int
-no_new_privileges(char **error)
+close_up(char **error)
 {
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
-		return 0;
-	return fail(error, -errno, "cannot give up new privileges");
+	if (!WATCHED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return fail(error, -errno, "cannot keep keys out of core dumps");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return fail(error, -errno, "cannot give up new privileges");
+	return 0;
 }
 
 int
@@ -268,7 +271,7 @@ privileges_drop(char **error)
 {
 	const bool old = prctl(PR_CAPBSET_READ, CAP_BPF) < 0;
 	const size_t nr = sizeof(kept) / sizeof(kept[0]) - !old;
-	int err = no_new_privileges(error);
+	int err = close_up(error);
 
 	if (err == 0)
 		err = drop_capabilities(kept, nr, error);
@@ -288,7 +291,7 @@ privileges_may_enter_pods(void)
 int
 privileges_keep_helper(char **error)
 {
-	int err = no_new_privileges(error);
+	int err = close_up(error);
 
 	if (err == 0)
 		err = drop_capabilities(

@@ -12,7 +12,8 @@
 /*
  * Before any thread is there.  Keeps, of what the process has, CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE,
  * CAP_BPF, CAP_PERFMON and CAP_SYS_NICE (BFD's thread); CAP_SYS_ADMIN also on kernels before 5.8, which have
- * no CAP_BPF.  Programs that are started get none of them, and no new privileges.
+ * no CAP_BPF.  Programs that are started get none of them, and no new privileges.  The process dumps no
+ * core from then on.
  * 0, or -errno with *error, words for people that the caller frees; what was done until then stays done.
  */
 int privileges_drop(char **error) __attribute__((warn_unused_result));
