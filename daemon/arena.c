@@ -72,8 +72,10 @@ arena_fini(struct arena *a)
 
 	while (a->chunks) {
 		next = a->chunks->next;
+		if (a->secret)
+			mem_wipe(a->chunks->bytes, a->chunks->size);
 		free(a->chunks);
 		a->chunks = next;
 	}
-	a->used = 0;
+	*a = (struct arena){ 0 };
 }

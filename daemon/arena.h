@@ -4,6 +4,7 @@
 #ifndef HERALD_DAEMON_ARENA_H
 #define HERALD_DAEMON_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena_chunk;
@@ -12,6 +13,7 @@ struct arena_chunk;
 struct arena {
 	struct arena_chunk *chunks;
 	size_t used; /* of the first chunk */
+	bool secret; /* keys are in it: wiped at its end */
 };
 
 /* Zeroed memory, aligned for anything; running out of memory ends the program. */

@@ -302,6 +302,7 @@ ao_keys(struct arena *a, const struct res_bgp_peer_config *pc, const struct res_
 	};
 	const char *text = "";
 
+	a->secret = true;
 	for (size_t i = 0; i < pc->tcp_ao.nr; i++) {
 		const struct res_tcp_ao *k = &pc->tcp_ao.v[i];
 		const struct res_secret_entry *key = res_secret_get(secret, k->secret_key);
@@ -783,25 +784,11 @@ bgp_plan_new(
 	return plan;
 }
 
-/* Keys of TCP MD5 are the Secrets' own memory; those of TCP-AO were put together here. */
-static void
-ao_keys_wipe(const struct bgp_instance_conf *in)
-{
-	for (size_t i = 0; i < in->nr_peers; i++) {
-		char *keys = (char *)(uintptr_t)in->peers[i].ao_keys;
-
-		if (keys)
-			mem_wipe(keys, strlen(keys));
-	}
-}
-
 void
 bgp_plan_free(struct bgp_plan *plan)
 {
 	if (!plan)
 		return;
-	for (size_t i = 0; i < plan->conf.nr_instances; i++)
-		ao_keys_wipe(&plan->conf.instances[i]);
 	res_set_fini(&plan->held);
 	arena_fini(&plan->arena);
 	free(plan);
