@@ -32,6 +32,13 @@ routes(struct explain *e, enum bgp_show_table table, const struct prefix *prefix
 
 /* ---- a prefix ---- */
 
+/* A peer tells us of what we told it: no rule would change that, and nothing is wrong. */
+static bool
+is_our_own(const json_t *route)
+{
+	return strcmp(text_of(route, "rejected"), "next-hop-is-self") == 0;
+}
+
 /* What peers told us; how many may be used. */
 static size_t
 step_received(struct explain *e, const json_t *list)
@@ -50,6 +57,11 @@ step_received(struct explain *e, const json_t *list)
 		if (accepted) {
 			s.message = xasprintf("By %s, accepted; next hop %s, AS path \"%s\".",
 			    s.subject, text_of(o, "nextHop"), text_of(o, "asPathText"));
+		} else if (is_our_own(o)) {
+			s.verdict = EXPLAIN_SKIP;
+			s.reason = REASON_SATISFIED;
+			s.message = xasprintf(
+			    "By %s, who has it from this node: its next hop is ours.", s.subject);
 		} else {
 			s.verdict = EXPLAIN_DEGRADED;
 			s.object = "BGPPeerConfig";

@@ -100,7 +100,7 @@ def test_filters_tables_and_the_end(pair):
         ["peer-up 10.0.0.2 r4", "peer-down 10.0.0.2 r4"]
     for bad in (["--type", "weather"], ["--last", "0"], ["--service", "web"], ["--peer"], ["-f"]):
         done = pair.herald.run_ctl("monitor", *bad)
-        assert done.returncode == 1 and "monitor: " in done.stderr, bad
+        assert done.returncode == 2 and "monitor: " in done.stderr, bad
 
 
 def test_it_comes_back_when_the_daemon_does(pair):

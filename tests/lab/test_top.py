@@ -102,7 +102,7 @@ def test_keys(lab, plant):
     t.resize(10, 60)
     until(lambda: "q quits" in t.lines()[-1] or "q quits" in t.text(), 20, lambda: t.text())
     t.resize(40, 120)
-    until(lambda: "svc15" in t.text(), 20, lambda: t.text())
+    until(lambda: "svc10" in t.text(), 20, lambda: t.text())
     plant.heralds["n1"].remove("61-many.yaml")
     plant.heralds["n2"].remove("61-many.yaml")
     t.type("\x03")

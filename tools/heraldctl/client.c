@@ -118,9 +118,19 @@ question(int argc, const char *const *argv, const char *output)
 	return text;
 }
 
+/* The daemon did not understand what was asked; of a configuration it says the same when that is bad. */
+static bool
+is_wrong_usage(const json_t *answer, const char *command)
+{
+	const char *code = json_string_value(json_object_get(answer, "code"));
+
+	return code && strcmp(code, "EINVAL") == 0 && strcmp(command, "reload") != 0 &&
+	    strcmp(command, "plan") != 0;
+}
+
 /* The daemon's yes or no. */
 static int
-verdict(const char *path, const struct buf *line, json_t **data, char **error)
+verdict(const char *path, const char *command, const struct buf *line, json_t **data, char **error)
 {
 	json_error_t bad;
 	json_t *answer = json_loadb(buf_text(line), line->len, 0, &bad);
@@ -132,7 +142,7 @@ verdict(const char *path, const struct buf *line, json_t **data, char **error)
 		*data = body ? json_incref(body) : json_object();
 	} else if (said) {
 		*error = xstrdup(said);
-		status = CTL_REFUSED;
+		status = is_wrong_usage(answer, command) ? CTL_USAGE : CTL_REFUSED;
 	} else {
 		*error = xasprintf("what answers on %s is not herald, or another version: %s", path,
 		    answer ? "no \"ok\" in the answer" : bad.text);
@@ -170,7 +180,7 @@ client_ask_with(const char *path, int argc, const char *const *argv, const char 
 		    err == -EPIPE ? "it hung up" : strerror(-err));
 		status = CTL_NO_DAEMON;
 	} else {
-		status = verdict(path, &line, data, error);
+		status = verdict(path, argc ? argv[0] : "", &line, data, error);
 	}
 	close(fd);
 
@@ -267,7 +277,7 @@ client_listen(const char *path, int argc, const char *const *argv, const char *o
 	if (err == 0)
 		err = read_first(fd, &line, &in);
 	if (err == 0)
-		status = verdict(path, &line, &data, error);
+		status = verdict(path, argc ? argv[0] : "", &line, &data, error);
 	if (err == 0 && status == CTL_OK) {
 		began(arg);
 		err = hear(fd, &in, each, arg);

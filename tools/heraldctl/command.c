@@ -294,6 +294,15 @@ command_usage(struct buf *out)
 	    "Exit status: 0 fine, 1 the daemon said no, 2 usage, 3 no daemon there.\n");
 }
 
+bool
+command_is_group(const char *word)
+{
+	for (const struct command *c = commands; c->words[0]; c++)
+		if (strcmp(c->words[0], word) == 0)
+			return true;
+	return false;
+}
+
 void
 command_group_usage(const char *word, struct buf *out)
 {

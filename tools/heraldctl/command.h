@@ -5,6 +5,7 @@
 #ifndef HERALD_TOOLS_HERALDCTL_COMMAND_H
 #define HERALD_TOOLS_HERALDCTL_COMMAND_H
 
+#include <stdbool.h>
 #include <jansson.h>
 #include <stddef.h>
 
@@ -45,6 +46,8 @@ const struct command *command_find(int argc, const char *const *argv, int *nr_wo
  * wrong (the caller frees it). */
 char *command_check_args(const struct command *, int argc, const char *const *argv);
 void command_usage(struct buf *out);
+/* Is it the first word of some command? */
+bool command_is_group(const char *word);
 /* All commands that begin with the same word: `heraldctl bgp`. */
 void command_group_usage(const char *word, struct buf *out);
 void command_help(const struct command *, struct buf *out);

@@ -109,13 +109,17 @@ is_value(const char *token)
 static size_t
 tokens_of(const char *usage, char **copy, const char **tokens, size_t max)
 {
-	char *save = NULL, *t;
+	char *save = NULL, *t, *dots;
 	size_t n = 0;
 
 	*copy = xstrdup(usage);
-	for (t = strtok_r(*copy, " []|", &save); t && n < max; t = strtok_r(NULL, " []|", &save))
-		if (strcmp(t, "...") != 0)
+	for (t = strtok_r(*copy, " []|", &save); t && n < max; t = strtok_r(NULL, " []|", &save)) {
+		dots = strstr(t, "..."); /* "PATH...": and more of them */
+		if (dots)
+			*dots = '\0';
+		if (*t)
 			tokens[n++] = t;
+	}
 	return n;
 }
 
@@ -126,6 +130,15 @@ was_typed(const char *token, int argc, const char *const *argv)
 		if (strcmp(argv[i], token) == 0)
 			return true;
 	return false;
+}
+
+/* What has to be there comes first: "PEER [soft in|soft out]". */
+static bool
+wants_first(const struct completing *c, const struct command *command, int argc,
+    const char *const *tokens, size_t nr)
+{
+	return nr > 0 && argc <= 1 && is_value(tokens[0]) && command->args[0] != '[' &&
+	    *c->word != '-';
 }
 
 /* Behind a command: @argv are its arguments so far. */
@@ -145,6 +158,10 @@ complete_args(
 			offer_value(c, tokens[i + 1], before);
 			wants = true;
 		}
+	if (!wants && wants_first(c, command, argc, tokens, nr)) {
+		offer_value(c, tokens[0], before);
+		wants = true;
+	}
 	for (size_t i = 0; i < nr && !wants; i++) {
 		const bool bound = i > 0 && !is_value(tokens[i - 1]) &&
 		    (tokens[i - 1][0] == '-' || strcmp(command->words[0], "explain") == 0);

@@ -385,7 +385,7 @@ no_command(const struct options *o, char *why)
 	struct buf out;
 	int status;
 
-	if (o->help && o->argc == 1) {
+	if (o->help && o->argc == 1 && command_is_group(o->argv[0])) {
 		buf_init(&out, 65536);
 		command_group_usage(o->argv[0], &out);
 		status = print(&out, stdout);

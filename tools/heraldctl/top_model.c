@@ -3,6 +3,7 @@
  */
 #include "tools/heraldctl/top_model.h"
 
+#include "lib/addr.h"
 #include "lib/mem.h"
 #include "lib/text.h"
 #include "tools/heraldctl/answer.h"
@@ -72,8 +73,12 @@ by_weight(const void *a, const void *b)
 {
 	const struct top_row *x = a, *y = b;
 
+	struct addr p, q;
+
 	if (x->weight != y->weight)
 		return x->weight < y->weight ? 1 : -1;
+	if (addr_parse(x->cells[0], &p) == 0 && addr_parse(y->cells[0], &q) == 0)
+		return addr_cmp(&p, &q);
 	return strcmp(x->cells[0], y->cells[0]);
 }
 
