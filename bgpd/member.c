@@ -20,7 +20,8 @@
 /* ---- what it is told ---- */
 
 uint32_t
-member_view(const struct member *m, const struct out_group *g, uint32_t set, uint16_t src)
+member_view_memo(const struct member *m, const struct out_group *g, uint32_t set, uint16_t src,
+    struct view_memo *memo)
 {
 	struct bgp_attrs a;
 
@@ -30,8 +31,20 @@ member_view(const struct member *m, const struct out_group *g, uint32_t set, uin
 	if (src == m->adj->id)
 		return 0;
 	/* RFC 4271 5.1.3: nor to a peer whose own address is the next hop. */
-	attrset_view(&g->rib->sets, set, &a);
-	return addr_eq(&a.next_hop, &m->adj->session.remote) ? 0 : set;
+	if (memo->set != set) {
+		attrset_view(&g->rib->sets, set, &a);
+		memo->set = set;
+		memo->own = addr_eq(&a.next_hop, &m->adj->session.remote);
+	}
+	return memo->own ? 0 : set;
+}
+
+uint32_t
+member_view(const struct member *m, const struct out_group *g, uint32_t set, uint16_t src)
+{
+	struct view_memo memo = { 0 };
+
+	return member_view_memo(m, g, set, src, &memo);
 }
 
 bool
@@ -118,13 +131,14 @@ void
 member_count(struct member *m)
 {
 	const struct out_group *g = m->group;
+	struct view_memo memo = { 0 };
 
 	m->nr_told = g->add ? addpath_count(m) : 0;
 	if (!g->relay || g->add)
 		return;
 	for (uint32_t id = 1; id < ptab_end(&g->rib->tab[g->family]); id++)
-		m->nr_told +=
-		    !!member_view(m, g, umap_get(&g->out, id), (uint16_t)umap_get(&g->src, id));
+		m->nr_told += !!member_view_memo(
+		    m, g, umap_get(&g->out, id), (uint16_t)umap_get(&g->src, id), &memo);
 }
 
 /* ---- the dump ---- */
@@ -301,12 +315,13 @@ static size_t
 notes_collect(struct member *m, struct change *c, size_t max)
 {
 	const struct out_group *g = m->group;
+	struct view_memo memo = { 0 };
 	uint32_t node = 0;
 	size_t nr = 0;
 
 	while (nr < max && (node = bitset_next(&m->pend, node)) != UINT32_MAX) {
-		uint32_t set =
-		    member_view(m, g, umap_get(&g->out, node), (uint16_t)umap_get(&g->src, node));
+		uint32_t set = member_view_memo(
+		    m, g, umap_get(&g->out, node), (uint16_t)umap_get(&g->src, node), &memo);
 
 		if (set || bitset_has(&m->had, node))
 			c[nr++] = (struct change){ .node = node, .set = set };
@@ -399,7 +414,7 @@ void
 member_refresh(struct member *m)
 {
 	m->refresh_due = false;
-	if (refresh_must_wait(m)) {
+	if (m->to || refresh_must_wait(m)) {
 		m->refresh_due = true;
 		return;
 	}
@@ -429,7 +444,7 @@ member_kick(struct member *m)
 	unsigned batches = KICK_BATCHES;
 	size_t room;
 
-	if (m->group->built != UINT32_MAX || m->state == MEMBER_WAIT)
+	if (m->group->built != UINT32_MAX || m->state == MEMBER_WAIT || m->to)
 		return false;
 	if (m->refresh_due)
 		member_refresh(m);

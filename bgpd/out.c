@@ -1,8 +1,10 @@
 /*
- * bgpd/out.c: export groups: who shares one, what it was sent, and the flush of changes to all its
- * members at once.  Between the decision (rib.c) and single members (member.c).
+ * bgpd/out.c: export groups: what one is for, what it was sent, and the flush of changes to all its
+ * members at once.  Between the decision (rib.c) and single members (member.c); who is in which group is
+ * regroup.c's.
  */
 #include "bgpd/out.h"
+#include "bgpd/sweep.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -47,7 +49,7 @@ add_max(const struct adj *adj, enum bgp_family f)
 	return adj->add_max[f] ? adj->add_max[f] : ADD_PATHS_SENT;
 }
 
-static bool
+bool
 group_is_for(const struct out_group *g, const struct adj *adj)
 {
 	const struct adj_session *s = &adj->session;
@@ -64,7 +66,7 @@ group_is_for(const struct out_group *g, const struct adj *adj)
 	    policy_eq(g->policy, adj->export);
 }
 
-static struct out_group *
+struct out_group *
 group_get(struct adj *adj, enum bgp_family f)
 {
 	const struct adj_session *s = &adj->session;
@@ -109,7 +111,7 @@ group_get(struct adj *adj, enum bgp_family f)
 	return g;
 }
 
-static void
+void
 group_free(struct out_group *g)
 {
 	struct rib *r = g->rib;
@@ -145,6 +147,10 @@ group_nh_member(const struct out_group *g, uint32_t set)
 	if (addr_eq(&a.next_hop, &g->self))
 		return 0;
 	for (const struct member *m = g->members; m; m = m->next) {
+		if (addr_eq(&a.next_hop, &m->adj->session.remote))
+			return m->adj->id;
+	}
+	for (const struct member *m = g->movers; m; m = m->next_mover) {
 		if (addr_eq(&a.next_hop, &m->adj->session.remote))
 			return m->adj->id;
 	}
@@ -186,6 +192,23 @@ member_is_kept_from(const struct member *m, uint16_t src, uint16_t nh)
 	return m->adj->id == src || m->adj->id == nh;
 }
 
+/* A member on its way to another group gets nothing but notes: of what changes in the group that it leaves
+ * where it has not been compared with the new one, and of what changes in that where it has. */
+static void
+movers_note(struct out_group *g, const struct change *c)
+{
+	for (struct member *m = g->movers; m; m = m->next_mover) {
+		uint32_t had = member_is_kept_from(m, c->old_src, c->old_nh) ? 0 : c->old;
+		uint32_t want = member_is_kept_from(m, c->src, c->nh) ? 0 : c->set;
+
+		if (c->node >= m->move_at)
+			continue;
+		m->told_to += (uint32_t) !!want - (uint32_t) !!had;
+		if (had != want)
+			member_pend(m, c->node, had);
+	}
+}
+
 /* Members that are behind get a note instead of bytes, and so do those that bytes for the others
  * do not suit: they get a route, or lose one, only because it comes from elsewhere now. */
 static void
@@ -199,9 +222,10 @@ change_note(struct out_group *g, const struct change *c)
 			m->nr_told += (uint32_t) !!want - (uint32_t) !!had;
 		if (had == want || (m->direct && !c->quiet && (want || !c->set)))
 			continue;
-		if (m->direct || member_follows(m, c->node))
+		if (m->to ? c->node >= m->move_at : m->direct || member_follows(m, c->node))
 			member_pend(m, c->node, had);
 	}
+	movers_note(g, c);
 	group_dump_spoilt(g, c->node);
 }
 
@@ -299,10 +323,14 @@ group_prepare(struct out_group *g, bool *anybody)
 {
 	*anybody = g->behind = false;
 	for (struct member *m = g->members; m; m = m->next) {
-		m->direct = member_is_synced(m) && m->adj->ops.room(m->adj->ops.arg) > 0;
+		m->direct = !m->to && member_is_synced(m) && m->adj->ops.room(m->adj->ops.arg) > 0;
 		*anybody |= m->direct;
 		g->behind |= !m->direct;
 		if ((!m->direct || g->relay) && member_reserve(m) < 0)
+			return -ENOMEM;
+	}
+	for (struct member *m = g->movers; m; m = m->next_mover) {
+		if (member_reserve(m) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -362,14 +390,14 @@ out_flush(struct rib *r, enum bgp_family f, const uint32_t *nodes, size_t nr)
 
 /* ---- building a new group's table ---- */
 
-/* Look at up to @budget more nodes.  -ENOMEM: stopped where memory was short. */
+/* Look at more nodes.  -ENOMEM: stopped where memory was short. */
 static int
-group_build(struct out_group *g, uint32_t budget)
+group_build(struct out_group *g, struct sweep_budget *b)
 {
 	const struct ptab *t = &g->rib->tab[g->family];
 	int err = 0;
 
-	while (g->built < ptab_end(t) && budget--) {
+	while (g->built < ptab_end(t) && !sweep_is_spent(g->rib, b)) {
 		const struct node *n = ptab_node(t, g->built);
 		struct change c = { 0 };
 		int found;
@@ -393,12 +421,12 @@ group_build(struct out_group *g, uint32_t budget)
 
 /* True: there is more to do at once. */
 static bool
-group_work(struct out_group *g)
+group_work(struct out_group *g, struct sweep_budget *b)
 {
 	bool more = false;
 
 	if (g->built != UINT32_MAX && !g->rib->hold) {
-		if (group_build(g, RIB_SLICE * 4) < 0)
+		if (group_build(g, b) < 0)
 			rib_hold(g->rib);
 		else
 			more = g->built != UINT32_MAX;
@@ -428,204 +456,26 @@ group_is_awaited(const struct out_group *g)
 	return false;
 }
 
-/* Members that are due in other groups move there as these are built.  True: some wait still. */
-static bool
-members_move(struct rib *r)
-{
-	bool waits = false;
-
-	for (uint32_t i = 1; i < r->nr_adjs && !r->hold; i++) {
-		struct adj *adj = r->adjs[i];
-
-		if (!adj || !adj->up || !adj->redo_groups || !adj->export)
-			continue;
-		out_regroup(adj);
-		waits |= adj->redo_groups;
-	}
-	return waits;
-}
-
 bool
 out_work(struct rib *r)
 {
+	struct sweep_budget b = sweep_budget(r);
 	bool more = false;
 
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
 		for (struct out_group *g = r->groups[f], *next; g; g = next) {
 			next = g->next;
-			if (!g->members && !group_is_awaited(g))
+			if (!g->members && !g->movers && !group_is_awaited(g))
 				group_free(g);
 			else
-				more |= group_work(g);
+				more |= group_work(g, &b);
 		}
 	}
-	more |= members_move(r);
+	more |= members_move(r, &b);
 	return more && !r->hold;
 }
 
-/* ---- joining, leaving, moving ---- */
-
-static void
-group_link(struct out_group *g, struct member *m)
-{
-	m->next = g->members;
-	g->members = m;
-	m->group = g;
-	/* A dump leaves out members whose address is a next hop; it did not know this one. */
-	if (g->relay && g->dump) {
-		dump_unref(g->dump);
-		g->dump = NULL;
-	}
-}
-
-static void
-group_unlink(struct member *m)
-{
-	struct out_group *g = m->group;
-	struct member **at = &g->members;
-
-	while (*at != m)
-		at = &(*at)->next;
-	*at = m->next;
-	if (!g->members)
-		group_free(g);
-}
-
-static int
-member_join(struct adj *adj, enum bgp_family f)
-{
-	struct out_group *g = group_get(adj, f);
-	struct member *m;
-
-	if (!g)
-		return -ENOMEM;
-	m = mem_calloc(1, sizeof(*m));
-	if (!m) {
-		if (!g->members)
-			group_free(g);
-		return -ENOMEM;
-	}
-	m->adj = adj;
-	m->eor_due = true;
-	group_link(g, m);
-	adj->member[f] = m;
-	return 0;
-}
-
-/* Note for every node in what the two groups' routes differ as this member sees them.  Returns how many
- * routes it will have. */
-static uint32_t
-member_compare(struct member *m, const struct out_group *from, const struct out_group *to)
-{
-	const struct ptab *t = &from->rib->tab[from->family];
-	uint32_t told = from->relay ? m->nr_told : from->nr_out;
-	bool unsure = m->state == MEMBER_DUMP;
-
-	for (uint32_t id = 1; id < ptab_end(t); id++) {
-		uint32_t has = umap_get(&from->out, id), want = umap_get(&to->out, id), src, to_src;
-
-		if (!has && !want)
-			continue;
-		src = umap_get(&from->src, id);
-		to_src = umap_get(&to->src, id);
-		if (has == want && src == to_src && !unsure)
-			continue;
-		has = member_view(m, from, has, (uint16_t)src);
-		want = member_view(m, to, want, (uint16_t)to_src);
-		told += (uint32_t) !!want - (uint32_t) !!has;
-		/* In the midst of a dump it is not known what has arrived: say it all again. */
-		if (has != want || (unsure && want))
-			member_pend(m, id, has);
-	}
-	return told;
-}
-
-/* To another group, which is built, without a reset: only what differs is sent. */
-static int
-member_move(struct member *m, struct out_group *to)
-{
-	struct out_group *from = m->group;
-	const bool counted = m->state != MEMBER_WAIT && !to->add;
-	uint32_t told = 0;
-
-	if (member_reserve(m) < 0)
-		goto fail;
-	if (m->state != MEMBER_WAIT) {
-		if (to->add && addpath_compare(m, from, to) < 0)
-			goto fail;
-		if (!to->add)
-			told = member_compare(m, from, to);
-		dump_unref(m->dump);
-		m->dump = NULL;
-		m->state = MEMBER_LIVE;
-	}
-	group_unlink(m);
-	group_link(to, m);
-	m->nr_told = told;
-	if (!counted)
-		member_count(m);
-	return 0;
-fail:
-	if (!to->members)
-		group_free(to);
-	return -ENOMEM;
-}
-
-/* 1: it is too early for that; out_work() comes back to it. */
-static int
-family_regroup(struct adj *adj, enum bgp_family f)
-{
-	struct member *m = adj->member[f];
-	struct out_group *g;
-
-	if (!m)
-		return member_join(adj, f);
-	if (group_is_for(m->group, adj))
-		return 0;
-	g = group_get(adj, f);
-	if (!g)
-		return -ENOMEM;
-	/* The new group's table is made in slices, and meanwhile the member hears what the old one is
-	 * told; that has to have said what is new, before it is compared with. */
-	if (g->built != UINT32_MAX || rib_is_dirty(adj->rib, f))
-		return 1;
-	return member_move(m, g);
-}
-
-void
-out_regroup(struct adj *adj)
-{
-	adj->redo_groups = false;
-	if (!adj->up || !adj->export) {
-		adj->redo_groups = adj->up;
-		return;
-	}
-	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
-		int err;
-
-		if (!(adj->session.families & BGP_FAMILY_MASK(f)))
-			continue;
-		err = family_regroup(adj, (enum bgp_family)f);
-		if (err)
-			adj->redo_groups = true;
-		if (err < 0)
-			rib_hold(adj->rib);
-	}
-	work_post(&adj->rib->work);
-}
-
-void
-out_leave(struct adj *adj, enum bgp_family f)
-{
-	struct member *m = adj->member[f];
-
-	if (!m)
-		return;
-	adj->member[f] = NULL;
-	member_reset(m);
-	group_unlink(m);
-	mem_free(m);
-}
+/* ---- refresh, reflection ---- */
 
 void
 out_refresh(struct adj *adj, enum bgp_family f)

@@ -69,7 +69,8 @@ struct out_group {
 	bool add_multi;	       /* only those that share the load with the best */
 	uint32_t nr_out;
 	struct member *members;
-	struct dump *dump; /* that a new member may join; NULL: none */
+	struct member *movers; /* on their way here, in another group yet */
+	struct dump *dump;     /* that a new member may join; NULL: none */
 	struct export_memo memo[OUT_CACHE];
 };
 
@@ -93,10 +94,16 @@ struct member {
 	size_t dump_pos;
 	bool fresh; /* this dump is its first: what is not in it yet, it does not have */
 	bool eor_due;
-	bool refresh_due;	 /* it could not begin when the peer asked */
-	bool refreshing;	 /* RFC 7313: BoRR was sent, EoRR not yet */
-	bool direct;		 /* during a flush: is up to date and has room */
-	uint32_t nr_told;	 /* routes that it has when nothing is pending; not while waiting */
+	bool refresh_due; /* it could not begin when the peer asked */
+	bool refreshing;  /* RFC 7313: BoRR was sent, EoRR not yet */
+	bool direct;	  /* during a flush: is up to date and has room */
+	uint32_t nr_told; /* routes that it has when nothing is pending; not while waiting */
+	/* On its way to another group: it is there for nodes below move_at, where it is to have told_to
+	 * routes; unsure: what it has of the old one is not known. */
+	struct out_group *to;
+	struct member *next_mover;
+	uint32_t move_at, told_to;
+	bool unsure;
 	struct bitset pend, had; /* to be told of; has something for it (valid with pend) */
 	struct gone *gone;	 /* of noted nodes; only with several paths */
 	size_t nr_gone, cap_gone, floor_gone;
@@ -146,9 +153,6 @@ void out_fini(struct rib *);
 void out_flush(struct rib *, enum bgp_family, const uint32_t *nodes, size_t nr);
 /* Build groups, serve members.  True: there is more to do at once. */
 bool out_work(struct rib *);
-/* Put an up peer's families in the groups where they belong now. */
-void out_regroup(struct adj *);
-void out_leave(struct adj *, enum bgp_family);
 void out_client_set(struct adj *, bool client); /* RFC 4456: it is one of ours, or is not */
 void out_refresh(struct adj *, enum bgp_family);
 uint32_t out_advertised(const struct adj *, enum bgp_family);
@@ -164,6 +168,18 @@ int group_prepare(struct out_group *, bool *anybody);
 void group_send(void *group, struct bgp_block *, uint16_t not_src, uint16_t not_nh);
 /* Nobody may join a dump that is not the table any more. */
 void group_dump_spoilt(struct out_group *, uint32_t node);
+
+bool group_is_for(const struct out_group *, const struct adj *);
+struct out_group *group_get(struct adj *, enum bgp_family); /* NULL: no memory */
+void group_free(struct out_group *);
+
+/* ---- regroup.c ---- */
+/* Put an up peer's families in the groups where they belong now. */
+void out_regroup(struct adj *);
+void out_leave(struct adj *, enum bgp_family);
+/* Members that are due in other groups move there as these are built.  True: some wait still. */
+struct sweep_budget;
+bool members_move(struct rib *, struct sweep_budget *);
 
 /* ---- addpath.c: what a group was sent when that is several paths of a prefix (RFC 7911).  The path
  * identifier that is sent is the number of the path: ours alone to choose (RFC 7911 3). ---- */
@@ -222,6 +238,13 @@ void emit_end(struct emit *);
 /* ---- member.c ---- */
 /* What the member would be told in this group: the group's @set but for its own routes. */
 uint32_t member_view(const struct member *, const struct out_group *, uint32_t set, uint16_t src);
+/* Likewise for many nodes one after the other; @memo is zeroed at first, one for each group. */
+struct view_memo {
+	uint32_t set;
+	bool own; /* its next hop is the member */
+};
+uint32_t member_view_memo(const struct member *, const struct out_group *, uint32_t set,
+    uint16_t src, struct view_memo *);
 /* The node has to be told again; room was reserved by member_reserve(). */
 void member_pend(struct member *, uint32_t node, bool had);
 void member_pend_clear(struct member *, uint32_t node);

@@ -19,13 +19,15 @@
 #define SWEEP_NODES 32768 /* likewise; what is not looked at often is the clock */
 #define CLOCK_EVERY 64
 
-struct sweep_budget {
-	uint64_t until_us;
-	uint32_t nodes;
-};
+struct sweep_budget
+sweep_budget(const struct rib *r)
+{
+	return (struct sweep_budget){ .until_us = loop_now_us(r->loop) + SWEEP_US,
+		.nodes = SWEEP_NODES };
+}
 
-static bool
-is_spent(const struct rib *r, struct sweep_budget *b)
+bool
+sweep_is_spent(const struct rib *r, struct sweep_budget *b)
 {
 	if (!b->nodes)
 		return true;
@@ -67,7 +69,7 @@ paths_sweep(struct adj *adj, enum bgp_family f, uint32_t *at, struct sweep_budge
 	while (*at && *at < ptab_end(&r->tab[f])) {
 		if (ended && !adj->nr_old[f])
 			break;
-		if (is_spent(r, b))
+		if (sweep_is_spent(r, b))
 			return 0;
 		err = node_sweep(adj, f, *at, ended, fn, arg);
 		if (err < 0)
@@ -165,8 +167,7 @@ import_some(struct adj *adj, enum bgp_family f, struct sweep_budget *b)
 bool
 sweep_work(struct rib *r)
 {
-	struct sweep_budget b = { .until_us = loop_now_us(r->loop) + SWEEP_US,
-		.nodes = SWEEP_NODES };
+	struct sweep_budget b = sweep_budget(r);
 	bool more = false;
 
 	for (uint32_t i = 1; i < r->nr_adjs; i++) {

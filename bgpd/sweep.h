@@ -8,6 +8,15 @@
 #include "bgpd/rib.h"
 
 /* ---- sweep.c ---- */
+/* What one turn of the loop may spend on long walks. */
+struct sweep_budget {
+	uint64_t until_us;
+	uint32_t nodes;
+};
+struct sweep_budget sweep_budget(const struct rib *);
+/* Asked before each node. */
+bool sweep_is_spent(const struct rib *, struct sweep_budget *);
+
 /* Import everything again / forget what the session that ended told, in slices. */
 void sweep_import(struct adj *);
 void sweep_drop(struct adj *, enum bgp_family);

@@ -319,6 +319,102 @@ START_TEST(export_rules_change_in_slices)
 }
 END_TEST
 
+/* Peer 1 is being moved: some nodes have been compared, some have not. */
+static struct member *
+in_the_midst_of_a_move(uint32_t med)
+{
+	struct member *m;
+
+	tell_med(med);
+	for (unsigned i = 0; i < 20; i++) {
+		loop_turn(k->loop, 0);
+		m = k->peers[1].adj->member[F];
+		if (m->to && m->move_at > 1)
+			break;
+	}
+	ck_assert_ptr_nonnull(m->to);
+	ck_assert_uint_gt(m->move_at, 1000);
+	ck_assert_uint_lt(m->move_at, MANY - 1000);
+	return m;
+}
+
+static void
+told_of_all(unsigned from, unsigned to, const char *text)
+{
+	for (unsigned i = from; i < to; i++)
+		ck_assert_str_eq(kit_told(k, 1, nth(i)), text);
+}
+
+/* What a peer has is compared with what it should have in slices; what changes meanwhile, on either side of
+ * where that has come to, it is told once and rightly. */
+START_TEST(a_move_in_slices)
+{
+	const unsigned top = MANY - 100;
+	unsigned groups;
+
+	fill();
+	groups = nr_groups();
+	kit_counters_clear(k);
+	(void)in_the_midst_of_a_move(7);
+	ck_assert_uint_eq(k->peers[1].announced, 0);
+	for (unsigned at = 10; at <= top; at += top - 10) {
+		ck_assert_int_eq(kit_withdraw(k, 0, nth(at)), 0);
+		ck_assert_int_eq(kit_withdraw(k, 0, nth(at + 1)), 0);
+		ck_assert_int_eq(kit_withdraw(k, 0, nth(at + 2)), 0);
+	}
+	loop_turn(k->loop, 0);
+	ck_assert_ptr_nonnull(k->peers[1].adj->member[F]->to);
+	/* One is back, as it was; another takes the number of one that is gone for good. */
+	for (unsigned at = 10; at <= top; at += top - 10)
+		ck_assert_int_eq(announce(at + 1, at + 2, 0), 0);
+	ck_assert_int_eq(announce(MANY, MANY + 2, 0), 0);
+	kit_run(k);
+	ck_assert_uint_eq(nr_groups(), groups);
+	ck_assert_uint_eq(kit_table_size(&k->peers[1]), MANY - 2);
+	ck_assert_uint_eq(out_advertised(k->peers[1].adj, F), MANY - 2);
+	ck_assert_str_eq(kit_told(k, 1, nth(10)), "");
+	ck_assert_str_eq(kit_told(k, 1, nth(top)), "");
+	ck_assert_str_eq(kit_told(k, 1, nth(12)), "");
+	told_of_all(0, 10, "igp|65000 65001|10.0.0.100|med 7");
+	told_of_all(13, top, "igp|65000 65001|10.0.0.100|med 7");
+	told_of_all(top + 3, MANY + 2, "igp|65000 65001|10.0.0.100|med 7");
+	ck_assert_str_eq(kit_told(k, 1, nth(11)), "igp|65000 65001|10.0.0.100|med 7");
+	ck_assert_str_eq(kit_told(k, 1, nth(top + 1)), "igp|65000 65001|10.0.0.100|med 7");
+	ck_assert_uint_eq(k->peers[1].redundant, 0);
+	ck_assert_uint_eq(k->peers[1].announced, MANY - 2);
+	ck_assert_uint_eq(k->peers[1].withdrawn, 4);
+}
+END_TEST
+
+/* Rules that change again, a refresh, the end of either session, while a move is on its way. */
+START_TEST(what_comes_in_the_midst_of_a_move)
+{
+	unsigned groups;
+
+	fill();
+	groups = nr_groups();
+	(void)in_the_midst_of_a_move(7);
+	tell_med(5);
+	adj_refresh(k->peers[1].adj, F, BGP_REFRESH_REQUEST);
+	kit_run(k);
+	ck_assert_uint_eq(nr_groups(), groups);
+	ck_assert_uint_eq(kit_table_size(&k->peers[1]), MANY);
+	told_of_all(0, MANY, "igp|65000 65001|10.0.0.100|med 5");
+	(void)in_the_midst_of_a_move(6);
+	kit_down(k, 0, 0);
+	kit_run(k);
+	ck_assert_uint_eq(kit_table_size(&k->peers[1]), 0);
+	ck_assert_uint_eq(out_advertised(k->peers[1].adj, F), 0);
+	kit_up(k, 0, false);
+	fill();
+	told_of_all(0, MANY, "igp|65000 65001|10.0.0.100|med 6");
+	(void)in_the_midst_of_a_move(7);
+	kit_down(k, 1, 0);
+	kit_run(k);
+	ck_assert_uint_eq(nr_groups(), groups - 1);
+}
+END_TEST
+
 /* A change that is taken back, and a session that ends meanwhile, leave nothing behind. */
 START_TEST(export_rules_that_change_again)
 {
@@ -361,6 +457,8 @@ add_tests(Suite *s)
 	tcase_add_test(tc, rules_change_in_slices);
 	tcase_add_test(tc, export_rules_change_in_slices);
 	tcase_add_test(tc, export_rules_that_change_again);
+	tcase_add_test(tc, a_move_in_slices);
+	tcase_add_test(tc, what_comes_in_the_midst_of_a_move);
 	suite_add_tcase(s, tc);
 }
 UNIT_MAIN("sweep", add_tests)
