@@ -3,6 +3,7 @@
  * what a change of a node is to them.  Beside out.c, which does the same for all others; members,
  * dumps and bytes are the same for both.
  */
+#include "bgpd/addpath.h"
 #include "bgpd/out.h"
 
 #include <errno.h>

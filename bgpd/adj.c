@@ -16,12 +16,13 @@
 
 /* ---- paths ---- */
 
-/* An ended session told it, and now this one does. */
-static void
-path_renew(struct adj *adj, enum bgp_family f, struct path *p)
+void
+adj_path_renew(struct adj *adj, enum bgp_family f, struct path *p)
 {
 	p->flags = (uint8_t)((p->flags & ~PATH_AGES) ^ PATH_ODD);
 	adj->nr_old[f]--;
+	if (!adj->drop_at[f])
+		return; /* it has been counted all the time */
 	adj->nr_paths[f]++;
 	adj->nr_ok[f] += !!p->set;
 }
@@ -36,7 +37,7 @@ adj_path_put(struct adj *adj, enum bgp_family f, uint32_t node, struct path *p, 
 	if (r->tap && (changed || p->in != in || p->flags & PATH_STALE || old))
 		r->tap->path(r->tap->arg, adj, f, node, p, in, set);
 	if (old)
-		path_renew(adj, f, p);
+		adj_path_renew(adj, f, p);
 	adj_path_age(adj, f, p, ages);
 	p->why = why;
 	if (p->in != in) {
@@ -59,13 +60,15 @@ adj_path_remove(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path
 {
 	struct rib *r = adj->rib;
 	struct path *p = rib_path(r, path);
+	const bool gone = adj_path_is_gone(adj, f, p);
 
 	if (r->tap)
 		r->tap->path(r->tap->arg, adj, f, node, p, 0, 0);
-	if (adj_path_is_old(adj, f, p)) {
+	if (adj_path_is_old(adj, f, p))
 		adj->nr_old[f]--;
-	} else {
+	else
 		adj_path_age(adj, f, p, 0);
+	if (!gone) {
 		if (--adj->nr_paths[f] <= adj->limit[f].look_at)
 			adj->limit[f].said = 0;
 		adj->nr_ok[f] -= !!p->set;
@@ -293,7 +296,7 @@ adj_counts(const struct adj *adj, enum bgp_family f, struct adj_counts *c)
 	*c = adj->counts[f];
 	c->received = adj->nr_paths[f];
 	c->accepted = adj->nr_ok[f];
-	c->stale = adj->nr_stale[f];
+	c->stale = adj->nr_stale[f] + (adj->walk[f] == WALK_AGE ? adj->nr_old[f] : 0);
 	c->long_lived = adj->nr_long[f];
 	c->advertised = out_advertised(adj, f);
 }

@@ -199,7 +199,7 @@ announce_one(struct arrival *in, const struct prefix *p, uint64_t hash, uint32_t
 		if (err)
 			return err < 0 ? err : 0;
 	} else if (adj->nr_old[f] && adj->nr_paths[f] >= adj->limit[f].look_at &&
-	    adj_path_is_old(adj, f, rib_path(r, path)) && limit_look(adj, f, fault) < 0) {
+	    adj_path_is_gone(adj, f, rib_path(r, path)) && limit_look(adj, f, fault) < 0) {
 		return -EBADMSG;
 	}
 	adj_path_put(adj, f, node, rib_path(r, path), in->im.in, in->set, in->why, 0);

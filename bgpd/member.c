@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "bgpd/msg.h"
+#include "bgpd/addpath.h"
 #include "bgpd/out.h"
 #include "lib/mem.h"
 

@@ -3,6 +3,7 @@
  * members at once.  Between the decision (rib.c) and single members (member.c); who is in which group is
  * regroup.c's.
  */
+#include "bgpd/addpath.h"
 #include "bgpd/out.h"
 #include "bgpd/sweep.h"
 

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 
+#include "bgpd/addpath.h"
 #include "bgpd/out.h"
 #include "bgpd/sweep.h"
 #include "lib/mem.h"

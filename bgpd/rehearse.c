@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bgpd/addpath.h"
 #include "bgpd/bmp.h"
 #include "bgpd/out.h"
 #include "bgpd/rehearsal.h"

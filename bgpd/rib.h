@@ -97,6 +97,9 @@ struct adj {
 	/* sweep.c: next node or 0; paths of an ended session, not in the numbers above; PATH_ODD now. */
 	uint32_t import_at[BGP_NR_FAMILIES], drop_at[BGP_NR_FAMILIES], nr_old[BGP_NR_FAMILIES];
 	bool odd[BGP_NR_FAMILIES];
+	uint8_t walk[BGP_NR_FAMILIES]; /* enum stale_walk; its next node; WALK_LONG is to follow */
+	uint32_t walk_at[BGP_NR_FAMILIES];
+	bool long_next[BGP_NR_FAMILIES], keep_old[BGP_NR_FAMILIES]; /* of WALK_AGE */
 	struct loop_timer refresh_limit; /* of the refreshes that the peer has begun */
 	struct adj_counts counts[BGP_NR_FAMILIES];
 	struct member *member[BGP_NR_FAMILIES];
@@ -125,7 +128,6 @@ struct rib_dirty {
 
 #define RIB_SLICE 16384 /* dirty nodes handled before sockets and timers get their turn */
 #define RIB_RETRY_MS 100
-
 struct rib {
 	struct loop *loop;
 	struct bgp_ops ops;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bgpd/msg.h"
+#include "bgpd/addpath.h"
 #include "bgpd/out.h"
 #include "bgpd/rehearsal.h"
 #include "bgpd/rib_why.h"
@@ -243,7 +244,7 @@ show_table(struct show *s, const struct node *n)
 				show_own(s, n, p);
 			continue;
 		}
-		if (adj_path_is_old(adj, s->family, p)) /* of a session that is over */
+		if (adj_path_is_gone(adj, s->family, p)) /* of a session that is over */
 			continue;
 		if (!peer_matches(s, adj) || (!received && !p->set && !s->filter->all))
 			continue;

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "bgpd/msg.h"
-#include "bgpd/rib.h"
 #include "bgpd/stale.h"
 #include "bgpd/sweep.h"
 
@@ -31,31 +30,12 @@ adj_path_age(struct adj *adj, enum bgp_family f, struct path *p, unsigned ages)
 	adj->nr_unseen[f] += (uint32_t) !!(ages & PATH_UNSEEN) - (uint32_t) !!(old & PATH_UNSEEN);
 }
 
-/* ---- restarts ---- */
-
 static int
 drop_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *only)
 {
-	const unsigned *ages = only;
-
-	if (!ages || rib_path(adj->rib, path)->flags & *ages)
+	if (rib_path(adj->rib, path)->flags & *(const unsigned *)only)
 		adj_path_remove(adj, f, node, path);
 	return 0;
-}
-
-static void
-drop_aged(struct adj *adj, enum bgp_family f, unsigned ages)
-{
-	(void)adj_paths_walk(adj, f, drop_fn, &ages);
-}
-
-static void
-purge_stale(struct adj *adj, enum bgp_family f)
-{
-	if (adj->nr_stale[f] && adj->nr_stale[f] == adj->nr_paths[f])
-		sweep_drop(adj, f); /* mostly all of them, as the peer did not come back */
-	else if (adj->nr_stale[f])
-		drop_aged(adj, f, PATH_STALE);
 }
 
 /* RFC 4724 4.2: what was stale already goes, the rest is stale from now on.  RFC 9494 4.2: with
@@ -64,22 +44,149 @@ static int
 age_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *keep_old)
 {
 	struct path *p = rib_path(adj->rib, path);
+	const unsigned was = p->flags & PATH_AGES;
 
-	if (p->flags & PATH_STALE && !*(const bool *)keep_old)
+	if (was & PATH_STALE && !*(const bool *)keep_old) {
 		adj_path_remove(adj, f, node, path);
-	else /* a refresh that was on the way ends with its session */
-		adj_path_age(adj, f, p, (p->flags & PATH_LONG_LIVED) | PATH_STALE);
+		return 0;
+	}
+	if (adj_path_is_old(adj, f, p))
+		adj_path_renew(adj, f, p);
+	/* A refresh that was on the way ends with its session. */
+	adj_path_age(adj, f, p, (was & PATH_LONG_LIVED) | PATH_STALE);
 	return 0;
+}
+
+static int
+unseen_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *arg)
+{
+	struct path *p = rib_path(adj->rib, path);
+	const unsigned was = p->flags & PATH_AGES;
+
+	(void)node;
+	(void)arg;
+	if (adj_path_is_old(adj, f, p))
+		adj_path_renew(adj, f, p);
+	adj_path_age(adj, f, p, was | PATH_UNSEEN);
+	return 0;
+}
+
+static adj_path_fn long_fn;
+
+/* ---- walks ---- */
+
+#define FIRST_SLICE 4096 /* nodes, at once: for most peers that is all */
+
+/* How many paths a walk may still have to do with. */
+static uint32_t
+walk_left(const struct adj *adj, enum bgp_family f)
+{
+	switch ((enum stale_walk)adj->walk[f]) {
+	case WALK_AGE:
+	case WALK_UNSEEN:
+		return adj->nr_old[f];
+	case WALK_PURGE_STALE:
+		return adj->nr_stale[f];
+	case WALK_PURGE_UNSEEN:
+		return adj->nr_unseen[f];
+	case WALK_LONG:
+		return adj->nr_stale[f] - adj->nr_long[f];
+	case WALK_NONE:
+		break;
+	}
+	return 0;
+}
+
+static void
+walk_step(struct adj *adj, enum bgp_family f, struct sweep_budget *b)
+{
+	unsigned stale = PATH_STALE, unseen = PATH_UNSEEN;
+	uint32_t *at = &adj->walk_at[f];
+
+	switch ((enum stale_walk)adj->walk[f]) {
+	case WALK_AGE:
+		(void)sweep_paths(adj, f, at, b, true, age_fn, &adj->keep_old[f]);
+		break;
+	case WALK_UNSEEN:
+		(void)sweep_paths(adj, f, at, b, true, unseen_fn, NULL);
+		break;
+	case WALK_PURGE_STALE:
+		(void)sweep_paths(adj, f, at, b, false, drop_fn, &stale);
+		break;
+	case WALK_PURGE_UNSEEN:
+		(void)sweep_paths(adj, f, at, b, false, drop_fn, &unseen);
+		break;
+	case WALK_LONG:
+		(void)sweep_paths(adj, f, at, b, false, long_fn, NULL);
+		break;
+	case WALK_NONE:
+		break;
+	}
+}
+
+void
+stale_walk_some(struct adj *adj, enum bgp_family f, struct sweep_budget *b)
+{
+	if (walk_left(adj, f))
+		walk_step(adj, f, b);
+	if (adj->walk_at[f] && walk_left(adj, f))
+		return;
+	adj->walk[f] = adj->long_next[f] ? WALK_LONG : WALK_NONE;
+	adj->walk_at[f] = 1;
+	adj->long_next[f] = false;
+}
+
+void
+stale_walk_finish(struct adj *adj, enum bgp_family f)
+{
+	struct sweep_budget all = { .until_us = UINT64_MAX, .nodes = UINT32_MAX };
+
+	while (adj->walk[f])
+		stale_walk_some(adj, f, &all);
+}
+
+/* One is on its way at a time; it has mostly come to its end when the next one begins. */
+static void
+walk_begin(struct adj *adj, enum bgp_family f, enum stale_walk walk)
+{
+	struct sweep_budget first = { .until_us = UINT64_MAX, .nodes = FIRST_SLICE };
+
+	stale_walk_finish(adj, f);
+	adj->walk[f] = (uint8_t)walk;
+	adj->walk_at[f] = 1;
+	if (stale_walks_before(adj, f)) {
+		adj->nr_old[f] = adj->nr_paths[f];
+		adj->nr_stale[f] = adj->nr_long[f] = adj->nr_unseen[f] = 0;
+		adj->odd[f] = !adj->odd[f];
+	}
+	stale_walk_some(adj, f, &first);
+	work_post(&adj->rib->work);
+}
+
+/* ---- restarts ---- */
+
+static void
+purge_stale(struct adj *adj, enum bgp_family f)
+{
+	stale_walk_finish(adj, f);
+	if (adj->nr_stale[f] && adj->nr_stale[f] == adj->nr_paths[f])
+		sweep_drop(adj, f); /* mostly all of them, as the peer did not come back */
+	else if (adj->nr_stale[f])
+		walk_begin(adj, f, WALK_PURGE_STALE);
 }
 
 void
 stale_begin(struct adj *adj, enum bgp_family f, bool keep, bool keep_old)
 {
 	timer_stop(&adj->refresh_limit);
-	if (keep)
-		(void)adj_paths_walk(adj, f, age_fn, &keep_old);
-	else
+	stale_walk_finish(adj, f);
+	adj->keep_old[f] = keep_old;
+	if (!keep)
 		sweep_drop(adj, f);
+	else if (adj->drop_at[f] || adj->nr_long[f]) /* what is told by PATH_ODD is another thing */
+		(void)adj_paths_walk(adj, f, age_fn, &keep_old);
+	else if (adj->nr_paths[f])
+		walk_begin(adj, f, WALK_AGE);
 }
 
 void
@@ -97,7 +204,9 @@ adj_stale_families(const struct adj *adj)
 	unsigned families = 0;
 
 	for (int f = 0; f < BGP_NR_FAMILIES; f++)
-		families |= adj->nr_stale[f] ? BGP_FAMILY_MASK(f) : 0;
+		families |= adj->nr_stale[f] || (adj->walk[f] == WALK_AGE && adj->nr_old[f])
+		    ? BGP_FAMILY_MASK(f)
+		    : 0;
 	return families;
 }
 
@@ -107,7 +216,9 @@ adj_long_lived_families(const struct adj *adj)
 	unsigned families = 0;
 
 	for (int f = 0; f < BGP_NR_FAMILIES; f++)
-		families |= adj->nr_long[f] ? BGP_FAMILY_MASK(f) : 0;
+		families |= adj->nr_long[f] || adj->walk[f] == WALK_LONG || adj->long_next[f]
+		    ? BGP_FAMILY_MASK(f)
+		    : 0;
 	return families;
 }
 
@@ -176,35 +287,30 @@ void
 adj_long_lived(struct adj *adj, unsigned families)
 {
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
-		if (families & BGP_FAMILY_MASK(f) && adj->nr_stale[f] > adj->nr_long[f])
-			(void)adj_paths_walk(adj, (enum bgp_family)f, long_fn, NULL);
+		if (!(families & BGP_FAMILY_MASK(f)))
+			continue;
+		if (adj->walk[f] == WALK_AGE)
+			adj->long_next[f] = true;
+		else if (adj->nr_stale[f] > adj->nr_long[f])
+			walk_begin(adj, (enum bgp_family)f, WALK_LONG);
 	}
 }
 
 /* ---- enhanced route refresh ---- */
 
-static int
-unseen_fn(struct adj *adj, enum bgp_family f, uint32_t node, uint32_t path, void *arg)
-{
-	struct path *p = rib_path(adj->rib, path);
-
-	(void)node;
-	(void)arg;
-	adj_path_age(adj, f, p, (p->flags & PATH_AGES) | PATH_UNSEEN);
-	return 0;
-}
-
 static void
 purge_unseen(struct adj *adj, enum bgp_family f, const char *why)
 {
-	uint32_t nr = adj->nr_unseen[f];
+	uint32_t nr;
 
+	stale_walk_finish(adj, f);
+	nr = adj->nr_unseen[f];
 	if (!nr)
 		return;
 	log_info("unrefreshed-routes-dropped", LOG_S("instance", adj->rib->instance),
 	    LOG_S("peer", adj->name), LOG_S("family", bgp_family_name(f)), LOG_U("routes", nr),
 	    LOG_S("reason", why));
-	drop_aged(adj, f, PATH_UNSEEN);
+	walk_begin(adj, f, WALK_PURGE_UNSEEN);
 }
 
 /* RFC 7313 4: a bound on how long they are kept without the EoRR. */
@@ -223,7 +329,11 @@ stale_refresh_begin(struct adj *adj, enum bgp_family f)
 	/* RFC 7313 4: before the peer's End-of-RIB a BoRR of one with graceful restart is ignored. */
 	if (adj->session.gr && !adj->counts[f].eor_in)
 		return;
-	(void)adj_paths_walk(adj, f, unseen_fn, NULL);
+	stale_walk_finish(adj, f);
+	if (adj->drop_at[f] || adj->nr_stale[f] || adj->nr_unseen[f])
+		(void)adj_paths_walk(adj, f, unseen_fn, NULL);
+	else if (adj->nr_paths[f])
+		walk_begin(adj, f, WALK_UNSEEN);
 	timer_set(&adj->refresh_limit, REFRESH_LIMIT_MS);
 }
 
@@ -232,7 +342,7 @@ stale_refresh_end(struct adj *adj, enum bgp_family f)
 {
 	purge_unseen(adj, f, "not sent again");
 	for (int i = 0; i < BGP_NR_FAMILIES; i++) {
-		if (adj->nr_unseen[i])
+		if (adj->nr_unseen[i] && adj->walk[i] != WALK_PURGE_UNSEEN)
 			return;
 	}
 	timer_stop(&adj->refresh_limit);

@@ -6,6 +6,28 @@
 
 #include "bgpd/rib.h"
 
+/* A walk over a peer's paths that is on its way, a slice in each turn (adj.walk). */
+enum stale_walk {
+	WALK_NONE,
+	/* Of those that were there at its begin, which are told by PATH_ODD (see sweep.c): */
+	WALK_AGE,    /* they become stale; those that are already go */
+	WALK_UNSEEN, /* they become unseen */
+	/* Of those with such an age: */
+	WALK_PURGE_STALE,
+	WALK_PURGE_UNSEEN,
+	WALK_LONG, /* stale ones become long-lived */
+};
+
+static inline bool
+stale_walks_before(const struct adj *adj, enum bgp_family f)
+{
+	return adj->walk[f] == WALK_AGE || adj->walk[f] == WALK_UNSEEN;
+}
+
+struct sweep_budget;
+/* A slice of it / all that is left of it, and of what follows it. */
+void stale_walk_some(struct adj *, enum bgp_family, struct sweep_budget *);
+void stale_walk_finish(struct adj *, enum bgp_family);
 void stale_init(struct adj *);
 void stale_fini(struct adj *);
 /* Give the path these ages (PATH_AGES), and count. */

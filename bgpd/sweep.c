@@ -2,7 +2,7 @@
  * bgpd/sweep.c: walks over a peer's paths that are too long for one turn of the loop: a slice of them is
  * done in each.  Between adj.c, which asks for them, and the paths.
  *
- * Two kinds.  An import sweep puts what was received through changed rules.  A drop sweep takes away what
+ * Two kinds, and those of stale.c.  An import sweep puts what was received through changed rules.  A drop sweep takes away what
  * an ended session told.  Each prefix is decided, and peers are told of it, when the sweep has come to it: what
  * they have of every single one is right by the old state or by the new.
  *
@@ -13,6 +13,7 @@
 #include "bgpd/sweep.h"
 
 #include "bgpd/import.h"
+#include "bgpd/stale.h"
 #include "lib/mem.h"
 
 #define SWEEP_US 1500	  /* in one turn */
@@ -58,9 +59,8 @@ node_sweep(struct adj *adj, enum bgp_family f, uint32_t id, bool ended, adj_path
 	return err;
 }
 
-/* From *@at on as far as @b goes; 0 in it: that was the end.  -ENOMEM. */
-static int
-paths_sweep(struct adj *adj, enum bgp_family f, uint32_t *at, struct sweep_budget *b, bool ended,
+int
+sweep_paths(struct adj *adj, enum bgp_family f, uint32_t *at, struct sweep_budget *b, bool ended,
     adj_path_fn *fn, void *arg)
 {
 	struct rib *r = adj->rib;
@@ -103,7 +103,7 @@ leave_if_done(struct adj *adj)
 static void
 drop_some(struct adj *adj, enum bgp_family f, struct sweep_budget *b)
 {
-	(void)paths_sweep(adj, f, &adj->drop_at[f], b, true, drop_fn, NULL);
+	(void)sweep_paths(adj, f, &adj->drop_at[f], b, true, drop_fn, NULL);
 	if (!adj->drop_at[f])
 		leave_if_done(adj);
 }
@@ -114,12 +114,13 @@ drop_rest(struct adj *adj, enum bgp_family f)
 {
 	struct sweep_budget all = { .until_us = UINT64_MAX, .nodes = UINT32_MAX };
 
-	(void)paths_sweep(adj, f, &adj->drop_at[f], &all, true, drop_fn, NULL);
+	(void)sweep_paths(adj, f, &adj->drop_at[f], &all, true, drop_fn, NULL);
 }
 
 void
 sweep_drop(struct adj *adj, enum bgp_family f)
 {
+	stale_walk_finish(adj, f);
 	if (adj->drop_at[f])
 		drop_rest(adj, f);
 	adj->import_at[f] = 0;
@@ -138,7 +139,10 @@ void
 sweep_finish(struct adj *adj, unsigned families)
 {
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
-		if (families & BGP_FAMILY_MASK(f) && adj->drop_at[f])
+		if (!(families & BGP_FAMILY_MASK(f)))
+			continue;
+		stale_walk_finish(adj, (enum bgp_family)f);
+		if (adj->drop_at[f])
 			drop_rest(adj, (enum bgp_family)f);
 	}
 }
@@ -159,7 +163,7 @@ import_some(struct adj *adj, enum bgp_family f, struct sweep_budget *b)
 	int err;
 
 	import_forget(adj);
-	err = paths_sweep(adj, f, &adj->import_at[f], b, false, import_again, &im);
+	err = sweep_paths(adj, f, &adj->import_at[f], b, false, import_again, &im);
 	import_end(adj, &im);
 	return err;
 }
@@ -176,9 +180,13 @@ sweep_work(struct rib *r)
 		for (int f = 0; f < BGP_NR_FAMILIES && adj && adj->rib; f++) {
 			if (adj->drop_at[f])
 				drop_some(adj, (enum bgp_family)f, &b);
-			if (!r->hold && adj->import_at[f] &&
+			if (adj->walk[f])
+				stale_walk_some(adj, (enum bgp_family)f, &b);
+			/* It looks at those only that are not of before. */
+			if (!r->hold && adj->import_at[f] && !stale_walks_before(adj, f) &&
 			    import_some(adj, (enum bgp_family)f, &b) < 0)
 				rib_hold(r);
+			more |= adj->walk[f];
 			more |= adj->rib && (adj->drop_at[f] || (adj->import_at[f] && !r->hold));
 		}
 	}

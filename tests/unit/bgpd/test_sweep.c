@@ -227,6 +227,138 @@ START_TEST(freed_in_the_midst)
 }
 END_TEST
 
+/* ---- ages ---- */
+
+static void rules(bool narrow);
+
+static uint32_t
+stale(void)
+{
+	struct adj_counts c;
+
+	adj_counts(adj(), F, &c);
+	return c.stale;
+}
+
+/* What is kept becomes stale in slices: from the first moment all of it counts as such. */
+static void
+kept_in_the_midst(void)
+{
+	kit_down(k, 0, BGP_FAMILY_MASK(F));
+	ck_assert_uint_eq(stale(), MANY);
+	ck_assert_uint_eq(adj_stale_families(adj()), BGP_FAMILY_MASK(F));
+	loop_turn(k->loop, 0);
+	ck_assert_uint_gt(adj()->nr_old[F], 0);
+	ck_assert_uint_lt(adj()->nr_old[F], MANY);
+	ck_assert_uint_eq(stale(), MANY);
+}
+
+START_TEST(routes_grow_stale_in_slices)
+{
+	fill();
+	kept_in_the_midst();
+	/* The peer is back already, and tells some again, on both sides of where the walk is. */
+	kit_up(k, 0, false);
+	ck_assert_int_eq(announce(0, 500, 0), 0);
+	ck_assert_int_eq(announce(MANY - 500, MANY + 500, 7), 0);
+	ck_assert_int_eq(kit_withdraw(k, 0, nth(1)), 0);
+	ck_assert_int_eq(kit_withdraw(k, 0, nth(MANY - 1)), 0);
+	settled(MANY + 500 - 2);
+	ck_assert_uint_eq(stale(), MANY - 1000);
+	kit_counters_clear(k);
+	/* Its End-of-RIB: what it has not told goes, in slices too. */
+	ck_assert_int_eq(kit_eor(k, 0, F), 0);
+	loop_turn(k->loop, 0);
+	ck_assert_uint_gt(stale(), 0);
+	ck_assert_uint_lt(stale(), MANY - 1000);
+	ck_assert_int_eq(announce(MANY - 502, MANY - 500, 0), 0); /* which goes not */
+	settled(1500);
+	ck_assert_uint_eq(stale(), 0);
+	ck_assert_uint_eq(k->peers[1].withdrawn, MANY - 1002);
+	ck_assert_uint_eq(k->peers[1].announced, 0);
+}
+END_TEST
+
+/* Whatever comes in the midst of it, nothing is kept that should not be, and the other way round. */
+START_TEST(what_comes_while_routes_grow_stale)
+{
+	fill();
+	kept_in_the_midst();
+	rules(true);
+	kit_run(k);
+	ck_assert_uint_eq(kit_table_size(&k->peers[1]), 65536);
+	rules(false);
+	kit_run(k);
+	kit_up(k, 0, false);
+	fill();
+	ck_assert_uint_eq(stale(), 0);
+	kept_in_the_midst();
+	adj_purge_stale(adj(), BGP_FAMILY_MASK(F));
+	ck_assert_uint_eq(stale(), 0);
+	settled(0);
+	kit_up(k, 0, false);
+	fill();
+	kept_in_the_midst();
+	kit_up(k, 0, false);
+	ck_assert_int_eq(announce(0, 10, 0), 0);
+	kit_down(k, 0, BGP_FAMILY_MASK(F)); /* again: what was stale goes */
+	settled(10);
+	ck_assert_uint_eq(stale(), 10);
+	kit_up(k, 0, false);
+	fill();
+	kept_in_the_midst();
+	kit_down(k, 0, 0);
+	settled(0);
+}
+END_TEST
+
+START_TEST(routes_grow_old_in_slices)
+{
+	const unsigned ipv4 = BGP_FAMILY_MASK(F);
+
+	fill();
+	kept_in_the_midst();
+	adj_long_lived(adj(), ipv4); /* behind the other walk */
+	ck_assert_uint_eq(adj_long_lived_families(adj()), ipv4);
+	for (unsigned i = 0; i < 20 && !adj()->nr_long[F]; i++)
+		loop_turn(k->loop, 0);
+	ck_assert_uint_gt(adj()->nr_long[F], 0);
+	ck_assert_uint_lt(adj()->nr_long[F], MANY);
+	kit_up(k, 0, false);
+	ck_assert_int_eq(announce(MANY - 10, MANY, 0), 0);
+	kit_run(k);
+	ck_assert_uint_eq(adj()->nr_long[F], MANY - 10);
+	ck_assert_uint_eq(stale(), MANY - 10);
+	/* Peer 1 has not said that it knows of them. */
+	ck_assert_uint_eq(kit_table_size(&k->peers[1]), 10);
+	ck_assert_int_eq(kit_eor(k, 0, F), 0);
+	settled(10);
+	ck_assert_uint_eq(adj_long_lived_families(adj()), 0);
+}
+END_TEST
+
+/* RFC 7313 4, of a large table. */
+START_TEST(a_refresh_in_slices)
+{
+	fill();
+	adj_refresh(adj(), F, BGP_REFRESH_BORR);
+	loop_turn(k->loop, 0);
+	ck_assert_uint_gt(adj()->nr_old[F], 0);
+	ck_assert_uint_lt(adj()->nr_old[F], MANY);
+	ck_assert_uint_eq(received(), MANY);
+	ck_assert_int_eq(announce(0, 100, 0), 0);
+	ck_assert_int_eq(announce(MANY - 100, MANY + 100, 0), 0);
+	kit_run(k);
+	ck_assert_uint_eq(adj()->nr_unseen[F], MANY - 200);
+	adj_refresh(adj(), F, BGP_REFRESH_EORR);
+	loop_turn(k->loop, 0);
+	ck_assert_uint_gt(adj()->nr_unseen[F], 0);
+	ck_assert_uint_lt(adj()->nr_unseen[F], MANY - 200);
+	ck_assert(!timer_is_running(&adj()->refresh_limit));
+	settled(300);
+}
+END_TEST
+
 /* Accept what is in 20.0.0.0/16 only, or all. */
 static void
 rules(bool narrow)
@@ -454,6 +586,10 @@ add_tests(Suite *s)
 	tcase_add_test(tc, limits_count_one_session);
 	tcase_add_test(tc, a_peer_that_is_freed_takes_its_routes_along);
 	tcase_add_test(tc, freed_in_the_midst);
+	tcase_add_test(tc, routes_grow_stale_in_slices);
+	tcase_add_test(tc, what_comes_while_routes_grow_stale);
+	tcase_add_test(tc, routes_grow_old_in_slices);
+	tcase_add_test(tc, a_refresh_in_slices);
 	tcase_add_test(tc, rules_change_in_slices);
 	tcase_add_test(tc, export_rules_change_in_slices);
 	tcase_add_test(tc, export_rules_that_change_again);
