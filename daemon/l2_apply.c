@@ -21,6 +21,7 @@
 #define SOON_MS 20 /* changes of a burst come in several turns */
 #define SHARE 10
 #define BEAT_MS 1000
+#define IDLE_BEAT_MS 10000 /* with nothing to answer for */
 #define LEAVE_MS 1000
 /* What nothing urges to move waits until the nodes know each other so long, and then goes a fiftieth a
  * second, one at least. */
@@ -195,6 +196,8 @@ l2_side_hold(struct l2_side *s)
 	}
 	/* No answer begins without its end: this process may be gone before the next beat. */
 	renew_term(s);
+	if (s->want.nr_all > 0 && timer_left_ms(&s->beat) > BEAT_MS)
+		timer_set(&s->beat, BEAT_MS);
 	err = l2_set(s->app->l2, ours, nr);
 	if (err < 0)
 		log_error("l2-not-set", LOG_U("addresses", nr), LOG_ERR(-err));
@@ -382,12 +385,19 @@ on_alarm(void *arg, const struct l2_alarm *a)
 	l2_show_alarm(arg, a);
 }
 
+/* Nothing is answered for, nor looked at in the API: whatever comes to be, comes by l2_side_hold(). */
+static bool
+is_idle(const struct l2_side *s)
+{
+	return s->worked_out && s->want.nr_all == 0 && !s->adopted && !s->leases;
+}
+
 static void
 beat(void *arg)
 {
 	struct l2_side *s = arg;
 
-	timer_set(&s->beat, BEAT_MS);
+	timer_set(&s->beat, is_idle(s) ? IDLE_BEAT_MS : BEAT_MS);
 	if (!s->app->l2)
 		return;
 	renew_term(s);
