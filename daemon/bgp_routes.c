@@ -19,20 +19,31 @@ struct collector {
 	size_t nr, cap;
 };
 
+/* For so many more.  Who knows how many there will be asks for all of them: what is outgrown stays in the
+ * arena. */
+static void
+make_room(struct collector *c, size_t more)
+{
+	const size_t need = c->nr + more;
+	struct bgp_announce *grown;
+
+	if (need <= c->cap)
+		return;
+	c->cap = need > 2 * c->cap ? need : 2 * c->cap;
+	grown = arena_new_n(c->arena, struct bgp_announce, c->cap);
+	if (c->nr)
+		memcpy(grown, c->v, c->nr * sizeof(*grown));
+	c->v = grown;
+}
+
 static void
 add(struct collector *c, const struct bgp_audience *audience,
     const struct res_bgp_advertisement *ad, const struct res_bgp_advert *advert,
     const struct prefix *prefix, enum bgp_source source)
 {
-	struct bgp_announce *grown, *to;
+	struct bgp_announce *to;
 
-	if (c->nr == c->cap) {
-		c->cap = c->cap ? 2 * c->cap : 8;
-		grown = arena_new_n(c->arena, struct bgp_announce, c->cap);
-		if (c->nr)
-			memcpy(grown, c->v, c->nr * sizeof(*grown));
-		c->v = grown;
-	}
+	make_room(c, 1);
 	to = &c->v[c->nr++];
 	*to = (struct bgp_announce){
 		.prefix = *prefix,
@@ -194,6 +205,7 @@ add_addresses(struct collector *c, const struct candidate *s, const struct bgp_a
 		nr = svc->type == RES_SVC_EXTERNAL_NAME ? 0 : svc->cluster_ips.nr;
 		break;
 	}
+	make_room(c, nr);
 	for (size_t i = 0; i < nr; i++)
 		add_address(c, s, audience, ad, advert, type, &list[i]);
 }
