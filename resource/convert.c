@@ -9,6 +9,7 @@
 #include "resource/decode.h"
 #include "resource/document.h"
 #include "resource/fault.h"
+#include "resource/pool_kinds.h"
 #include "resource/show.h"
 #include "resource/translate.h"
 
@@ -54,8 +55,6 @@ convert_faults(const struct convert *c)
 
 /* ---- trees -> JSON ---- */
 
-static json_t *json_of(const struct node *n);
-
 static json_t *
 json_of_scalar(const struct node *n)
 {
@@ -73,8 +72,8 @@ json_of_scalar(const struct node *n)
 	return json_stringn(n->text, n->nr);
 }
 
-static json_t *
-json_of(const struct node *n)
+json_t *
+convert_json(const struct node *n)
 {
 	json_t *j;
 
@@ -84,8 +83,8 @@ json_of(const struct node *n)
 	case NODE_MAP:
 		j = json_object();
 		for (size_t i = 0; i < n->nr; i++)
-			if (json_object_set_new(
-				j, n->entries[i].key->text, json_of(n->entries[i].value)) < 0) {
+			if (json_object_set_new(j, n->entries[i].key->text,
+				convert_json(n->entries[i].value)) < 0) {
 				json_decref(j);
 				return NULL;
 			}
@@ -93,7 +92,7 @@ json_of(const struct node *n)
 	case NODE_LIST:
 		j = json_array();
 		for (size_t i = 0; i < n->nr; i++)
-			if (json_array_append_new(j, json_of(n->items[i])) < 0) {
+			if (json_array_append_new(j, convert_json(n->items[i])) < 0) {
 				json_decref(j);
 				return NULL;
 			}
@@ -120,9 +119,8 @@ note(struct convert *c, const char *object, const struct node *at, const char *f
 
 /* ---- documents that are done one by one ---- */
 
-/* Keep the text of @doc, with a comment on its origin. */
-static int
-keep(struct convert *c, const char *file, unsigned line, unsigned column, const char *what,
+int
+convert_keep(struct convert *c, const char *file, unsigned line, unsigned column, const char *what,
     const json_t *doc)
 {
 	char *yaml = yaml_of_json(doc), *text;
@@ -187,7 +185,7 @@ static int
 as_native(struct convert *c, const struct node *root, const struct res_object *o)
 {
 	const struct schema *s = schema_of(o->kind);
-	json_t *doc = json_of(root);
+	json_t *doc = convert_json(root);
 	char what[400];
 	int err = -ENOMEM;
 
@@ -197,9 +195,34 @@ as_native(struct convert *c, const struct node *root, const struct res_object *o
 		clean_metadata(json_object_get(doc, "metadata"));
 		strip_old(doc, s->table);
 		snprintf(what, sizeof(what), "%.60s %.253s", o->api_kind, o->meta.name);
-		err = keep(c, c->file, root->line, root->column, what, doc);
+		err = convert_keep(c, c->file, root->line, root->column, what, doc);
 	}
 	json_decref(doc);
+	return err;
+}
+
+/* Cilium announces the addresses of an interface; nobody here does. */
+static int
+note_interface(struct convert *c, const struct node *root, const struct res_object *o)
+{
+	const struct node *spec = tree_get(root, "spec");
+	const struct node *list = spec ? tree_get(spec, "advertisements") : NULL;
+	char object[320], field[64];
+	struct fault_place at = { c->file, 0, 0, object, field, false };
+	int err = 0;
+
+	snprintf(object, sizeof(object), "%.60s/%.253s", o->api_kind, o->meta.name);
+	for (size_t i = 0; list && list->type == NODE_LIST && i < list->nr && !err; i++) {
+		const struct node *type = tree_get(list->items[i], "advertisementType");
+
+		if (!type || type->type != NODE_SCALAR || strcmp(type->text, "Interface") != 0)
+			continue;
+		snprintf(field, sizeof(field), "spec.advertisements[%zu].advertisementType", i);
+		at.line = type->line;
+		at.column = type->column;
+		err = fault_add(&c->faults, &at,
+		    "Interface has no effect: addresses of interfaces are not advertised");
+	}
 	return err;
 }
 
@@ -212,6 +235,9 @@ convert_one_by_one(struct convert *c, const struct node *root)
 
 	for (size_t i = 0; i < set.nr && !err; i++)
 		err = as_native(c, root, set.v[i]);
+	for (size_t i = 0; i < set.nr && !err; i++)
+		if (set.v[i]->kind == RES_BGP_ADVERTISEMENT)
+			err = note_interface(c, root, set.v[i]);
 	res_set_fini(&set);
 	return err;
 }
@@ -254,6 +280,8 @@ convert_document(struct convert *c, const struct node *root)
 	}
 	if (starts(api, "metallb.io/"))
 		return convert_foreign(c, root);
+	if (starts(api, "cilium.io/") && strcmp(kind, "CiliumBGPPeeringPolicy") == 0)
+		return convert_peering_policy(c, root);
 	if (starts(api, "cilium.io/") || starts(api, "heraldlb.io/"))
 		return convert_one_by_one(c, root);
 	if (strcmp(api, "v1") == 0 && strcmp(kind, "ConfigMap") == 0 && config &&
@@ -388,7 +416,23 @@ keep_translated(struct convert *c, const struct translated *t)
 	json_object_del(meta, "creationTimestamp"); /* an API server gives another */
 	snprintf(what, sizeof(what), "%.60s %.63s/%.253s", t->from->api_kind, t->from->meta.ns,
 	    t->from->meta.name);
-	return keep(c, t->from->file, t->from->line, t->from->column, what, t->doc);
+	return convert_keep(c, t->from->file, t->from->line, t->from->column, what, t->doc);
+}
+
+/* What a document says and nobody here does; the daemon says it of the sessions that it is about. */
+static int
+note_echo(const struct res_object *o, struct res_faults *notices)
+{
+	char object[320];
+	const struct fault_place at = { o->file, o->line, o->column, object, "spec.echoMode",
+		true };
+
+	if (o->kind != RES_METALLB_BFD_PROFILE || !((const struct res_bfd_profile *)o)->echo_mode)
+		return 0;
+	snprintf(object, sizeof(object), "%.60s/%.253s", o->api_kind, o->meta.name);
+	return fault_add(notices, &at,
+	    "has no effect: echo packets are not sent, the peer is watched by control packets "
+	    "alone");
 }
 
 static int
@@ -400,6 +444,8 @@ convert_foreign_all(struct convert *c)
 	int err = translate(
 	    (const struct res_object *const *)c->foreign.v, c->foreign.nr, &docs, &notices);
 
+	for (size_t i = 0; i < c->foreign.nr && !err; i++)
+		err = note_echo(c->foreign.v[i], &notices);
 	if (!err)
 		err = translation_decode(&docs, &check, &notices);
 	for (size_t i = 0; i < docs.nr && !err; i++)

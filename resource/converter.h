@@ -1,11 +1,14 @@
 /*
- * resource/converter.h: what the parts of the conversion share (convert.c, convert_configmap.c).
+ * resource/converter.h: what the parts of the conversion share (convert.c, convert_configmap.c,
+ * convert_peering.c).
  */
 #ifndef HERALD_RESOURCE_CONVERTER_H
 #define HERALD_RESOURCE_CONVERTER_H
 
 #include "resource/convert.h"
 #include "resource/tree.h"
+
+#include <jansson.h>
 
 struct converted {
 	char *yaml; /* with its comment; for free() */
@@ -28,6 +31,13 @@ struct convert {
 	size_t len;
 };
 
+/* What is there, as JSON; NULL: no memory. */
+json_t *convert_json(const struct node *);
+/* Keep the text of @doc, with a comment on where it comes from and @what it was.  0 or -ENOMEM. */
+int convert_keep(struct convert *, const char *file, unsigned line, unsigned column,
+    const char *what, const json_t *doc);
+/* A CiliumBGPPeeringPolicy.  0 or -ENOMEM. */
+int convert_peering_policy(struct convert *, const struct node *root);
 /* A document of MetalLB's group, from @root.  0 or -ENOMEM. */
 int convert_foreign(struct convert *, const struct node *root);
 /* The value @config of a ConfigMap of MetalLB before it had documents of its own. */

@@ -262,13 +262,124 @@ START_TEST(cilium_without_equivalent)
 }
 END_TEST
 
+#define POLICY                                                                                     \
+	"apiVersion: cilium.io/v2alpha1\nkind: CiliumBGPPeeringPolicy\nmetadata: {name: rack0}\n"  \
+	"spec:\n  nodeSelector: {matchLabels: {rack: rack0}}\n  virtualRouters:\n"                 \
+	"  - localASN: 64512\n    exportPodCIDR: true\n    serviceSelector: {matchLabels: {a: "    \
+	"b}}\n"                                                                                    \
+	"    neighbors:\n"
+
+/* One neighbour with all there is, and one with nothing but what must be. */
+START_TEST(ciliums_first_version)
+{
+	struct converted r = convert(POLICY
+	    "    - {peerAddress: 10.0.0.1/32, peerASN: 64513, peerPort: 1179, eBGPMultihopTTL: 4,\n"
+	    "       holdTimeSeconds: 9, keepAliveTimeSeconds: 3, connectRetryTimeSeconds: 12,\n"
+	    "       authSecretRef: key, gracefulRestart: {enabled: true, restartTimeSeconds: 15},\n"
+	    "       families: [{afi: ipv4, safi: unicast}], advertisedPathAttributes: [\n"
+	    "         {selectorType: CiliumLoadBalancerIPPool, selector: {matchLabels: {c: d}},\n"
+	    "          communities: {standard: ['64512:1']}, localPreference: 150},\n"
+	    "         {selectorType: PodCIDR, localPreference: 99}]}\n"
+	    "    - {peerAddress: 'fd00::9/128', peerASN: 64514}\n");
+	static const char *const wants[] = { "kind: BGPClusterConfig\nmetadata:\n  name: rack0\n",
+		"rack: rack0", "- name: as64512\n    localASN: 64512\n",
+		"peerAddress: \"10.0.0.1\"\n      peerASN: 64513",
+		"peerAddress: fd00::9\n      peerASN: 64514",
+		"peerConfigRef:\n        name: rack0-2\n", "peerPort: 1179", "ebgpMultihop: 4",
+		"holdTimeSeconds: 9", "keepAliveTimeSeconds: 3", "connectRetryTimeSeconds: 12",
+		"authSecretRef: key", "restartTimeSeconds: 15", "heraldlb.io/from: rack0-1\n",
+		"  - advertisementType: PodCIDR\n  - advertisementType: Service\n    service:\n"
+		"      addresses:\n      - LoadBalancerIP\n    selector:\n      matchLabels:\n"
+		"        a: b\n",
+		"ipPoolSelectors:\n      - matchLabels:\n          c: d\n    selector:\n"
+		"      matchLabels:\n        a: b\n    attributes:\n      communities:\n"
+		"        standard:\n        - \"64512:1\"\n      localPreference: 150\n",
+		"  - advertisementType: PodCIDR\n    attributes:\n      localPreference: 99\n",
+		"  - afi: ipv6\n    safi: unicast\n    advertisements:\n      matchLabels:\n"
+		"        heraldlb.io/from: rack0-2\n" };
+	struct res_result to;
+
+	ck_assert_str_eq(r.faults, "");
+	for (size_t i = 0; i < sizeof(wants) / sizeof(wants[0]); i++)
+		ck_assert_msg(strstr(r.out, wants[i]) != NULL, "%s in\n%s", wants[i], r.out);
+	to = res_load(r.out);
+	ck_assert_msg(to.err == 0, "%s", to.faults);
+	ck_assert_uint_eq(to.set.nr, 5);
+	res_result_fini(&to);
+	converted_fini(&r);
+}
+END_TEST
+
+START_TEST(ciliums_first_version_without_equivalent)
+{
+	static const struct {
+		const char *text, *faults;
+	} rows[] = {
+		{ POLICY "    - {peerASN: 1}\n",
+		    "t.yaml:11:7: CiliumBGPPeeringPolicy/rack0: peerAddress: missing\n" },
+		{ POLICY "    - {peerAddress: 10.0.0.1/32, peerASN: 1, colour: red}\n",
+		    "t.yaml:11:46: CiliumBGPPeeringPolicy/rack0: colour: there is no equivalent "
+		    "for "
+		    "this field\n" },
+		{ POLICY
+		    "    - {peerAddress: 10.0.0.1/32, peerASN: 1, advertisedPathAttributes: [\n"
+		    "       {selectorType: CiliumPodIPPool, selector: {matchLabels: {a: b}}}]}\n",
+		    "t.yaml:12:8: CiliumBGPPeeringPolicy/rack0: CiliumPodIPPool: attributes of "
+		    "these "
+		    "have no equivalent; must be written by hand\n" },
+		{ "apiVersion: cilium.io/v2alpha1\nkind: CiliumBGPPeeringPolicy\nmetadata: {name: "
+		  "a}\n",
+		    "t.yaml:1:1: CiliumBGPPeeringPolicy/a: spec: missing\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct converted r = convert(rows[i].text);
+
+		ck_assert_str_eq(r.faults, rows[i].faults);
+		converted_fini(&r);
+	}
+}
+END_TEST
+
+START_TEST(what_a_policy_has_wrong_is_told_by_the_decoder)
+{
+	struct converted r =
+	    convert(POLICY "    - {peerAddress: nowhere, peerASN: many}\n    - 7\n    - {}\n");
+
+	ck_assert_ptr_nonnull(strstr(r.faults, "peerAddress: nowhere"));
+	ck_assert_ptr_nonnull(strstr(r.faults, "peerASN: many"));
+	ck_assert_ptr_null(strstr(r.out, "kind: BGPClusterConfig"));
+	converted_fini(&r);
+}
+END_TEST
+
+START_TEST(what_is_taken_and_does_nothing_is_told)
+{
+	struct converted r = convert(
+	    "apiVersion: metallb.io/v1beta1\nkind: BFDProfile\nmetadata: {name: f, namespace: m}\n"
+	    "spec:\n  echoMode: true\n---\n"
+	    "apiVersion: cilium.io/v2\nkind: CiliumBGPAdvertisement\nmetadata: {name: a}\nspec:\n"
+	    "  advertisements:\n  - advertisementType: Interface\n    interface: {name: lo}\n");
+
+	ck_assert_str_eq(r.faults,
+	    "t.yaml:12:24: CiliumBGPAdvertisement/a: "
+	    "spec.advertisements[0].advertisementType: Interface has no effect: addresses of "
+	    "interfaces are not advertised\n"
+	    "t.yaml:5:13: BFDProfile/f: spec.echoMode: has no effect: echo packets are not sent, "
+	    "the "
+	    "peer is watched by control packets alone\n");
+	converted_fini(&r);
+}
+END_TEST
+
 /* ---- hostile input ---- */
 
 /* Every cut of a text ends in faults or in documents, and in nothing else. */
 START_TEST(cut_short)
 {
-	static const char text[] =
-	    METALLB "---\n" CONFIGMAP "    peers:\n    - my-asn: 1\n      peer-asn: 2\n";
+	static const char text[] = METALLB
+	    "---\n" CONFIGMAP "    peers:\n    - my-asn: 1\n      peer-asn: 2\n---\n" POLICY
+	    "    - {peerAddress: 10.0.0.1/32, peerASN: 1, advertisedPathAttributes: [{}]}\n";
 
 	for (size_t len = 0; len < sizeof(text); len += 3) {
 		struct convert *c = convert_new();
@@ -309,7 +420,8 @@ START_TEST(no_memory)
 {
 	static const char text[] =
 	    METALLB "---\n" CONFIGMAP "    peers:\n    - my-asn: 1\n      peer-asn: 2\n"
-		    "      peer-address: 10.0.0.9\n";
+		    "      peer-address: 10.0.0.9\n---\n" POLICY
+		    "    - {peerAddress: 10.0.0.1/32, peerASN: 1}\n";
 	unsigned n;
 
 	for (n = 1; n < 5000; n++) {
@@ -349,6 +461,10 @@ add_tests(Suite *s)
 	tcase_add_test(t, cilium);
 	tcase_add_test(t, cilium_documents_mean_the_same);
 	tcase_add_test(t, cilium_without_equivalent);
+	tcase_add_test(t, ciliums_first_version);
+	tcase_add_test(t, ciliums_first_version_without_equivalent);
+	tcase_add_test(t, what_a_policy_has_wrong_is_told_by_the_decoder);
+	tcase_add_test(t, what_is_taken_and_does_nothing_is_told);
 	tcase_add_test(t, cut_short);
 	tcase_add_test(t, odd_configmaps);
 	tcase_add_test(t, no_memory);
