@@ -662,8 +662,8 @@ app_fini(struct app *app)
 	drain_fini(app);
 	control_free(app->control);
 	pods_fini(app); /* while the API may still be asked about */
+	l2_apply_fini(app); /* it asks the API too */
 	kube_apply_fini(app);
-	l2_apply_fini(app);
 	bfd_apply_fini(app);
 	datapath_apply_fini(app);
 	dp_helper_free(app->helper);
