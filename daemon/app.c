@@ -661,7 +661,7 @@ app_fini(struct app *app)
 	metrics_free(app->metrics);
 	drain_fini(app);
 	control_free(app->control);
-	pods_fini(app); /* while the API may still be asked about */
+	pods_fini(app);	    /* while the API may still be asked about */
 	l2_apply_fini(app); /* it asks the API too */
 	kube_apply_fini(app);
 	bfd_apply_fini(app);
