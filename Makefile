@@ -311,8 +311,8 @@ MAN_PAGES := $(wildcard doc/*.[158] doc/man/*.[158])
 UNIT_FILES := $(wildcard etc/systemd/*.service etc/*.service)
 EXAMPLES := $(shell find etc/examples etc/kubernetes etc/cni etc/schema -type f 2>/dev/null | sort)
 SBIN := $(filter herald,$(PROGRAMS))
-# crdgen is of use only where its tables are.
-BIN := $(filter-out herald herald-ipam crdgen,$(PROGRAMS))
+# crdgen and callfilter are of use only where their tables are.
+BIN := $(filter-out herald herald-ipam crdgen callfilter,$(PROGRAMS))
 # Where container runtimes look for plugins: Debian's place; others say cnidir=/opt/cni/bin.
 cnidir ?= $(prefix)/lib/cni
 CNI := $(filter herald-ipam,$(PROGRAMS))
