@@ -146,6 +146,8 @@ bool services_is_ending_be(const struct dp_services *, uint32_t row);
 bool services_is_ending_fe(const struct dp_services *, uint32_t row);
 void services_dying_begin(struct dp_services *);
 void services_dying_end(struct dp_services *);
+/* Rows that wait for their flows to end are most of those that are not in use. */
+bool services_is_short(const struct dp_services *);
 const char *services_name(const struct dp_services *, uint32_t service); /* by number; "" */
 uint32_t services_number(const struct dp_services *, const char *name);	 /* 0: none */
 int services_frontends_each(
@@ -194,6 +196,7 @@ struct sweep_rows {
 	bool (*is_ending_fe)(const struct dp_services *, uint32_t row);
 	void (*dying_begin)(struct dp_services *);
 	void (*dying_end)(struct dp_services *);
+	bool (*is_short)(const struct dp_services *);
 	const char *(*name)(const struct dp_services *, uint32_t service);
 };
 struct dp_sweep *sweep_new(struct loop *, struct dp_services *);

@@ -62,6 +62,7 @@ struct sv_rows {
 	struct sv_row *at;
 	uint32_t max, fresh; /* rows from `fresh` on were never used */
 	uint32_t live;
+	uint32_t held; /* neither live nor free */
 	struct sv_row_list free, dying, round, swept;
 };
 struct dp_services;

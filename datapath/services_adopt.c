@@ -40,6 +40,7 @@ row_enlist(struct sv_rows *r, uint32_t row, uint8_t state)
 
 	at->state = state;
 	at->counted = true;
+	r->held += state >= SV_DYING;
 	if (state == SV_LIVE)
 		r->live++;
 	else

@@ -64,6 +64,8 @@ move(struct sv_rows *r, struct sv_row *row, uint8_t state)
 		TAILQ_INSERT_TAIL(to, row, link);
 	else
 		r->live++;
+	r->held -= row->state >= SV_DYING;
+	r->held += state >= SV_DYING;
 	row->state = state;
 }
 
@@ -476,6 +478,18 @@ services_has_dying(const struct dp_services *s)
 	return s->m &&
 	    (!TAILQ_EMPTY(&s->be_rows.dying) || !TAILQ_EMPTY(&s->fe_rows.dying) ||
 		!TAILQ_EMPTY(&s->be_rows.round) || !TAILQ_EMPTY(&s->fe_rows.round));
+}
+
+static bool
+is_short(const struct sv_rows *r)
+{
+	return r->held > (r->max - r->live) / 2;
+}
+
+bool
+services_is_short(const struct dp_services *s)
+{
+	return s->m && (is_short(&s->be_rows) || is_short(&s->fe_rows));
 }
 
 static void

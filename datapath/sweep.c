@@ -21,7 +21,13 @@
 #define PIECE_BYTES (128 << 10) /* a multiple of any page size that we run on, in one slice */
 #define DYING_MS 1000		/* least time between the ends of two rounds for dying rows */
 #define DYING_SHARE 50		/* and so many times what the last one took */
-#define REST_MS 2000		/* that rows are left alone: answers of theirs are under way */
+/*
+ * Rows are left alone for as long as their backends may remember connections (TIME-WAIT, 60 s): one that
+ * comes back meanwhile finds its flows, which tell what ports it must not see again so soon (bpf/select.h).
+ * Where rows run short: only while answers of theirs are under way.
+ */
+#define REST_MS 64000
+#define REST_SHORT_MS 2000
 #define BUSY_TICKS 2
 /* The clock of another processor may be a tick ahead: not the age of the tables. */
 #define IDLE_MAX 0xff00
@@ -37,7 +43,7 @@ struct dp_sweep {
 	struct loop_timer dying; /* the next round for dying rows */
 	struct loop_work work;	 /* its next piece */
 	unsigned quiet, urgent;	 /* pieces done of the rounds */
-	bool in_dying, resting;
+	bool in_dying, resting, hurried;
 	uint64_t dying_us; /* what the last round took */
 	uint64_t dying_done_ms;
 	struct log_limit limit;
@@ -307,8 +313,9 @@ dying_due(void *arg)
 			return;
 		s->rows->dying_begin(s->services);
 		s->in_dying = s->resting = true;
+		s->hurried = s->rows->is_short(s->services);
 		s->dying_us = 0;
-		timer_set(&s->dying, REST_MS);
+		timer_set(&s->dying, s->hurried ? REST_SHORT_MS : REST_MS);
 		return;
 	}
 	s->resting = false;
@@ -319,6 +326,10 @@ dying_due(void *arg)
 void
 sweep_now(struct dp_sweep *s)
 {
+	if (s->resting && !s->hurried && s->rows->is_short(s->services)) {
+		s->hurried = true;
+		timer_set(&s->dying, REST_SHORT_MS);
+	}
 	if (s->in_dying || timer_is_running(&s->dying))
 		return;
 	/* Many changes in a row share a round. */
@@ -426,7 +437,8 @@ struct dp_sweep *
 sweep_new(struct loop *loop, struct dp_services *services)
 {
 	static const struct sweep_rows rows = { services_has_dying, services_is_ending_be,
-		services_is_ending_fe, services_dying_begin, services_dying_end, services_name };
+		services_is_ending_fe, services_dying_begin, services_dying_end, services_is_short,
+		services_name };
 
 	return sweep_new_on(loop, services, &rows);
 }
@@ -462,7 +474,7 @@ sweep_maps_set(struct dp_sweep *s, const struct dp_maps *maps)
 	s->maps = maps;
 	s->quiet = s->urgent = 0;
 	/* Services looks at other maps as well, and knows anew what dies. */
-	s->in_dying = false;
+	s->in_dying = s->resting = false;
 	work_cancel(&s->work);
 	timer_stop(&s->tick);
 	if (!maps || !maps->conf)
