@@ -45,7 +45,8 @@ struct lb_count {
 	X(ICMP_UNKNOWN,    "icmp-unknown",     "An ICMP error about a flow that is not known.")    \
 	X(NO_NODE,         "no-node",          "The node of the backend has no address (DSR).")    \
 	X(UNSUPPORTED,     "unsupported",      "A protocol that no Service speaks.")               \
-	X(HELPER,          "internal",         "A helper of the kernel failed.")
+	X(HELPER,          "internal",         "A helper of the kernel failed.")                    \
+	X(CONGESTED,       "congested",        "Met congestion between nodes, and its ends do not know such marks (RFC 6040).")
 /* clang-format on */
 
 enum lb_why {

@@ -59,7 +59,7 @@ send_back(struct __sk_buff *skb, __u32 hook)
 }
 
 INLINE void
-ip4_fill(struct iphdr *ip, __be32 s, __be32 d, __u8 proto, __u32 len)
+ip4_fill(struct iphdr *ip, __be32 s, __be32 d, __u8 proto, __u8 tos, __u32 len)
 {
 	__u64 sum = 0;
 	__u32 *w = (void *)ip;
@@ -67,6 +67,7 @@ ip4_fill(struct iphdr *ip, __be32 s, __be32 d, __u8 proto, __u32 len)
 	__builtin_memset(ip, 0, sizeof(*ip));
 	ip->version = 4;
 	ip->ihl = 5;
+	ip->tos = tos;
 	ip->tot_len = bpf_htons((__u16)len);
 	ip->frag_off = bpf_htons(0x4000);
 	ip->ttl = 64;
@@ -79,11 +80,13 @@ ip4_fill(struct iphdr *ip, __be32 s, __be32 d, __u8 proto, __u32 len)
 }
 
 INLINE void
-ip6_fill(
-    struct ipv6hdr *ip, const struct lb_addr *s, const struct lb_addr *d, __u8 proto, __u32 len)
+ip6_fill(struct ipv6hdr *ip, const struct lb_addr *s, const struct lb_addr *d, __u8 proto, __u8 tos,
+    __u32 len)
 {
 	__builtin_memset(ip, 0, sizeof(*ip));
 	ip->version = 6;
+	ip->priority = tos >> 4;
+	ip->flow_lbl[0] = (__u8)(tos << 4);
 	ip->payload_len = bpf_htons((__u16)len);
 	ip->nexthdr = proto;
 	ip->hop_limit = 64;
@@ -93,18 +96,18 @@ ip6_fill(
 
 INLINE int
 put_ip(struct __sk_buff *skb, const struct lb_addr *s, const struct lb_addr *d, __u8 proto,
-    __u32 len, const bool v6)
+    __u8 tos, __u32 len, const bool v6)
 {
 	struct scratch *tmp = the_scratch();
 
 	if (!tmp)
 		return -1;
 	if (v6) {
-		ip6_fill((struct ipv6hdr *)tmp->chunk, s, d, proto, len);
+		ip6_fill((struct ipv6hdr *)tmp->chunk, s, d, proto, tos, len);
 		return (int)bpf_skb_store_bytes(skb, L3_OFF, tmp->chunk, sizeof(struct ipv6hdr), 0);
 	}
-	ip4_fill(
-	    (struct iphdr *)tmp->chunk, s->w[0], d->w[0], proto, len + (__u32)sizeof(struct iphdr));
+	ip4_fill((struct iphdr *)tmp->chunk, s->w[0], d->w[0], proto, tos,
+	    len + (__u32)sizeof(struct iphdr));
 	return (int)bpf_skb_store_bytes(skb, L3_OFF, tmp->chunk, sizeof(struct iphdr), 0);
 }
 
@@ -156,7 +159,7 @@ send_reset(struct __sk_buff *skb, __u32 hook, const bool v6)
 		r.check = (__u16)~fold(sum);
 	}
 	if (bpf_skb_change_tail(skb, L4_OFF(v6) + sizeof(r), 0) < 0 ||
-	    put_ip(skb, &p->daddr, &p->saddr, IPPROTO_TCP, sizeof(r), v6) < 0 ||
+	    put_ip(skb, &p->daddr, &p->saddr, IPPROTO_TCP, 0, sizeof(r), v6) < 0 ||
 	    bpf_skb_store_bytes(skb, L4_OFF(v6), &r, sizeof(r), 0) < 0)
 		return 0;
 	tmp->verdict = send_back(skb, hook);
@@ -302,7 +305,8 @@ send_icmp(struct __sk_buff *skb, __u32 what, __u32 info, bool vip, __u32 hook, c
 		sum += sum_pseudo(from, &p->saddr, quote + 8, IPPROTO_ICMPV6, true);
 	icmp.check = (__u16)~fold(sum);
 	if (bpf_skb_adjust_room(skb, (__s32)head, BPF_ADJ_ROOM_MAC, 0) < 0 ||
-	    put_ip(skb, from, &p->saddr, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, quote + 8, v6) < 0 ||
+	    put_ip(skb, from, &p->saddr, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, 0, quote + 8, v6) <
+		0 ||
 	    bpf_skb_store_bytes(skb, L3_OFF + head - 8, &icmp, 8, 0) < 0)
 		return 0;
 	tmp->verdict = send_back(skb, (int)hook);

@@ -83,7 +83,7 @@ struct way {
 /* As slow.h finds the headers. */
 struct slow {
 	__u32 l4; /* offset from the frame's start */
-	__u8 ttl;
+	__u8 ttl, tos;
 	bool df;       /* nobody on the way may cut it */
 	bool fragment; /* of several; `rest`: not the first of them */
 	bool rest;

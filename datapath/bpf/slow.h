@@ -41,6 +41,7 @@ slow_parse4(struct __sk_buff *skb, struct pkt *p, struct slow *s)
 	s->rest = frag & 0x1fff;
 	s->id = ip.id;
 	s->ttl = ip.ttl;
+	s->tos = ip.tos;
 	s->l4 = L3_OFF + hl;
 	/* RFC 1858: one that begins at the eighth byte would put itself over the flags. */
 	return (frag & 0x1fff) == 1 && ip.protocol == IPPROTO_TCP ? LB_FRAGMENT_OVERLAP
@@ -105,6 +106,7 @@ slow_parse6(struct __sk_buff *skb, struct pkt *p, struct slow *s)
 	p->proto = ip.nexthdr;
 	s->df = true;
 	s->ttl = ip.hop_limit;
+	s->tos = (__u8)(ip.priority << 4 | ip.flow_lbl[0] >> 4);
 	s->l4 = L3_OFF + sizeof(ip);
 	for (int i = 0; i < EXT_HEADERS_MAX && more > 0; i++)
 		more = slow_ext(skb, p, s);
@@ -283,7 +285,8 @@ slow_rewrite(struct __sk_buff *skb, const struct pkt *p, const struct slow *s, c
 
 /*
  * Direct server return: the packet as it is, in an outer header to the backend's node (RFC 2003, RFC
- * 2473).  The VIP goes with every packet, so any node can choose for itself, the same.
+ * 2473).  The VIP goes with every packet, so any node can choose for itself, the same.  The outer header
+ * shows the same class and the same marks of congestion (RFC 2983 3.1, RFC 6040 4.1).
  */
 INLINE __u32
 encapsulate(struct __sk_buff *skb, const struct lb_conf *c, const struct pkt *p,
@@ -313,34 +316,69 @@ encapsulate(struct __sk_buff *skb, const struct lb_conf *c, const struct pkt *p,
 	if (!rewrite_l3(skb, p, same, true, v6) ||
 	    bpf_skb_adjust_room(skb, (__s32)outer, BPF_ADJ_ROOM_MAC,
 		v6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4) < 0 ||
-	    put_ip(skb, src, &node, v6 ? IPPROTO_IPV6 : IPPROTO_IPIP, p->len, v6) < 0)
+	    put_ip(skb, src, &node, v6 ? IPPROTO_IPV6 : IPPROTO_IPIP, s->tos, p->len, v6) < 0)
 		return LB_HELPER;
 	*verdict = tc_go(skb, answer, &h, (int)hook);
 	return LB_FORWARDED;
 }
 
-/* Is it a packet to a VIP, sent to us by another node?  Take the outer header off. */
+#define ECN_ECT1 1
+#define ECN_CE 3
+
+/* RFC 6040 4.2: the inner packet's marks after an outer header with these; -1: it must be dropped. */
+INLINE int
+ecn_after(__u8 inner, __u8 outer)
+{
+	if (outer == ECN_CE)
+		return inner ? ECN_CE : -1;
+	return outer == ECN_ECT1 && inner && inner != ECN_CE ? ECN_ECT1 : inner;
+}
+
+/* The IP header at L3_OFF, whose first two bytes are @old, with these marks. */
 INLINE bool
+ecn_write(struct __sk_buff *skb, __be16 old, int ecn, const bool v6)
+{
+	const __u32 shift = v6 ? 4 : 0;
+	__be16 new = bpf_htons((__u16)((bpf_ntohs(old) & ~(3U << shift)) | (__u32)ecn << shift));
+
+	if (new == old)
+		return true;
+	if (!v6 && bpf_l3_csum_replace(skb, L3_OFF + 10, old, new, 2) < 0)
+		return false;
+	return bpf_skb_store_bytes(skb, L3_OFF, &new, 2, 0) == 0;
+}
+
+/* Is it a packet to a VIP, sent to us by another node?  Take the outer header off.  LB_FORWARDED: done;
+ * LB_NOT_OURS, or why it is dropped. */
+INLINE __u32
 decapsulate(struct __sk_buff *skb, const struct lb_conf *c, const struct pkt *p,
     const struct slow *s, const bool v6)
 {
 	struct scratch *tmp = the_scratch();
-	__u8 version;
+	__be16 first;
+	int ecn;
 
 	if (!tmp)
-		return false;
+		return LB_HELPER;
 	tmp->fe = (struct lb_fe_key){ .family = v6 ? 6 : 4 };
 	if (s->fragment || s->l4 + (v6 ? 40 : 20) > L3_OFF + p->len ||
 	    !addr_eq(&p->daddr, v6 ? &c->snat6 : &c->snat4, v6) ||
-	    bpf_skb_load_bytes(skb, s->l4, &version, 1) < 0 || version >> 4 != tmp->fe.family ||
+	    bpf_skb_load_bytes(skb, s->l4, &first, 2) < 0 ||
+	    bpf_ntohs(first) >> 12 != tmp->fe.family ||
 	    bpf_skb_load_bytes(skb, s->l4 + (v6 ? 24 : 16), &tmp->fe.addr, v6 ? 16 : 4) < 0)
-		return false;
+		return LB_NOT_OURS;
 	if (!bpf_map_lookup_elem(&frontends, &tmp->fe))
-		return false;
+		return LB_NOT_OURS;
+	ecn = ecn_after((__u8)(bpf_ntohs(first) >> (v6 ? 4 : 0) & 3), s->tos & 3);
+	if (ecn < 0)
+		return LB_CONGESTED;
 	/* What lies behind the outer packet's end is not the inner one's. */
 	if (skb->len > L3_OFF + p->len && bpf_skb_change_tail(skb, L3_OFF + p->len, 0) < 0)
-		return false;
-	return bpf_skb_adjust_room(skb, -(__s32)(s->l4 - L3_OFF), BPF_ADJ_ROOM_MAC, 0) == 0;
+		return LB_HELPER;
+	if (bpf_skb_adjust_room(skb, -(__s32)(s->l4 - L3_OFF), BPF_ADJ_ROOM_MAC, 0) < 0 ||
+	    !ecn_write(skb, first, ecn, v6))
+		return LB_HELPER;
+	return LB_FORWARDED;
 }
 
 /* Of the packet in scratch. */
@@ -350,7 +388,7 @@ lb_decapsulate(struct __sk_buff *skb, __u32 family)
 	struct scratch *tmp = the_scratch();
 	struct lb_conf *c = the_conf();
 
-	return tmp && c && decapsulate(skb, c, &tmp->p, &tmp->s, family == 6);
+	return tmp && c ? (int)decapsulate(skb, c, &tmp->p, &tmp->s, family == 6) : LB_HELPER;
 }
 
 /* ---- the slow path ---- */
@@ -504,10 +542,15 @@ slow_entry(struct __sk_buff *skb, const bool v6)
 	} else if (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP || p->proto == IPPROTO_SCTP) {
 		why = slow_l4(skb, c, tmp, hook, v6);
 	} else if (p->proto == (v6 ? IPPROTO_IPV6 : IPPROTO_IPIP) && hook == LB_AT_NET &&
-	    !p->decapsulated && lb_decapsulate(skb, v6 ? 6 : 4)) {
-		skb->cb[CB_TURN] = CB_DECAPSULATED;
-		bpf_tail_call(skb, &slow, v6 ? LB_SLOW6 : LB_SLOW4);
-		why = LB_HELPER;
+	    !p->decapsulated) {
+		why = (__u32)lb_decapsulate(skb, v6 ? 6 : 4);
+		if (why == LB_FORWARDED) {
+			skb->cb[CB_TURN] = CB_DECAPSULATED;
+			bpf_tail_call(skb, &slow, v6 ? LB_SLOW6 : LB_SLOW4);
+			why = LB_HELPER;
+		} else if (why == LB_NOT_OURS && is_vip(v6)) {
+			why = LB_UNSUPPORTED;
+		}
 	} else {
 		why = is_vip(v6) ? LB_UNSUPPORTED : LB_NOT_OURS;
 	}

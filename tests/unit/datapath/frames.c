@@ -303,6 +303,7 @@ fr_packet(uint8_t *to, size_t max, const struct fr *f)
 		struct fr around = { .src = f->tun_src,
 			.dst = f->tun_dst,
 			.ttl = f->tun_ttl,
+			.tos = f->tun_tos,
 			.df = true,
 			.proto = is_v6(f) ? IPPROTO_IPV6 : IPPROTO_IPIP };
 

@@ -35,7 +35,7 @@ struct fr {
 	uint16_t vlan[2]; /* outer first; two: 802.1ad around 802.1Q */
 	unsigned nr_vlans;
 	const char *tun_src, *tun_dst; /* another IP header of the same family around it all */
-	uint8_t tun_ttl;	       /* 0: 64 */
+	uint8_t tun_ttl, tun_tos;      /* 0: 64 */
 	const char *src, *dst;	       /* their family is the packet's */
 	uint8_t ttl, tos;	       /* 0: 64 */
 	uint16_t id;		       /* IPv4 */

@@ -153,6 +153,57 @@ START_TEST(dsr_header_is_taken_off)
 }
 END_TEST
 
+/* RFC 2983 3.1, RFC 6040 4.1: class and marks of congestion, for the routers between the nodes. */
+START_TEST(dsr_shows_class_and_marks)
+{
+	struct fr in, out;
+
+	world_begin(&w, _i);
+	world_service(&w, IPPROTO_TCP, LB_FE_DSR, 1, FAR);
+	for (unsigned tos = 0; tos < 256; tos += 5) {
+		in = tcp(&w, CLIENT, 40000, VIP, 80, ACK);
+		in.tos = (uint8_t)tos;
+		out = around(&in);
+		out.tun_tos = (uint8_t)tos;
+		expect(&w, "marked", OUTSIDE, &in, GO_OUT, LB_FORWARDED, &out);
+	}
+}
+END_TEST
+
+/* RFC 6040 4.2, figure 4: rows are the marks inside, columns those outside. */
+START_TEST(dsr_marks_that_were_met)
+{
+	enum { NOT, ECT1, ECT0, CE, DROP };
+	static const int after[4][4] = {
+		[NOT] = { [NOT] = NOT, [ECT0] = NOT, [ECT1] = NOT, [CE] = DROP },
+		[ECT0] = { [NOT] = ECT0, [ECT0] = ECT0, [ECT1] = ECT1, [CE] = CE },
+		[ECT1] = { [NOT] = ECT1, [ECT0] = ECT1, [ECT1] = ECT1, [CE] = CE },
+		[CE] = { [NOT] = CE, [ECT0] = CE, [ECT1] = CE, [CE] = CE },
+	};
+	const uint8_t class = 0xb8; /* expedited forwarding */
+	struct fr in, out;
+
+	world_begin(&w, _i);
+	world_service(&w, IPPROTO_TCP, LB_FE_DSR, 1, POD);
+	for (int inside = NOT; inside <= CE; inside++)
+		for (int outside = NOT; outside <= CE; outside++) {
+			in = tcp(&w, CLIENT, 40000, VIP, 80, ACK);
+			in.tos = (uint8_t)(class | inside);
+			out = sent(&in, POD);
+			out.dst = who(&w, POD);
+			out.dport = 8080;
+			out.tos = (uint8_t)(class | after[inside][outside]);
+			in.tun_src = who(&w, FAR_NODE);
+			in.tun_dst = who(&w, NODE);
+			in.tun_tos = (uint8_t)outside; /* the class inside is the sender's */
+			if (after[inside][outside] == DROP)
+				expect(&w, "met", OUTSIDE, &in, GO_DROP, LB_CONGESTED, NULL);
+			else
+				expect(&w, "met", OUTSIDE, &in, GO_OUT, LB_FORWARDED, &out);
+		}
+}
+END_TEST
+
 /* Other tunnels are none of ours: to another address, or around what no VIP is named in. */
 START_TEST(tunnels_of_others)
 {
@@ -488,6 +539,8 @@ add_tests(Suite *s)
 	tcase_add_loop_test(dsr, dsr_without_the_node, 0, NR_WAYS);
 	tcase_add_loop_test(dsr, dsr_longer_than_the_link, 0, NR_WAYS);
 	tcase_add_loop_test(dsr, dsr_header_is_taken_off, 0, NR_WAYS);
+	tcase_add_loop_test(dsr, dsr_shows_class_and_marks, 0, NR_WAYS);
+	tcase_add_loop_test(dsr, dsr_marks_that_were_met, 0, NR_WAYS);
 	tcase_add_loop_test(dsr, tunnels_of_others, 0, NR_WAYS);
 	tcase_add_loop_test(dsr, dsr_does_not_go_round, 0, NR_WAYS);
 	tcase_set_timeout(hops, 30);
