@@ -402,9 +402,9 @@ fill_conf(struct lb_conf *c, bool adopted)
 	/* clang-format off */
 	static const uint16_t tcp_s[LB_NR_STATES] = { [LB_ST_NEW] = 60, [LB_ST_ANSWERED] = 60,
 		/* As long as Cilium keeps them; an idle connection that is older has keepalives. */
-		[LB_ST_OPEN] = 8000, [LB_ST_FIN_CLIENT] = 60, [LB_ST_FIN_BACKEND] = 60,
+		[LB_ST_OPEN] = 8000,
 		/* as long as the backend's socket may be in TIME-WAIT, see bpf/select.h */
-		[LB_ST_CLOSED] = 60 };
+		[LB_ST_FIN_CLIENT] = 66, [LB_ST_FIN_BACKEND] = 66, [LB_ST_CLOSED] = 66 };
 	static const uint16_t udp_s[LB_NR_STATES] = { [LB_ST_NEW] = 30, [LB_ST_ANSWERED] = 60,
 		[LB_ST_OPEN] = 120, [LB_ST_FIN_CLIENT] = 60, [LB_ST_FIN_BACKEND] = 60,
 		[LB_ST_CLOSED] = 10 };

@@ -26,6 +26,7 @@
  * bits 0-19 backend row, 20-39 frontend row, 40-43 enum lb_state, 44 twin (this entry stands where
  * the replies of a source-NATed flow look for it), 45 TCP (whose times count), 46 the client's address
  * is kept and only its port is another, 47 zero, 48-63 last seen, in ticks.
+ * 44 and 46 with the client's port in both places: a connection that is over, which its backend remembers.
  */
 #define LB_ROW_MAX (1U << 20)
 #define LB_TICK_SHIFT 30 /* ticks of 2^30 ns of CLOCK_MONOTONIC: 1.07 s; 16 bits: 19.5 h */

@@ -22,11 +22,11 @@
 #define DYING_MS 1000		/* least time between the ends of two rounds for dying rows */
 #define DYING_SHARE 50		/* and so many times what the last one took */
 /*
- * Rows are left alone for as long as their backends may remember connections (TIME-WAIT, 60 s): one that
+ * Rows are left alone for as long as their backends may remember connections (TIME-WAIT): one that
  * comes back meanwhile finds its flows, which tell what ports it must not see again so soon (bpf/select.h).
  * Where rows run short: only while answers of theirs are under way.
  */
-#define REST_MS 64000
+#define REST_MS 68000
 #define REST_SHORT_MS 2000
 #define BUSY_TICKS 2
 /* The clock of another processor may be a tick ahead: not the age of the tables. */

@@ -11,11 +11,12 @@
 
 /*
  * A port that a connection had is left alone for as long as the backend may remember the connection
- * (TIME-WAIT, 60 s): another client's clock may be behind the one that it remembers, and what it is sent
- * is then taken for old (RFC 7323 5.2).  Where most ports are like that the last tries are content with less.
+ * (TIME-WAIT, 60 s, and five more until its kernel's timer comes round): another client's clock may be
+ * behind the one that it remembers, and what it is sent is then taken for old (RFC 7323 5.2).  Where
+ * most ports are like that the last tries are content with less.
  */
 #define SNAT_TRIES 14
-#define SNAT_HOLD_TICKS(try) ((try) < 10 ? 57U : (try) < 12 ? 16U : 1U)
+#define SNAT_HOLD_TICKS(try) ((try) < 10 ? 62U : (try) < 12 ? 16U : 1U)
 
 INLINE bool
 at_edge(const __u32 hook)
@@ -184,7 +185,11 @@ collides(const struct lb_conf *c, const struct scratch *tmp, const bool v6)
 		if (!entry_in_use(v) || !shows_client(key, v) || LB_FLOW_BACKEND(v) != tmp->w.be ||
 		    (LB_FLOW_FRONTEND(v) == tmp->w.fe && !LB_FLOW_TWIN(v)))
 			continue;
-		if (!entry_expired(c, v, tmp->now) || !value_swap(way_value(b, i, v6), v, 0))
+		/* Of the same frontend and port it was remembered, see own_way(): it lives again. */
+		if (!entry_expired(c, v, tmp->now) &&
+		    (LB_FLOW_FRONTEND(v) != tmp->w.fe || key_snat(key) != tmp->p.sport))
+			return true;
+		if (!value_swap(way_value(b, i, v6), v, 0))
 			return true;
 	}
 	return false;
@@ -376,14 +381,27 @@ admit(const struct pkt *p, const struct lb_fe_row *fe, __u32 row, const __u32 ho
 	return LB_NO_BACKEND;
 }
 
-/* The way for the flow's own entry: that of its last life, or another.  *was: what it held. */
+/* Did another backend, or this one under another port, see the client in the flow's last life, and may it
+ * remember that? */
+INLINE bool
+is_remembered(
+    const struct lb_conf *c, const struct scratch *tmp, const struct way *w, bool other_port)
+{
+	return LB_FLOW_TCP(tmp->value) && LB_FLOW_STATE(tmp->value) > LB_ST_OPEN &&
+	    !key_snat(tmp->key) && (other_port || LB_FLOW_BACKEND(tmp->value) != w->be) &&
+	    !entry_expired(c, tmp->value, tmp->now);
+}
+
+/*
+ * The way for the flow's own entry: that of its last life, or another.  A life that a backend remembers
+ * stays until that forgets it, as the twin of nothing: found by collides() and by late replies.
+ */
 INLINE __u64 *
-own_way(const struct lb_conf *c, const struct scratch *tmp, __u64 *was, const bool v6, __u64 **key)
+own_way(const struct lb_conf *c, struct scratch *tmp, bool other_port, const bool v6, __u64 **key)
 {
 	void *b = bucket(tmp->hash, v6);
 	__u32 i = tmp->old_way;
 
-	*was = 0;
 	if (!b)
 		return NULL;
 	if (i < WAY_NONE)
@@ -391,9 +409,13 @@ own_way(const struct lb_conf *c, const struct scratch *tmp, __u64 *was, const bo
 	if (i < WAY_NONE &&
 	    value_swap(
 		way_value(b, i, v6), tmp->value, VALUE_BUSY | (__u64)(__u16)tmp->now << 48)) {
-		*was = tmp->value;
 		*key = way_key(b, i, v6);
-		return way_value(b, i, v6);
+		if (!is_remembered(c, tmp, &tmp->w, other_port))
+			return way_value(b, i, v6);
+		tmp->client.addr = tmp->p.saddr;
+		tmp->client.port = tmp->client.snat = tmp->p.sport;
+		way_fill(way_value(b, i, v6), *key, &tmp->client,
+		    tmp->value | LB_FLOW_TWIN_BIT | LB_FLOW_KEEPS_BIT, v6);
 	}
 	return way_take(c, b, tmp->hash, tmp->now, tmp->room, v6, key);
 }
@@ -440,7 +462,7 @@ new_flow(__u32 hook, const bool v6)
 {
 	struct scratch *tmp = the_scratch();
 	struct lb_conf *c = the_conf();
-	__u64 *slot, *key, was, value;
+	__u64 *slot, *key, value;
 	bool snat = false, other_port = false;
 	__be16 port = 0;
 	__u32 why;
@@ -457,7 +479,7 @@ new_flow(__u32 hook, const bool v6)
 		if (addr_is_zero(&tmp->w.saddr))
 			return LB_NO_SNAT_ADDR;
 	}
-	slot = own_way(c, tmp, &was, v6, &key);
+	slot = own_way(c, tmp, other_port || snat, v6, &key);
 	if (!slot)
 		return LB_NO_ROOM;
 	value = LB_FLOW_VALUE(tmp->w.be & (LB_ROW_MAX - 1), tmp->w.fe & (LB_ROW_MAX - 1),
@@ -559,9 +581,10 @@ decide_forward(const struct lb_conf *c, const struct pkt *p, __u32 now, const in
 	tmp->now = now;
 	tmp->hash = hash;
 	tmp->old_way = e.slot ? e.way : WAY_NONE;
+	tmp->key = e.slot ? e.key : 0;
 	tmp->value = e.slot ? e.value : 0;
 	tmp->room = e.room;
-	tmp->kin = e.kin;
+	tmp->kin = e.kin || tmp->old_way < WAY_NONE; /* once it is found no others are looked at */
 	return v6 ? (__u32)lb_new_flow6((__u32)hook) : (__u32)lb_new_flow4((__u32)hook);
 }
 

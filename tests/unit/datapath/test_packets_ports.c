@@ -97,17 +97,17 @@ START_TEST(snat_port_of_a_closed_flow_rests)
 	uint16_t port, got;
 
 	world_begin(&w, _i);
-	w.bed.conf->timeout_tcp[LB_ST_CLOSED] = 60;
+	w.bed.conf->timeout_tcp[LB_ST_CLOSED] = 100;
 	w.bed.conf->snat_port_nr = 40;
 	world_service(&w, IPPROTO_TCP, 0, 1, FAR);
-	port = far_flow_closed(CLIENT, 40000, 50);
+	port = far_flow_closed(CLIENT, 40000, 60);
 	for (uint16_t i = 0; i < 30; i++) {
 		got = far_flow(CLIENT2, (uint16_t)(1000 + i));
 		given += got != 0;
 		ck_assert_uint_ne(got, port);
 	}
 	ck_assert_uint_gt(given, 20);
-	flow_age(&w, CLIENT, 40000, 58);
+	flow_age(&w, CLIENT, 40000, 64);
 	for (uint16_t i = 0; i < 500 && !again; i++)
 		again = far_flow(CLIENT2, (uint16_t)(2000 + i)) == port;
 	ck_assert(again);
@@ -270,6 +270,104 @@ START_TEST(same_ends_after_the_first_is_closed)
 }
 END_TEST
 
+/* The VIP's flows go to this one of POD, POD2, FAR from now on. */
+static void
+goes_to(uint32_t fe, uint32_t which)
+{
+	uint32_t row = w.be + which;
+
+	bed_table(&w.bed, fe, LB_EXTERNAL, &row, 1);
+	bed_table(&w.bed, fe, LB_INTERNAL, &row, 1);
+}
+
+/* A connection of CLIENT:40000 to the VIP: the port that its backend sees; and it is reset at once. */
+static uint16_t
+shown_port(enum who vip, enum who backend)
+{
+	struct fr in = tcp(&w, CLIENT, 40000, vip, 80, SYN), back;
+	struct fr_view v;
+	struct went went;
+
+	run(&w, OUTSIDE, &in, &went);
+	ck_assert_uint_eq(went.why, LB_FORWARDED);
+	ck_assert_ptr_null(fr_read(&went.frame, &v));
+	back = tcp(&w, backend, 8080, backend == FAR ? NODE : CLIENT, v.l4.sport, SYN | ACK);
+	run(&w, backend == FAR ? OUTSIDE : PODS, &back, &went);
+	ck_assert_uint_eq(went.why, LB_REPLIED);
+	back.flags = RST | ACK;
+	run(&w, backend == FAR ? OUTSIDE : PODS, &back, &went);
+	ck_assert_uint_eq(went.why, LB_REPLIED);
+	return v.l4.sport;
+}
+
+enum { TO_POD, TO_POD2, TO_FAR };
+
+static uint32_t
+two_vips(uint32_t *fe2)
+{
+	struct bed_service s = { .vip = who(&w, VIP2), .port = 80, .proto = IPPROTO_TCP };
+
+	s.backend[0] = world_backend(&w, FAR2);
+	*fe2 = bed_service(&w.bed, &s, &(uint32_t){ 0 });
+	w.bed.conf->timeout_tcp[LB_ST_CLOSED] = 62;
+	return world_service(&w, IPPROTO_TCP, 0, 3, POD, POD2, FAR);
+}
+
+/* Also when the flow to this frontend had a life before, of which the pod saw another port, or nothing;
+ * whichever of the client's entries is looked at first. */
+START_TEST(same_ends_after_a_life_elsewhere)
+{
+	uint32_t fe, fe2;
+
+	for (int turned = 0; turned < 2; turned++) {
+		world_begin(&w, _i);
+		fe = two_vips(&fe2);
+		goes_to(fe, TO_FAR);
+		goes_to(fe2, TO_POD);
+		if (turned)
+			shown_port(VIP, FAR);
+		ck_assert_uint_eq(shown_port(VIP2, POD), 40000);
+		if (!turned)
+			shown_port(VIP, FAR);
+		goes_to(fe, TO_POD);
+		ck_assert_uint_ne(shown_port(VIP, POD), 40000);
+		ck_assert_uint_ne(shown_port(VIP, POD), 40000); /* and again */
+	}
+}
+END_TEST
+
+/* A pod remembers the client also when the flow went to another pod since. */
+START_TEST(same_ends_after_the_flow_went_elsewhere)
+{
+	struct fr back, out;
+	uint32_t fe, fe2;
+
+	world_begin(&w, _i);
+	fe = two_vips(&fe2);
+	goes_to(fe, TO_POD);
+	goes_to(fe2, TO_POD);
+	ck_assert_uint_eq(shown_port(VIP, POD), 40000);
+	goes_to(fe, TO_POD2);
+	ck_assert_uint_eq(shown_port(VIP, POD2), 40000);
+	back = tcp(&w, POD, 8080, CLIENT, 40000, FIN | ACK);
+	out = sent(&back, CLIENT);
+	out.src = who(&w, VIP);
+	out.sport = 80;
+	expect(&w, "what is still under way", PODS, &back, GO_OUT, LB_REPLIED, &out);
+	ck_assert_uint_ne(shown_port(VIP2, POD), 40000);
+	goes_to(fe, TO_FAR);
+	shown_port(VIP, FAR);
+	goes_to(fe2, TO_POD2);
+	ck_assert_uint_ne(shown_port(VIP2, POD2), 40000);
+	/* To the frontend that the pod knows the port from it is the same connection once more. */
+	goes_to(fe, TO_POD);
+	ck_assert_uint_eq(shown_port(VIP, POD), 40000);
+	ck_assert_uint_eq(flow_state(&w, CLIENT, 40000), LB_ST_CLOSED);
+	flow_age(&w, CLIENT, 40000, 63); /* all of it is over some time */
+	ck_assert_uint_eq(shown_port(VIP, POD), 40000);
+}
+END_TEST
+
 static void
 add_tests(Suite *s)
 {
@@ -284,6 +382,8 @@ add_tests(Suite *s)
 	tcase_add_loop_test(tc, snat_port_of_the_same_connection, 0, NR_WAYS);
 	tcase_add_loop_test(tc, same_ends_to_two_frontends, 0, NR_WAYS);
 	tcase_add_loop_test(tc, same_ends_after_the_first_is_closed, 0, NR_WAYS);
+	tcase_add_loop_test(tc, same_ends_after_a_life_elsewhere, 0, NR_WAYS);
+	tcase_add_loop_test(tc, same_ends_after_the_flow_went_elsewhere, 0, NR_WAYS);
 	suite_add_tcase(s, tc);
 }
 UNIT_MAIN("packets of flows with other ports", add_tests)

@@ -271,7 +271,7 @@ START_TEST(flows_of_dying_rows_rest_and_end)
 	sweep_now(sweep);
 	loop_advance(loop, 1);
 	ck_assert_int_eq(begins, 1);
-	for (int s = 0; s < 61; s++) {
+	for (int s = 0; s < 66; s++) {
 		put4(0, 0, value(3, 1, LB_ST_OPEN, false, true, 0));
 		loop_advance(loop, 1000);
 		ck_assert(has4(0, 0));
@@ -348,7 +348,7 @@ START_TEST(round_waits_for_maps)
 	loop_advance(loop, 5000);
 	ck_assert_int_eq(begins, 0);
 	sweep_maps_set(sweep, &maps);
-	loop_advance(loop, 66000);
+	loop_advance(loop, 70000);
 	ck_assert_int_eq(ends, 1);
 	sweep_maps_set(sweep, NULL);
 	loop_advance(loop, 120000);
