@@ -514,6 +514,20 @@ slow_icmp(struct __sk_buff *skb, const struct lb_conf *c, struct pkt *p, const s
 	return v6 && type >= 130 ? LB_NOT_OURS : LB_UNSUPPORTED;
 }
 
+/* From another node, in an outer header: begins anew without it. */
+INLINE __u32
+slow_tunnel(struct __sk_buff *skb, const bool v6)
+{
+	__u32 why = (__u32)lb_decapsulate(skb, v6 ? 6 : 4);
+
+	if (why == LB_FORWARDED) {
+		skb->cb[CB_TURN] = CB_DECAPSULATED;
+		bpf_tail_call(skb, &slow, v6 ? LB_SLOW6 : LB_SLOW4);
+		return LB_HELPER;
+	}
+	return why == LB_NOT_OURS && is_vip(v6) ? LB_UNSUPPORTED : why;
+}
+
 INLINE int
 slow_entry(struct __sk_buff *skb, const bool v6)
 {
@@ -543,14 +557,7 @@ slow_entry(struct __sk_buff *skb, const bool v6)
 		why = slow_l4(skb, c, tmp, hook, v6);
 	} else if (p->proto == (v6 ? IPPROTO_IPV6 : IPPROTO_IPIP) && hook == LB_AT_NET &&
 	    !p->decapsulated) {
-		why = (__u32)lb_decapsulate(skb, v6 ? 6 : 4);
-		if (why == LB_FORWARDED) {
-			skb->cb[CB_TURN] = CB_DECAPSULATED;
-			bpf_tail_call(skb, &slow, v6 ? LB_SLOW6 : LB_SLOW4);
-			why = LB_HELPER;
-		} else if (why == LB_NOT_OURS && is_vip(v6)) {
-			why = LB_UNSUPPORTED;
-		}
+		why = slow_tunnel(skb, v6);
 	} else {
 		why = is_vip(v6) ? LB_UNSUPPORTED : LB_NOT_OURS;
 	}
