@@ -34,7 +34,7 @@ START_TEST(maps_as_asked)
 	ck_assert_uint_ne(m->conf->seed, 0);
 	/* 8000 s in ticks of 1.07 s, rounded up. */
 	ck_assert_uint_eq(m->conf->timeout_tcp[LB_ST_OPEN], 7451);
-	ck_assert_uint_eq(m->conf->timeout_tcp[LB_ST_CLOSED], 56);
+	ck_assert_uint_eq(m->conf->timeout_tcp[LB_ST_CLOSED], 62);
 	ck_assert_uint_eq(m->conf->timeout_udp[LB_ST_NEW], 28);
 	/* All memory can be written, to its last byte. */
 	m->filter[LB_FILTER_SIZE - 1] = 1;
