@@ -4,6 +4,7 @@
  * dumps and bytes are the same for both.
  */
 #include "bgpd/addpath.h"
+#include "bgpd/emit.h"
 #include "bgpd/out.h"
 
 #include <errno.h>

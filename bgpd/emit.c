@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "bgpd/msg.h"
+#include "bgpd/emit.h"
 #include "bgpd/out.h"
 #include "lib/mem.h"
 

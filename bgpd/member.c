@@ -7,6 +7,7 @@
 
 #include "bgpd/msg.h"
 #include "bgpd/addpath.h"
+#include "bgpd/emit.h"
 #include "bgpd/out.h"
 #include "lib/mem.h"
 
@@ -178,6 +179,7 @@ dump_keep(void *arg, struct bgp_block *b, uint16_t not_src, uint16_t not_nh)
 static size_t
 window_collect(const struct out_group *g, uint32_t from, uint32_t to, struct change *c)
 {
+	struct nh_memo memo = { 0 };
 	size_t nr = 0;
 
 	for (uint32_t id = from; id < to; id++) {
@@ -188,7 +190,7 @@ window_collect(const struct out_group *g, uint32_t from, uint32_t to, struct cha
 		c[nr] = (struct change){ .node = id, .set = set };
 		if (g->relay) {
 			c[nr].src = (uint16_t)umap_get(&g->src, id);
-			c[nr].nh = group_nh_member(g, set);
+			c[nr].nh = group_nh_memo(g, set, &memo);
 		}
 		nr++;
 	}

@@ -4,6 +4,7 @@
  * regroup.c's.
  */
 #include "bgpd/addpath.h"
+#include "bgpd/emit.h"
 #include "bgpd/out.h"
 #include "bgpd/sweep.h"
 
@@ -158,6 +159,14 @@ group_nh_member(const struct out_group *g, uint32_t set)
 	return 0;
 }
 
+uint16_t
+group_nh_memo(const struct out_group *g, uint32_t set, struct nh_memo *memo)
+{
+	if (memo->set != set)
+		*memo = (struct nh_memo){ .set = set, .nh = group_nh_member(g, set) };
+	return memo->nh;
+}
+
 /* ---- what a node's change means to the members ---- */
 
 static int
@@ -261,7 +270,7 @@ change_drop(struct out_group *g, const struct change *c)
 
 /* Is there a change, and what is it?  1: yes; 0: no; -ENOMEM. */
 static int
-change_find(struct out_group *g, uint32_t node, struct change *c)
+change_find(struct out_group *g, uint32_t node, struct change *c, struct nh_memo *memo)
 {
 	struct exported e;
 
@@ -282,8 +291,8 @@ change_find(struct out_group *g, uint32_t node, struct change *c)
 	if (g->relay) {
 		c->quiet = c->old == c->set;
 		c->old_src = (uint16_t)umap_get(&g->src, node);
-		c->old_nh = group_nh_member(g, c->old);
-		c->nh = group_nh_member(g, c->set);
+		c->old_nh = group_nh_memo(g, c->old, &memo[0]);
+		c->nh = group_nh_memo(g, c->set, &memo[1]);
 	}
 	return 1;
 }
@@ -348,6 +357,7 @@ is_no_concern(const struct out_group *g, uint32_t node)
 static void
 group_flush(struct out_group *g, const uint32_t *nodes, size_t nr)
 {
+	struct nh_memo memo[2] = { 0 };
 	struct change *changes = NULL;
 	size_t nr_changes = 0, cap = 0;
 	bool anybody, short_of_memory;
@@ -360,11 +370,12 @@ group_flush(struct out_group *g, const uint32_t *nodes, size_t nr)
 		/* What is not built yet is looked at when its turn comes. */
 		if (nodes[i] >= g->built || is_no_concern(g, nodes[i]))
 			continue;
-		found = short_of_memory ? -ENOMEM : change_find(g, nodes[i], &c);
+		found = short_of_memory ? -ENOMEM : change_find(g, nodes[i], &c, memo);
 		if (found == 0)
 			continue;
 		if (found > 0 && mem_grow((void **)&changes, &cap, nr_changes, sizeof(c), 0) < 0) {
 			change_drop(g, &c);
+			memset(memo, 0, sizeof(memo)); /* its set may be another now */
 			continue;
 		}
 		if (found > 0)
@@ -396,6 +407,7 @@ static int
 group_build(struct out_group *g, struct sweep_budget *b)
 {
 	const struct ptab *t = &g->rib->tab[g->family];
+	struct nh_memo memo[2] = { 0 };
 	int err = 0;
 
 	while (g->built < ptab_end(t) && !sweep_is_spent(g->rib, b)) {
@@ -404,7 +416,8 @@ group_build(struct out_group *g, struct sweep_budget *b)
 		int found;
 
 		if (n->len != NODE_FREE && (g->relay || n->flags & NODE_LOCAL)) {
-			found = g->add ? addpath_build(g, g->built) : change_find(g, g->built, &c);
+			found = g->add ? addpath_build(g, g->built)
+				       : change_find(g, g->built, &c, memo);
 			if (found < 0) {
 				err = -ENOMEM;
 				break;

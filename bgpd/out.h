@@ -158,8 +158,14 @@ void out_refresh(struct adj *, enum bgp_family);
 uint32_t out_advertised(const struct adj *, enum bgp_family);
 /* By attributes, withdrawals first, else in node order. */
 void changes_sort(struct change *, size_t nr);
-/* The member of the group whose own address is the set's next hop; 0: none. */
+/* The member of the group whose own address is the set's next hop; 0: none.  The other one is for many sets one
+ * after the other, none of which is given back meanwhile; @memo is zeroed at first. */
 uint16_t group_nh_member(const struct out_group *, uint32_t set);
+struct nh_memo {
+	uint32_t set;
+	uint16_t nh;
+};
+uint16_t group_nh_memo(const struct out_group *, uint32_t set, struct nh_memo *);
 /* Is a route kept from this member: it is its own (@src), or its address is the next hop (@nh)? */
 bool member_is_kept_from(const struct member *, uint16_t src, uint16_t nh);
 /* Who gets bytes now (.direct), and room for the notes of the others.  -ENOMEM. */
@@ -190,32 +196,10 @@ int export_path(struct out_group *, uint32_t node, const struct outgoing *, stru
 int export_node(struct out_group *, uint32_t node, struct exported *);
 void export_forget(struct out_group *);
 
-/* ---- emit.c ---- */
-typedef void emit_fn(void *arg, struct bgp_block *, uint16_t not_src, uint16_t not_nh);
-
-/* Changes becoming blocks.  A block is for all members but two, so it ends when those change. */
-struct emit {
-	struct out_group *group;
-	emit_fn *fn; /* is lent the block */
-	void *arg;
-	struct bgp_block *block;
-	bool open;
-	struct bgp_pack pack;
-	struct bgp_attrs attrs;
-	uint32_t set;
-	uint32_t path_id; /* of what is added next; for groups that are sent several paths */
-	uint16_t not_src, not_nh;
-};
-void emit_begin(struct emit *, struct out_group *, emit_fn *, void *arg);
-/* @set 0: a withdrawal.  -ENOMEM: not added, what came before is fine. */
-int emit_add(struct emit *, uint32_t node, uint32_t set, uint16_t not_src, uint16_t not_nh);
-void emit_end(struct emit *);
-
 /* ---- member.c ---- */
 /* What the member would be told in this group: the group's @set but for its own routes. */
 uint32_t member_view(const struct member *, const struct out_group *, uint32_t set, uint16_t src);
-/* Likewise for many nodes one after the other; @memo is zeroed at first, one for each group. */
-struct view_memo {
+struct view_memo { /* zeroed at first, and one for each group */
 	uint32_t set;
 	bool own; /* its next hop is the member */
 };
