@@ -192,7 +192,7 @@ number(uint64_t n)
 static json_t *
 views_json(unsigned views)
 {
-	static const char *const names[] = { "pre", "post", "local" };
+	static const char *const names[] = { "pre", "post", "local", "out-pre", "out-post" };
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < BMP_NR_VIEWS; i++)

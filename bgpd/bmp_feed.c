@@ -1,6 +1,7 @@
 /*
- * bgpd/bmp_feed.c: what monitoring stations are told: peers coming and going, and routes in up to three
- * views.  Between sessions and the table, which call by bgp_tap and rib_tap, and bmp_station.c.
+ * bgpd/bmp_feed.c: what monitoring stations are told: peers coming and going, and routes in up to five
+ * views, two of them in bmp_out.c.  Between sessions and the table, which call by bgp_tap and rib_tap, and
+ * bmp_station.c.
  */
 #include "bgpd/bmp_in.h"
 
@@ -11,19 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLICE 4096 /* nodes of the dump, between two looks at other things */
 #define NAME_LEN 300
 
 /* ---- peers ---- */
 
-static unsigned
-peer_views(const struct bmp_station *st)
+/* A station for the local table alone has nothing to do with peers. */
+static bool
+hears_of_peers(const struct bmp_station *st)
 {
-	return st->views & (BGP_MONITOR_PRE | BGP_MONITOR_POST);
+	return st->views != BGP_MONITOR_LOCAL;
 }
 
 static void
-tell_peer_up(struct bmp_station *st, struct bmp_peer *bp)
+tell_peer_up(struct bmp_station *st, struct bmp_peer *bp, bool empty)
 {
 	const struct session *s = bp->session;
 	const struct bmp_about about = bmp_about_peer(bp, BMP_VIEW_PRE, bp->up_us);
@@ -41,6 +42,7 @@ tell_peer_up(struct bmp_station *st, struct bmp_peer *bp)
 	    (struct bmp_bytes){ .p = ours, .len = open.len }, received, NULL);
 	station_put(st, &w);
 	bp->told |= st->bit;
+	bmp_out_peer(st, bp, empty);
 }
 
 static void
@@ -55,9 +57,9 @@ peer_add(struct bmp *m, const struct session *s, bool empty)
 	bp->next = m->peers;
 	m->peers = bp;
 	for (struct bmp_station *st = m->stations; st; st = st->next) {
-		if (!station_hears(st) || !peer_views(st))
+		if (!station_hears(st) || !hears_of_peers(st))
 			continue;
-		tell_peer_up(st, bp);
+		tell_peer_up(st, bp, empty);
 		bp->dumped |= empty ? st->bit : 0;
 		work_post(&st->work);
 	}
@@ -106,6 +108,7 @@ peer_remove(struct bmp *m, struct bmp_peer *bp)
 			tell_peer_down(st, bp);
 		if (st->at == bp)
 			st->at = NULL;
+		bmp_out_peer_gone(st, bp);
 	}
 	while (*at != bp)
 		at = &(*at)->next;
@@ -141,8 +144,8 @@ on_message(
 {
 	struct bmp_peer *bp = peer_of(s);
 
-	(void)tap;
-	(void)sent;
+	if (bp && sent && bytes[BGP_HEADER_LEN - 1] == BGP_MSG_UPDATE)
+		bmp_out_sent(tap->arg, bp, bytes, len);
 	if (!bp || bp->note || bytes[BGP_HEADER_LEN - 1] != BGP_MSG_NOTIFICATION)
 		return;
 	bp->note = mem_calloc(1, len);
@@ -290,7 +293,15 @@ on_decided(void *arg, struct rib *r, enum bgp_family f, uint32_t node)
 
 		if (t && (t->dumped || passed))
 			tell_best(st, t, f, node);
+		bmp_out_decided(st, r, f, node);
 	}
+}
+
+static void
+on_regrouped(void *arg, struct adj *adj)
+{
+	if (adj->bmp)
+		bmp_out_regrouped(arg, adj->bmp);
 }
 
 /* RFC 9069 5.2: an OPEN that nobody sent says what the routes' encoding stands on. */
@@ -376,14 +387,10 @@ feed_table_gone(struct bmp_station *st, struct instance *in)
 
 /* ---- the dump ---- */
 
-struct dumped {
-	uint32_t set, node, path_id;
-};
-
 static int
 dumped_cmp(const void *a, const void *b)
 {
-	const struct dumped *x = a, *y = b;
+	const struct bmp_dumped *x = a, *y = b;
 
 	if (x->set != y->set)
 		return x->set < y->set ? -1 : 1;
@@ -391,10 +398,10 @@ dumped_cmp(const void *a, const void *b)
 }
 
 /* Grouped by attributes, so that few messages do. */
-static void
-dump_batch(struct bmp_station *st, struct bmp_pack *like, enum bmp_view view, size_t nr)
+void
+bmp_dump_batch(struct bmp_station *st, struct bmp_pack *like, enum bmp_view view, size_t nr)
 {
-	struct dumped *batch = st->bmp->batch;
+	struct bmp_dumped *batch = st->bmp->batch;
 
 	qsort(batch, nr, sizeof(*batch), dumped_cmp);
 	for (size_t i = 0; i < nr; i++) {
@@ -427,15 +434,15 @@ dump_view(struct bmp_station *st, struct rib *r, enum bmp_view view, uint32_t en
 			/* What is left of an earlier session is not of this peer's words yet. */
 			if (p->adj != adj->id || !set || p->flags & PATH_STALE)
 				continue;
-			st->bmp->batch[nr++] = (struct dumped){ set, id,
+			st->bmp->batch[nr++] = (struct bmp_dumped){ set, id,
 				like.add_path ? umap_get(&r->path_ids, i) : 0 };
-			if (nr == SLICE) {
-				dump_batch(st, &like, view, nr);
+			if (nr == BMP_SLICE) {
+				bmp_dump_batch(st, &like, view, nr);
 				nr = 0;
 			}
 		}
 	}
-	dump_batch(st, &like, view, nr);
+	bmp_dump_batch(st, &like, view, nr);
 }
 
 /* The family is through: the next one.  False: there was no other. */
@@ -457,8 +464,8 @@ dump_peer(struct bmp_station *st)
 	const enum bgp_family f = st->at_family;
 	uint32_t end = bp->adj->nr_paths[f] ? ptab_end(&r->tab[f]) : st->cursor;
 
-	if (end > st->cursor + SLICE)
-		end = st->cursor + SLICE;
+	if (end > st->cursor + BMP_SLICE)
+		end = st->cursor + BMP_SLICE;
 	for (int v = BMP_VIEW_PRE; v <= BMP_VIEW_POST; v++)
 		if (st->views & 1u << v)
 			dump_view(st, r, (enum bmp_view)v, end);
@@ -483,7 +490,7 @@ dump_table(struct bmp_station *st)
 	const struct ptab *nodes = &t->instance->rib->tab[f];
 	struct bmp_about about;
 
-	for (unsigned i = 0; i < SLICE && st->cursor < ptab_end(nodes); i++, st->cursor++) {
+	for (unsigned i = 0; i < BMP_SLICE && st->cursor < ptab_end(nodes); i++, st->cursor++) {
 		if (ptab_node(nodes, st->cursor)->len != NODE_FREE)
 			tell_best(st, t, f, st->cursor);
 	}
@@ -502,12 +509,12 @@ dump_table(struct bmp_station *st)
 static bool
 dump_choose(struct bmp_station *st)
 {
-	if (st->at || st->at_table)
+	if (st->at || st->at_table || st->at_out)
 		return true;
 	st->at_family = (enum bgp_family)0;
 	st->cursor = 1;
 	for (struct bmp_peer *bp = st->bmp->peers; bp; bp = bp->next)
-		if (bp->told & st->bit && !(bp->dumped & st->bit)) {
+		if (bp->told & ~bp->dumped & st->bit) {
 			st->at = bp;
 			return true;
 		}
@@ -516,7 +523,7 @@ dump_choose(struct bmp_station *st)
 			st->at_table = t;
 			return true;
 		}
-	return false;
+	return bmp_out_choose(st);
 }
 
 bool
@@ -527,8 +534,10 @@ feed_work(struct bmp_station *st)
 		return false;
 	if (st->at)
 		dump_peer(st);
-	else
+	else if (st->at_table)
 		dump_table(st);
+	else
+		bmp_out_dump(st);
 	bmp_flush(st);
 	return true;
 }
@@ -546,8 +555,8 @@ feed_begin(struct bmp_station *st)
 	for (struct instance *in = m->bgp->instances; in; in = in->next)
 		feed_table_new(st, in);
 	for (struct bmp_peer *bp = m->peers; bp; bp = bp->next)
-		if (peer_views(st))
-			tell_peer_up(st, bp);
+		if (hears_of_peers(st))
+			tell_peer_up(st, bp, false);
 	work_post(&st->work);
 }
 
@@ -565,7 +574,9 @@ feed_forget(struct bmp_station *st)
 	for (struct bmp_peer *bp = st->bmp->peers; bp; bp = bp->next) {
 		bp->told &= ~st->bit;
 		bp->dumped &= ~st->bit;
+		bp->out_dumped &= ~st->bit;
 	}
+	bmp_out_forget(st);
 	while (st->tables) {
 		struct bmp_table *t = st->tables;
 
@@ -581,13 +592,16 @@ put_statistics(struct bmp_station *st, const struct bmp_peer *bp)
 {
 	const struct bmp_about about = bmp_about_peer(bp, BMP_VIEW_PRE, bmp_now_us(st));
 	struct bmp_count in = { BMP_STAT_ADJ_IN, -1, 0 }, out = { BMP_STAT_ADJ_OUT, -1, 0 },
+			 may = { BMP_STAT_ADJ_OUT_PRE, -1, 0 },
 			 bad = { BMP_STAT_WITHDRAW_UPDATES, -1, 0 };
-	struct bmp_count counts[3 + 2 * BGP_NR_FAMILIES];
+	struct bmp_count counts[4 + 3 * BGP_NR_FAMILIES];
 	struct wire_wr w = bmp_scratch(st);
+	bool offers = false;
 	size_t nr = 0;
 
 	for (int f = 0; f < BGP_NR_FAMILIES; f++) {
 		struct adj_counts c;
+		uint32_t offered;
 
 		if (!(session_families(bp->session) & BGP_FAMILY_MASK(f)))
 			continue;
@@ -597,7 +611,14 @@ put_statistics(struct bmp_station *st, const struct bmp_peer *bp)
 		bad.count += c.withdraws_as_error;
 		counts[nr++] = (struct bmp_count){ BMP_STAT_ADJ_IN_FAMILY, f, c.received };
 		counts[nr++] = (struct bmp_count){ BMP_STAT_ADJ_OUT_FAMILY, f, c.advertised };
+		offers = bmp_out_count(st, bp, (enum bgp_family)f, &offered);
+		may.count += offered;
+		if (offers)
+			counts[nr++] =
+			    (struct bmp_count){ BMP_STAT_ADJ_OUT_PRE_FAMILY, f, offered };
 	}
+	if (offers)
+		counts[nr++] = may;
 	counts[nr++] = in;
 	counts[nr++] = out;
 	counts[nr++] = bad;
@@ -619,10 +640,13 @@ void
 feed_init(struct bmp *m)
 {
 	m->tap = (struct bgp_tap){ .message = on_message, .moved = on_moved, .arg = m };
-	m->rib_tap =
-	    (struct rib_tap){ .path = on_path, .eor = on_eor, .decided = on_decided, .arg = m };
+	m->rib_tap = (struct rib_tap){ .path = on_path,
+		.eor = on_eor,
+		.decided = on_decided,
+		.regrouped = on_regrouped,
+		.arg = m };
 	m->scratch = xcalloc(1, BMP_SCRATCH);
-	m->batch = xcalloc(SLICE, sizeof(struct dumped));
+	m->batch = xcalloc(BMP_SLICE, sizeof(struct bmp_dumped));
 	tap_put(m->bgp, &m->tap);
 	for (const struct instance *in = m->bgp->instances; in; in = in->next)
 		for (const struct peer *p = in->peers; p; p = p->next)

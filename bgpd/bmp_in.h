@@ -1,7 +1,6 @@
 /*
- * bgpd/bmp_in.h: what bmp.c (configuration), bmp_feed.c (what is told), bmp_pack.c
- * (as bytes) and bmp_station.c (a connection)
- * have between them.  Nobody else includes it.
+ * bgpd/bmp_in.h: what bmp.c (configuration), bmp_feed.c (what is told), bmp_out.c (of what peers are
+ * told), bmp_pack.c (as bytes) and bmp_station.c (a connection) have between them.  Nobody else includes it.
  *
  * A station is told of changes when they happen; what is there already it is given by a dump, peer by
  * peer, node by node, in slices, while its socket takes it.  A change of what the dump has not come to
@@ -22,16 +21,30 @@
 #define BMP_PACK_LEN 65536u
 #define BMP_SCRATCH (2 * BMP_PACK_LEN) /* an OPEN each way and a header, or an UPDATE and one */
 
-struct dumped;
+#define BMP_SLICE 4096 /* nodes of the dump, between two looks at other things */
 
-enum bmp_view { BMP_VIEW_PRE, BMP_VIEW_POST, BMP_VIEW_LOCAL, BMP_NR_VIEWS };
+/* 1 << view is the BGP_MONITOR_* that asks for it. */
+enum bmp_view {
+	BMP_VIEW_PRE,
+	BMP_VIEW_POST,
+	BMP_VIEW_LOCAL,
+	BMP_VIEW_OUT_PRE,
+	BMP_VIEW_OUT_POST,
+	BMP_NR_VIEWS
+};
 
-/* A peer with a session; told: bits of stations that know it, dumped: those that have been given all of it. */
+/* A route of the dump at hand. */
+struct bmp_dumped {
+	uint32_t set, node, path_id;
+};
+
+/* A peer with a session; told: bits of stations that know it, dumped: those that have been given all that
+ * it said, out_dumped: and all that it was told. */
 struct bmp_peer {
 	struct bmp_peer *next;
 	const struct session *session;
 	struct adj *adj;
-	uint32_t told, dumped;
+	uint32_t told, dumped, out_dumped;
 	uint8_t *note; /* the NOTIFICATION that went either way; NULL: none yet */
 	size_t note_len;
 	uint64_t up_us; /* wall clock */
@@ -54,6 +67,7 @@ struct bmp_pack {
 	enum bgp_family family;
 	uint32_t set;  /* with a reference; 0: withdrawals */
 	bool add_path; /* as agreed in the session (RFC 7911), which the OPENs of Peer Up say */
+	bool as2;      /* AS numbers of two octets, as the peer gets them */
 	struct bgp_attrs attrs;
 	struct bgp_pack pack;
 	uint8_t *bytes; /* BMP_PACK_LEN */
@@ -84,8 +98,11 @@ struct bmp_station {
 
 	struct bmp_pack packs[BMP_NR_VIEWS];
 	struct bmp_table *tables;
-	struct bmp_peer *at; /* the dump: whom, and how far; NULL: to be found */
+	struct bmp_offer *offers; /* with BGP_MONITOR_OUT_PRE: of each peer that it knows */
+	struct bmp_peer *at;	  /* the dump: whom, and how far; NULL: to be found */
 	struct bmp_table *at_table;
+	struct bmp_peer *at_out;
+	enum bmp_view at_out_view;
 	enum bgp_family at_family;
 	uint32_t cursor; /* nodes below are told */
 
@@ -102,8 +119,8 @@ struct bmp {
 	struct bmp_station *stations;
 	struct bmp_peer *peers;
 	char *name, *descr;
-	uint8_t *scratch;     /* BMP_SCRATCH: the message at hand */
-	struct dumped *batch; /* of the dump */
+	uint8_t *scratch;	  /* BMP_SCRATCH: the message at hand */
+	struct bmp_dumped *batch; /* BMP_SLICE */
 };
 
 /* ---- bmp_station.c ---- */
@@ -148,5 +165,23 @@ bool feed_work(struct bmp_station *);
 void feed_statistics(struct bmp_station *);
 void feed_table_new(struct bmp_station *, struct instance *);
 void feed_table_gone(struct bmp_station *, struct instance *);
+/* Tell bmp->batch, of which there are @nr, grouped by attributes. */
+void bmp_dump_batch(struct bmp_station *, struct bmp_pack *like, enum bmp_view, size_t nr);
+
+/* ---- bmp_out.c ---- */
+/* The station was told of the peer; @empty: the peer has been sent nothing yet. */
+void bmp_out_peer(struct bmp_station *, struct bmp_peer *, bool empty);
+void bmp_out_peer_gone(struct bmp_station *, const struct bmp_peer *);
+void bmp_out_forget(struct bmp_station *);
+/* An UPDATE is queued for the peer. */
+void bmp_out_sent(struct bmp *, const struct bmp_peer *, const uint8_t *update, size_t len);
+void bmp_out_decided(struct bmp_station *, const struct rib *, enum bgp_family, uint32_t node);
+void bmp_out_regrouped(const struct bmp *, const struct bmp_peer *);
+/* How many routes the peer may have; false: the station does not ask for it. */
+bool bmp_out_count(
+    const struct bmp_station *, const struct bmp_peer *, enum bgp_family, uint32_t *nr);
+/* Whom the dump of this is about next; false: all is told, or has to wait. */
+bool bmp_out_choose(struct bmp_station *);
+void bmp_out_dump(struct bmp_station *); /* a slice; chosen */
 
 #endif

@@ -153,11 +153,13 @@ put_count(struct wire_wr *w, const struct bmp_count *c)
 		wire_put_u32(w, (uint32_t)c->count);
 		break;
 	case BMP_STAT_ADJ_IN:
+	case BMP_STAT_ADJ_OUT_PRE:
 	case BMP_STAT_ADJ_OUT:
 		wire_put_u16(w, 8);
 		put_u64(w, c->count);
 		break;
 	case BMP_STAT_ADJ_IN_FAMILY:
+	case BMP_STAT_ADJ_OUT_PRE_FAMILY:
 	case BMP_STAT_ADJ_OUT_FAMILY:
 		wire_put_u16(w, 11);
 		wire_put_u16(w, bgp_family_afi((enum bgp_family)c->family));

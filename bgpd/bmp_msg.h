@@ -1,6 +1,6 @@
 /*
  * bgpd/bmp_msg.h: messages of the BGP Monitoring Protocol as bytes; acts on nothing.  Below bmp_feed.c and
- * bmp_station.c.  RFC 7854 4; RFC 9069 4, 5 (the local table as a peer); RFC 8671 6 (statistics).
+ * bmp_station.c.  RFC 7854 4; RFC 9069 4, 5 (the local table as a peer); RFC 8671 4, 6 (what peers are told).
  */
 #ifndef HERALD_BGPD_BMP_MSG_H
 #define HERALD_BGPD_BMP_MSG_H
@@ -29,8 +29,8 @@ enum bmp_type {
 /* RFC 7854 10.2, RFC 9069 8.1 */
 enum bmp_peer_type { BMP_PEER_GLOBAL = 0, BMP_PEER_INSTANCE = 2, BMP_PEER_LOC_RIB = 3 };
 
-/* RFC 7854 4.2; of BMP_PEER_LOC_RIB the first bit means something else (RFC 9069 4.2) */
-enum { BMP_FLAG_V6 = 0x80, BMP_FLAG_POST = 0x40 };
+/* RFC 7854 4.2, RFC 8671 4; of BMP_PEER_LOC_RIB the first bit means something else (RFC 9069 4.2) */
+enum { BMP_FLAG_V6 = 0x80, BMP_FLAG_POST = 0x40, BMP_FLAG_AS2 = 0x20, BMP_FLAG_OUT = 0x10 };
 
 /* RFC 7854 4.9, RFC 9069 5.3 */
 enum bmp_down {
@@ -46,7 +46,9 @@ enum bmp_stat {
 	BMP_STAT_ADJ_IN = 7,
 	BMP_STAT_ADJ_IN_FAMILY = 9,
 	BMP_STAT_WITHDRAW_UPDATES = 11,
-	BMP_STAT_ADJ_OUT = 15, /* RFC 8671 6.2: behind the policy */
+	BMP_STAT_ADJ_OUT_PRE = 14, /* RFC 8671 6.2: before the policy, and behind it */
+	BMP_STAT_ADJ_OUT = 15,
+	BMP_STAT_ADJ_OUT_PRE_FAMILY = 16,
 	BMP_STAT_ADJ_OUT_FAMILY = 17,
 };
 

@@ -3,7 +3,8 @@
  * bmp_feed.c, which knows what is to be told, and a station's queue.
  *
  * Routes are told by UPDATEs of our own making rather than those that came: with what a fault cost taken
- * off (RFC 7606), and AS numbers of four octets always (RFC 7854 4.2: the A flag is never set).
+ * off (RFC 7606), and AS numbers of four octets always (RFC 7854 4.2); but for what peers were sent, which is
+ * told as they got it (RFC 8671 5.1), the A flag with it.
  */
 #include "bgpd/bmp_in.h"
 
@@ -25,9 +26,13 @@ about_instance(struct bmp_about *a, const struct instance *in, uint8_t first)
 struct bmp_about
 bmp_about_peer(const struct bmp_peer *bp, enum bmp_view view, uint64_t wall_us)
 {
+	static const uint8_t flags[BMP_NR_VIEWS] = { [BMP_VIEW_POST] = BMP_FLAG_POST,
+		[BMP_VIEW_OUT_PRE] = BMP_FLAG_OUT,
+		[BMP_VIEW_OUT_POST] = BMP_FLAG_OUT | BMP_FLAG_POST };
 	const struct session *s = bp->session;
+	const bool as2 = view == BMP_VIEW_OUT_POST && !s->theirs.caps.as4;
 	struct bmp_about a = {
-		.flags = view == BMP_VIEW_POST ? BMP_FLAG_POST : 0,
+		.flags = (uint8_t)(flags[view] | (as2 ? BMP_FLAG_AS2 : 0)),
 		.addr = s->names.remote,
 		.as = s->theirs.as,
 		.id = s->theirs.id,
@@ -129,7 +134,7 @@ static void
 pack_begin(struct bmp_pack *p, size_t limit)
 {
 	bgp_pack_begin(&p->pack, wire_wr_init(p->bytes, BMP_PACK_LEN), limit, p->family,
-	    p->set ? &p->attrs : NULL, true);
+	    p->set ? &p->attrs : NULL, !p->as2);
 	p->pack.add_path = p->add_path;
 }
 

@@ -74,9 +74,28 @@ export_learned(const struct out_group *g, uint32_t path)
 	};
 }
 
+bool
+export_is_barred(const struct out_group *g, const struct outgoing *o)
+{
+	struct bgp_attrs a;
+
+	if (o->source != BGP_SRC_LEARNED)
+		return false;
+	attrset_view(&g->rib->sets, o->set, &a);
+	return is_kept_back(g, &a);
+}
+
 /* Which path of the node this group may hear of; set 0: none. */
 struct outgoing
 export_choose(const struct out_group *g, const struct node *n)
+{
+	if (!g->relay && !(n->flags & NODE_LOCAL))
+		return (struct outgoing){ 0 };
+	return export_candidate(g, n);
+}
+
+struct outgoing
+export_candidate(const struct out_group *g, const struct node *n)
 {
 	const struct rib *r = g->rib;
 	struct outgoing o = { 0 };
@@ -94,8 +113,6 @@ export_choose(const struct out_group *g, const struct node *n)
 		}
 		return o;
 	}
-	if (!g->relay)
-		return o;
 	for (uint32_t i = n->paths; i; i = rib_path(r, i)->next) {
 		if (rib_path(r, i)->flags & PATH_BEST)
 			return export_learned(g, i);

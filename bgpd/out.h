@@ -188,12 +188,13 @@ struct sweep_budget;
 bool members_move(struct rib *, struct sweep_budget *);
 
 /* ---- export.c ---- */
-/* The path for a group that is sent one; set 0: none. */
+/* The path for a group that is sent one; set 0: none.  A candidate: whatever the policy says. */
 struct outgoing export_choose(const struct out_group *, const struct node *);
+struct outgoing export_candidate(const struct out_group *, const struct node *);
+bool export_is_barred(const struct out_group *, const struct outgoing *); /* by its communities */
 struct outgoing export_learned(const struct out_group *, uint32_t path);
-/* -ENOMEM */
 int export_path(struct out_group *, uint32_t node, const struct outgoing *, struct exported *);
-int export_node(struct out_group *, uint32_t node, struct exported *);
+int export_node(struct out_group *, uint32_t node, struct exported *); /* both: -ENOMEM */
 void export_forget(struct out_group *);
 
 /* ---- member.c ---- */

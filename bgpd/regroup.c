@@ -18,6 +18,8 @@ group_link(struct out_group *g, struct member *m)
 	m->next = g->members;
 	g->members = m;
 	m->group = g;
+	if (g->rib->tap)
+		g->rib->tap->regrouped(g->rib->tap->arg, m->adj);
 	/* A dump leaves out members whose address is a next hop; it did not know this one. */
 	if (g->relay && g->dump) {
 		dump_unref(g->dump);

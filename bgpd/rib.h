@@ -110,13 +110,14 @@ struct adj {
 /*
  * Who is told what becomes of paths (bmp_feed.c).  @path is called before a received path is given @in and
  * @set, by which it differs from what it was or stale: its .in 0: it is new; @in 0: it goes.
- * @decided: behind the decision for a node, before it is reaped.
+ * @decided: behind the decision for a node, before it is reaped.  @regrouped: it joined an export group.
  */
 struct rib_tap {
 	void (*path)(void *arg, struct adj *, enum bgp_family, uint32_t node, const struct path *,
 	    uint32_t in, uint32_t set);
 	void (*eor)(void *arg, struct adj *, enum bgp_family);
 	void (*decided)(void *arg, struct rib *, enum bgp_family, uint32_t node);
+	void (*regrouped)(void *arg, struct adj *);
 	void *arg;
 };
 
@@ -133,8 +134,7 @@ struct rib {
 	struct bgp_ops ops;
 	const struct rib_tap *tap; /* NULL: nobody listens */
 	char *instance;
-	uint32_t local_as, router_id;
-	uint32_t cluster_id; /* RFC 4456 7 */
+	uint32_t local_as, router_id, cluster_id; /* the last: RFC 4456 7 */
 	unsigned max_paths, max_paths_ibgp;
 	bool relax;	     /* multipath over different neighbours, see best.h */
 	unsigned nr_clients; /* adjs with rr_client */

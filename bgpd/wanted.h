@@ -195,8 +195,15 @@ struct bgp_listen {
 	uint16_t port;
 };
 
-/* What a monitoring station is told: routes as received, behind the import policy, and those chosen. */
-enum { BGP_MONITOR_PRE = 1, BGP_MONITOR_POST = 2, BGP_MONITOR_LOCAL = 4 };
+/* What a monitoring station is told: routes as received, behind the import policy, and those chosen; those
+ * that a peer may be told before the export policy, and those that it was told (RFC 8671). */
+enum {
+	BGP_MONITOR_PRE = 1,
+	BGP_MONITOR_POST = 2,
+	BGP_MONITOR_LOCAL = 4,
+	BGP_MONITOR_OUT_PRE = 8,
+	BGP_MONITOR_OUT_POST = 16
+};
 
 #define BGP_MAX_MONITORS 32
 
@@ -205,7 +212,7 @@ struct bgp_monitor_conf {
 	const char *name; /* unique */
 	struct addr addr;
 	uint16_t port;
-	unsigned views;	       /* BGP_MONITOR_* */
+	unsigned views;	       /* BGP_MONITOR_*; 0: peers and statistics only */
 	uint16_t statistics_s; /* between reports; 0: none */
 };
 

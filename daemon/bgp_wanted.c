@@ -719,7 +719,12 @@ plan_monitors(struct planner *p, const struct res_bgp_cluster_config *cc)
 		[RES_BMP_POST] = BGP_MONITOR_POST,
 		[RES_BMP_BOTH] = BGP_MONITOR_PRE | BGP_MONITOR_POST,
 		[RES_BMP_LOCAL] = BGP_MONITOR_LOCAL,
-		[RES_BMP_ALL] = BGP_MONITOR_PRE | BGP_MONITOR_POST | BGP_MONITOR_LOCAL };
+		[RES_BMP_ALL] = BGP_MONITOR_PRE | BGP_MONITOR_POST | BGP_MONITOR_LOCAL,
+		[RES_BMP_NONE] = 0 };
+	static const unsigned out[] = { [RES_BMP_NONE] = 0,
+		[RES_BMP_PRE] = BGP_MONITOR_OUT_PRE,
+		[RES_BMP_POST] = BGP_MONITOR_OUT_POST,
+		[RES_BMP_BOTH] = BGP_MONITOR_OUT_PRE | BGP_MONITOR_OUT_POST };
 	struct arena *a = &p->plan->arena;
 	struct bgp_monitor_conf *to = arena_new_n(a, struct bgp_monitor_conf, cc->bmp_servers.nr);
 
@@ -729,7 +734,7 @@ plan_monitors(struct planner *p, const struct res_bgp_cluster_config *cc)
 		to[i] = (struct bgp_monitor_conf){ .name = s->name,
 			.addr = s->peer_address,
 			.port = s->peer_port,
-			.views = views[s->monitoring_policy],
+			.views = views[s->monitoring_policy] | out[s->adj_rib_out],
 			.statistics_s = s->statistics_timeout_s };
 	}
 	if (cc->bmp_servers.nr > BGP_MAX_MONITORS)

@@ -79,14 +79,14 @@ struct res_bgp_instance {
 	} peers;
 };
 
-enum res_bmp_policy { RES_BMP_PRE, RES_BMP_POST, RES_BMP_BOTH, RES_BMP_LOCAL, RES_BMP_ALL };
+enum res_bmp { RES_BMP_PRE, RES_BMP_POST, RES_BMP_BOTH, RES_BMP_NONE, RES_BMP_LOCAL, RES_BMP_ALL };
 
 struct res_bmp_server {
 	const char *name;
 	struct addr peer_address;
 	uint16_t peer_port;
-	enum res_bmp_policy monitoring_policy;
-	uint16_t statistics_timeout_s; /* 0: none */
+	enum res_bmp monitoring_policy, adj_rib_out; /* the second not the last two */
+	uint16_t statistics_timeout_s;		     /* 0: none */
 };
 
 struct res_bgp_cluster_config {

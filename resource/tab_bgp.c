@@ -173,7 +173,8 @@ static const struct field instance_fields[] = {
 static const struct table instance_table = { instance_fields, sizeof(struct res_bgp_instance),
 	instance_check };
 
-static const char *const bmp_words[] = { "pre", "post", "both", "local", "all", NULL };
+static const char *const bmp_words[] = { "pre", "post", "both", "none", "local", "all", NULL };
+static const char *const bmp_out_words[] = { "pre", "post", "both", "none", NULL };
 
 static bool
 bmp_timeout_is_good(const void *at)
@@ -191,7 +192,12 @@ static const struct field bmp_fields[] = {
 	{ "peerPort", T_UINT, 0, FIELD_AT(struct res_bmp_server, peer_port), .min = 1, .max = 65535,
 	  .def = "11019", .help = "its port" },
 	{ "monitoringPolicy", T_ENUM, 0, FIELD_AT(struct res_bmp_server, monitoring_policy),
-	  .words = bmp_words, .def = "pre", .help = "what it is told" },
+	  .words = bmp_words, .def = "pre",
+	  .help = "which routes it is told: as received, behind the import policy, both, those chosen, "
+		  "all of these" },
+	{ "adjRIBOut", T_ENUM, 0, FIELD_AT(struct res_bmp_server, adj_rib_out),
+	  .words = bmp_out_words, .def = "none",
+	  .help = "and of those for peers (RFC 8671): before the export policy, as they were sent, both" },
 	{ "statisticsTimeout", T_UINT, 0, FIELD_AT(struct res_bmp_server, statistics_timeout_s),
 	  .max = 65535, .valid = bmp_timeout_is_good, .right = "0 or 15 to 65535",
 	  .help = "seconds between statistics; 0: none" },

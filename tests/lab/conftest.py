@@ -19,6 +19,15 @@ with contextlib.suppress(ValueError):  # not the main thread
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Where sanitizers' finds are to be written, for what nobody looks at the exit of.
+FINDS = os.environ.get("HERALD_FINDS")
+if FINDS:
+    os.makedirs(FINDS, exist_ok=True)
+    os.chmod(FINDS, 0o1777)
+    for kind, more in (("ASAN", ""), ("UBSAN", "halt_on_error=1:print_stacktrace=1:")):
+        os.environ.setdefault(f"{kind}_OPTIONS", f"{more}exitcode=99:log_path={FINDS}/find")
+
+
 def pytest_collection_modifyitems(items):
     if os.geteuid() != 0:
         for item in items:

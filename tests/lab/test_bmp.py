@@ -1,4 +1,4 @@
-"""Monitoring stations (BMP, RFC 7854 and 9069): a strict decoder of the test's own, and tshark's."""
+"""Monitoring stations (BMP, RFC 7854, 8671 and 9069): a strict decoder of the test's own, and tshark's."""
 import os
 
 import pytest
@@ -90,6 +90,55 @@ def test_what_frr_says_is_told_in_three_views(pair):
     assert types >= {str(bmp.INIT), str(bmp.UP), str(bmp.ROUTE), str(bmp.DOWN)}
 
 
+def heard(frr):
+    """IPv4 prefixes that FRR has from Herald."""
+    table = frr.impl.json("show bgp ipv4 unicast")["routes"]
+    return {p for p, paths in table.items() if any(x.get("peerId") == HERALD4 for x in paths)}
+
+
+def test_what_frr_is_told_is_what_it_has(pair):
+    """RFC 8671: the view behind the export policy is FRR's table, the one before it has what was kept back;
+    a station that comes late is told the same; tshark reads the O flag."""
+    s = station(pair).start()
+    f = pair.foreign("frr").start()
+    pair.write()
+    pair.herald.write("31-export.yaml", h.peer_config("tor", families=["ipv4"], export=[
+        {"match": {"prefixes": [{"prefix": VIP4}]}, "action": "reject"},
+        {"action": "accept", "set": {"med": 77}}]), h.peer_config("tor6", families=["ipv6"]))
+    pair.herald.write("30-bgp.yaml", h.cluster(AS, pair.peers(), bmpServers=[
+        {"name": f"station{i}", "peerAddress": PEER4, "peerPort": bmp.PORT + i, "monitoringPolicy": "none",
+         "adjRIBOut": "both"} for i in range(2)]))
+    pair.herald.start()
+    pair.herald.wait_established()
+
+    def right(x):
+        mine = x.out(PEER4), x.out(PEER6)
+        return all(mine) and set(x.out(PEER4, False)) == {POD4, VIP4} and \
+            set(mine[0]) == heard(f) and \
+            all(x.peer(p).out_eor[v] for p in (PEER4, PEER6) for v in (False, True))
+    s.wait(right, "what FRR has")
+    x = s.last
+    assert set(x.out(PEER4)) == {POD4} and not x.table(PEER4) and not x.table(PEER4, True)
+    sent, candidate = x.out(PEER4)[POD4], x.out(PEER4, False)[POD4]
+    assert (sent.as_path, sent.next_hop, sent.number(4)) == ([AS], HERALD4, 77)
+    assert (candidate.as_path, candidate.next_hop, candidate.number(4)) == ([], "0.0.0.0", None)
+    late = station(pair, port=bmp.PORT + 1).start()
+    late.wait(right, "the same by a dump", 60)
+    pair.herald.write("31-export.yaml", h.peer_config("tor", families=["ipv4"]),
+                      h.peer_config("tor6", families=["ipv6"]))
+    for one in (s, late):
+        one.wait(lambda x: set(x.out(PEER4)) == {POD4, VIP4} and x.out(PEER4)[POD4].number(4) is None,
+                 "the other policy")
+    path = os.path.join(pair.lab.dir, "bmp.pcap")
+    bmp.pcap(path, s.last.raw)
+    assert not bmp.tshark(path, "-Y", "_ws.malformed")
+    told = bmp.tshark(path, "-Y", "bmp.type == 0", "-T", "fields", "-e", "bmp.peer.flags.adj_rib_out",
+                      "-e", "bmp.peer.flags.post_policy").split("\n")
+    assert {"1\t1", "1\t0"} == {t for t in told if t}, told
+    up = bmp.tshark(path, "-Y", "bmp.type == 3", "-T", "fields", "-e", "bmp.peer.flags.adj_rib_out")
+    assert set(up.split()) == {"0"}
+
+
 def test_policy_views_and_changes(pair):
     s = station(pair).start()
     c = up_and_told(pair, s)
@@ -178,7 +227,7 @@ def test_path_identifiers_are_told(pair):
 
 def test_statistics(pair):
     s = station(pair).start()
-    write(pair, "pre", peers=pair.peers(v6=False), statisticsTimeout=15).herald.start()
+    write(pair, "pre", peers=pair.peers(v6=False), statisticsTimeout=15, adjRIBOut="pre").herald.start()
     c = pair.speaker().dial_up(HERALD4)
     c.send(announce("10.8.1.0/24", "10.9.1.0/24"), bgpmsg.end_of_rib())
     s.wait(lambda x: x.peer(PEER4).stats, "a report", 60)
@@ -186,6 +235,8 @@ def test_statistics(pair):
     assert got[7] == got[9, V4] == 2 and got[11] == 0
     assert got[15] == got[17, V4] == len(pair.herald.routes("advertised"))
     assert (9, V6) not in got
+    # RFC 8671: what it may be told, by the view of that; it may have none of its own
+    assert got[14] == got[16, V4] == 2
 
 
 def test_a_station_that_does_not_read_is_left_and_begun_anew(pair):

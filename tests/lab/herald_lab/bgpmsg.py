@@ -179,8 +179,8 @@ class Msg:
     def open(self):
         return Open(self.body)
 
-    def update(self):
-        return Update(self.body)
+    def update(self, as_size=4):
+        return Update(self.body, as_size)
 
     @property
     def code(self):

@@ -1,4 +1,4 @@
-"""A monitoring station of BMP (RFC 7854, 9069): takes one connection after the other, decodes every message
+"""A monitoring station of BMP (RFC 7854, 8671, 9069): takes one connection after the other, decodes every message
 strictly, and keeps what each peer is known to have.  Written from the RFCs, apart from the daemon's code."""
 import contextlib
 import ipaddress
@@ -54,13 +54,15 @@ class PeerHeader:
         need(self.type in (GLOBAL, LOCAL, LOC_RIB), "peer type", self.type)
         v6 = self.type != LOC_RIB and self.flags & 0x80
         need(v6 or not any(b[10:22]), "an IPv4 address with more in front", b[10:26].hex())
-        need(not self.flags & ~(0 if self.type == LOC_RIB else 0xc0), "flags", hex(self.flags))
+        need(not self.flags & ~(0 if self.type == LOC_RIB else 0xf0), "flags", hex(self.flags))
         self.addr = str(ipaddress.ip_address(b[10:26] if v6 else b[22:26]))
         self.asn = int.from_bytes(b[26:30], "big")
         self.ident = str(ipaddress.IPv4Address(b[30:34]))
         self.at = int.from_bytes(b[34:38], "big") + int.from_bytes(b[38:42], "big") / 1e6
         need(int.from_bytes(b[38:42], "big") < 1000000, "microseconds")
         self.post = self.type != LOC_RIB and bool(self.flags & 0x40)
+        self.as_size = 2 if self.type != LOC_RIB and self.flags & 0x20 else 4
+        self.out = self.type != LOC_RIB and bool(self.flags & 0x10)
 
     @property
     def key(self):
@@ -70,6 +72,8 @@ class PeerHeader:
 class Peer:
     def __init__(self, header, body):
         self.header, self.tables, self.eor = header, {False: {}, True: {}}, {False: [], True: []}
+        # RFC 8671: of what it is told
+        self.out, self.out_eor = {False: {}, True: {}}, {False: [], True: []}
         local, self.local_port, self.remote_port = body[:16], *struct.unpack("!HH", body[16:20])
         self.local = str(ipaddress.ip_address(local if header.flags & 0x80 else local[12:]))
         self.sent, rest = cut_bgp(body[20:])
@@ -116,6 +120,7 @@ class Session:
 
     def up(self, b):
         header = PeerHeader(b)
+        need(not header.out, "Peer Up with the O flag")
         need(header.key not in self.peers, "up twice:", header.key)
         self.peers[header.key] = Peer(header, b[42:])
 
@@ -126,6 +131,7 @@ class Session:
 
     def down(self, b):
         header, peer = self.known(b)
+        need(not header.out, "Peer Down with the O flag")
         reason, data = b[42], b[43:]
         if reason in (1, 3):
             note, rest = cut_bgp(data)
@@ -148,16 +154,18 @@ class Session:
         if peer.add_path:
             peer.raw.append((header.post, msg))
             return
-        u, table = msg.update(), peer.tables[header.post]
+        u = msg.update(header.as_size)
+        table = (peer.out if header.out else peer.tables)[header.post]
         for p in u.withdrawn:
             table.pop(p, None)
         for p in u.announced:
             table[p] = u
         if u.end_of_rib:
-            peer.eor[header.post].append(u.end_of_rib)
+            (peer.out_eor if header.out else peer.eor)[header.post].append(u.end_of_rib)
 
     def statistics(self, b):
-        _, peer = self.known(b)
+        header, peer = self.known(b)
+        need(not header.out, "statistics with the O flag")
         nr, out = int.from_bytes(b[42:46], "big"), {}
         for kind, value in tlvs(b[46:]):
             need(STAT_LEN.get(kind) == len(value), "statistic", kind, value.hex())
@@ -174,6 +182,9 @@ class Session:
 
     def table(self, addr, post=False):
         return self.peer(addr).tables[post]
+
+    def out(self, addr, post=True):
+        return self.peer(addr).out[post]
 
     def local(self):
         """The local table."""

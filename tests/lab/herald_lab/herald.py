@@ -48,8 +48,8 @@ class Herald:
         for p in (*shared, self.conf):
             argv += ["-c", p]
         # under a sanitizer a find is an exit that no test expects
-        env = dict(os.environ, ASAN_OPTIONS="exitcode=99",
-                   UBSAN_OPTIONS="halt_on_error=1:exitcode=99")
+        env = {"ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "halt_on_error=1:exitcode=99",
+               **os.environ}
         self.daemon = Daemon(lab, ns, [*argv, "-n", node, *args], f"{self.dir}/herald.log", env=env)
 
     @property

@@ -6,13 +6,8 @@
 
 #include "lib/mem.h"
 #include "tests/unit/bgpd/hex.h"
-#include "tests/unit/bgpd/speakerkit.h"
+#include "tests/unit/bgpd/stationkit.h"
 #include "tests/unit/unit.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static uint8_t bytes[4096];
 
@@ -142,33 +137,19 @@ END_TEST
 
 static struct kit k;
 static struct raw r;
-static struct bgp_monitor_conf monitor;
-static int listener, fd = -1;
-static uint8_t got[1 << 16];
-static size_t nr_got;
+static struct station s;
 
 static void
 begin(unsigned views)
 {
 	static const struct bgp_rule accept_all = { .accept = true };
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000003) };
 	const uint16_t port = kit_port();
 	struct bgp_peer_conf *c;
 
-	monitor = (struct bgp_monitor_conf){
-		.name = "s", .addr = kit_addr("127.0.0.3"), .port = kit_port(), .views = views
-	};
-	in.sin_port = htons(monitor.port);
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	ck_assert_int_eq(bind(listener, (struct sockaddr *)&in, sizeof(in)), 0);
-	ck_assert_int_eq(listen(listener, 4), 0);
-	fd = -1;
-	nr_got = 0;
 	kit_init(&k, NULL, "127.0.0.1", port, 65001);
 	k.conf.description = "Herald";
 	k.conf.host_name = "n1";
-	k.conf.monitors = &monitor;
-	k.conf.nr_monitors = 1;
+	station_listen(&s, &k, views);
 	r.fd = r.listener = -1;
 	c = kit_peer(&k, "p", "127.0.0.2", port, 65002);
 	c->import = (struct bgp_policy){ .rules = &accept_all, .nr_rules = 1 };
@@ -183,59 +164,7 @@ end(void)
 {
 	raw_fini(&r);
 	kit_fini(&k);
-	if (fd >= 0)
-		close(fd);
-	close(listener);
-}
-
-static void
-station_poll(void)
-{
-	ssize_t n;
-
-	loop_turn(k.loop, 1);
-	loop_advance(k.loop, 10);
-	if (fd < 0)
-		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-	n = fd < 0 ? 0 : recv(fd, got + nr_got, sizeof(got) - nr_got, 0);
-	if (n > 0)
-		nr_got += (size_t)n;
-}
-
-/* How many whole messages of the type there are, End-of-RIBs left out; *last: the newest. */
-static unsigned
-count(enum bmp_type type, struct wire_rd *last)
-{
-	struct wire_rd in = wire_rd_init(got, nr_got);
-	unsigned nr = 0;
-
-	while (in.left >= BMP_COMMON_LEN) {
-		struct wire_rd head = in, body;
-		size_t len;
-
-		ck_assert_int_eq(wire_u8(&head), 3);
-		len = wire_u32(&head);
-		if (len > in.left)
-			break;
-		body = wire_sub(&in, len);
-		if (wire_u8(&head) != (uint8_t)type)
-			continue;
-		if (type == BMP_ROUTE_MONITORING && len < BMP_COMMON_LEN + BMP_PEER_LEN + 35)
-			continue; /* End-of-RIB; whether there is one hangs on who came first */
-		(void)wire_take(&body, BMP_COMMON_LEN);
-		if (last)
-			*last = body;
-		nr++;
-	}
-	return nr;
-}
-
-static void
-until_count(enum bmp_type type, unsigned nr)
-{
-	for (int i = 0; i < 5000 && count(type, NULL) < nr; i++)
-		station_poll();
-	ck_assert_uint_eq(count(type, NULL), nr);
+	station_fini(&s);
 }
 
 START_TEST(a_station_hears_of_a_peer_its_routes_and_its_end)
@@ -243,23 +172,23 @@ START_TEST(a_station_hears_of_a_peer_its_routes_and_its_end)
 	struct wire_rd m;
 
 	begin(BGP_MONITOR_PRE | BGP_MONITOR_POST);
-	until_count(BMP_PEER_UP, 1);
-	ck_assert_uint_eq(count(BMP_INITIATION, NULL), 1);
-	count(BMP_PEER_UP, &m);
+	station_until(&s, BMP_PEER_UP, 1);
+	ck_assert_uint_eq(station_count(&s, BMP_INITIATION, NULL), 1);
+	station_count(&s, BMP_PEER_UP, &m);
 	ck_assert_uint_gt(m.left, BMP_PEER_LEN + 20 + 2 * 29);
 	raw_announce(&r, "10.1.0.0/16", 65002);
-	until_count(BMP_ROUTE_MONITORING, 2);	/* one in each view */
-	raw_announce(&r, "10.1.0.0/16", 65002); /* nothing new */
+	station_until(&s, BMP_ROUTE_MONITORING, 2); /* one in each view */
+	raw_announce(&r, "10.1.0.0/16", 65002);	    /* nothing new */
 	raw_announce(&r, "10.2.0.0/16", 65002);
-	until_count(BMP_ROUTE_MONITORING, 4);
+	station_until(&s, BMP_ROUTE_MONITORING, 4);
 	raw_notify(&r, 6, 4, NULL, 0);
-	until_count(BMP_PEER_DOWN, 1);
-	count(BMP_PEER_DOWN, &m);
+	station_until(&s, BMP_PEER_DOWN, 1);
+	station_count(&s, BMP_PEER_DOWN, &m);
 	(void)wire_take(&m, BMP_PEER_LEN);
 	ck_assert_int_eq(wire_u8(&m), BMP_DOWN_REMOTE_NOTE);
 	hex_equals(m.p, m.left, "ffffffffffffffffffffffffffffffff 0015 03 06 04");
 	/* RFC 7854 4.9: the routes go with it, without a word of each */
-	ck_assert_uint_eq(count(BMP_ROUTE_MONITORING, NULL), 4);
+	ck_assert_uint_eq(station_count(&s, BMP_ROUTE_MONITORING, NULL), 4);
 	end();
 }
 END_TEST
@@ -269,13 +198,13 @@ START_TEST(nothing_is_kept_when_the_station_is_taken_away)
 	begin(BGP_MONITOR_PRE | BGP_MONITOR_POST | BGP_MONITOR_LOCAL);
 	kit_originate(&k, "172.16.1.1/32");
 	raw_announce(&r, "10.1.0.0/16", 65002);
-	until_count(BMP_PEER_UP, 2);
+	station_until(&s, BMP_PEER_UP, 2);
 	k.conf.nr_monitors = 0;
 	kit_apply(&k);
-	until_count(BMP_TERMINATION, 1);
+	station_until(&s, BMP_TERMINATION, 1);
 	raw_announce(&r, "10.2.0.0/16", 65002);
 	for (int i = 0; i < 20; i++)
-		station_poll();
+		station_poll(&s);
 	ck_assert_str_eq(kit_state(&k, 0), "established");
 	end();
 }
@@ -285,28 +214,24 @@ END_TEST
 START_TEST(short_memory_costs_the_station_only)
 {
 	begin(BGP_MONITOR_PRE | BGP_MONITOR_LOCAL);
-	until_count(BMP_PEER_UP, 2);
+	station_until(&s, BMP_PEER_UP, 2);
 	raw_announce(&r, "10.1.0.0/16", 65002);
-	until_count(BMP_ROUTE_MONITORING, 2);
+	station_until(&s, BMP_ROUTE_MONITORING, 2);
 	raw_announce(&r, "10.2.0.0/16", 65002);
 	mem_fail_at((unsigned)_i + 1);
 	for (int i = 0; i < 50; i++)
-		station_poll();
+		station_poll(&s);
 	mem_fail_at(0);
-	if (fd >= 0) {
-		close(fd);
-		fd = -1;
-		nr_got = 0;
-	}
-	for (int i = 0; i < 5000 && count(BMP_PEER_UP, NULL) < 2; i++)
-		station_poll();
-	ck_assert_uint_eq(count(BMP_PEER_UP, NULL), 2);
+	station_hang_up(&s);
+	for (int i = 0; i < 5000 && station_count(&s, BMP_PEER_UP, NULL) < 2; i++)
+		station_poll(&s);
+	ck_assert_uint_eq(station_count(&s, BMP_PEER_UP, NULL), 2);
 	end();
 }
 END_TEST
 
 static void
-add_tests(Suite *s)
+add_tests(Suite *suite)
 {
 	TCase *bytes_of = tcase_create("bytes"), *station = tcase_create("station");
 
@@ -318,11 +243,11 @@ add_tests(Suite *s)
 	tcase_add_test(bytes_of, rfc7854_4_10_peer_up_has_both_opens);
 	tcase_add_test(bytes_of, rfc9069_5_2_1_the_local_table_has_a_name);
 	tcase_add_test(bytes_of, what_does_not_fit_is_not_cut);
-	suite_add_tcase(s, bytes_of);
+	suite_add_tcase(suite, bytes_of);
 	tcase_set_timeout(station, 60);
 	tcase_add_test(station, a_station_hears_of_a_peer_its_routes_and_its_end);
 	tcase_add_test(station, nothing_is_kept_when_the_station_is_taken_away);
 	tcase_add_loop_test(station, short_memory_costs_the_station_only, 0, 12);
-	suite_add_tcase(s, station);
+	suite_add_tcase(suite, station);
 }
 UNIT_MAIN("bmp", add_tests)
