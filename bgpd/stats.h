@@ -85,4 +85,11 @@ typedef void bgp_dump_fn(void *arg, const uint8_t *record, size_t len);
 struct bgp_dump *bgp_dump_new(struct bgp *, const char *peer, bgp_dump_fn *, void *arg);
 void bgp_dump_free(struct bgp_dump *); /* NULL is fine; before the speaker's end */
 
+/* All that may be used of all instances, by prefix (TABLE_DUMP_V2). */
+struct bgp_table_dump;
+struct bgp_table_dump *bgp_table_dump_new(struct bgp *);
+/* Some records more, maybe none, up to about 100 kB; false: those were the last. */
+bool bgp_table_dump_next(struct bgp_table_dump *, bgp_dump_fn *, void *arg);
+void bgp_table_dump_free(struct bgp_table_dump *); /* likewise */
+
 #endif

@@ -30,7 +30,7 @@
 /* What a client that listens to a stream has in place of an answer. */
 struct control_stream {
 	struct client *client;
-	void (*ended)(void *arg);
+	void (*ended)(void *arg), (*drained)(void *arg);
 	void *arg;
 	struct buf out;
 	size_t done; /* of out, sent */
@@ -254,6 +254,12 @@ control_stream_begin(struct control_stream *s, void (*ended)(void *arg), void *a
 	s->arg = arg;
 }
 
+void
+control_stream_drain(struct control_stream *s, void (*drained)(void *arg))
+{
+	s->drained = drained;
+}
+
 /* Is there room for @len bytes, when what was sent is given back? */
 static bool
 stream_has_room(struct control_stream *s, size_t len)
@@ -316,6 +322,8 @@ stream_write(struct client *c)
 	loop_fd_set(c->watch, LOOP_READ);
 	if (s->ending)
 		client_free(c);
+	else if (s->drained)
+		s->drained(s->arg);
 }
 
 /* It has nothing more to say; when it hangs up the stream is over. */

@@ -57,6 +57,8 @@ struct control_cmd {
 void control_stream_begin(struct control_stream *, void (*ended)(void *arg), void *arg);
 /* One line more.  A client that does not read loses records, and is told how many: {"lost":N}. */
 void control_stream_put(struct control_stream *, const json_t *record);
+/* @drained is called whenever all that was put is sent: for who makes records as they are taken. */
+void control_stream_drain(struct control_stream *, void (*drained)(void *arg));
 /* Nothing more will come: it is closed when everything was sent. */
 void control_stream_end(struct control_stream *);
 

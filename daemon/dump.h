@@ -1,5 +1,5 @@
 /*
- * daemon/dump.h: `bgp dump`: messages of peers as MRT records, to who asks on the control socket.
+ * daemon/dump.h: `bgp dump`: messages of peers, or the table, as MRT records, to who asks on the control socket.
  */
 #ifndef HERALD_DAEMON_DUMP_H
 #define HERALD_DAEMON_DUMP_H

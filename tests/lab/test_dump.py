@@ -6,8 +6,9 @@ import struct
 import subprocess
 
 from herald_lab import bgpmsg, until
+from herald_lab import herald as h
 from herald_lab.lab import program
-from herald_lab.pair import AS, FAR4, HERALD4, HERALD6, PEER4, PEER6, PEER_AS, VIP4
+from herald_lab.pair import AS, FAR4, FAR6, HERALD4, HERALD6, PEER4, PEER6, PEER_AS, VIP4
 from herald_lab.proc import Daemon
 
 ET = 17
@@ -137,3 +138,64 @@ def test_two_octets_of_an_old_speaker(pair):
     d.daemon.wait()
     done = subprocess.run(["bgpdump", "-m", d.path], capture_output=True, text=True, check=False)
     assert f"|A|{PEER4}|{PEER_AS}|{FAR4}|{PEER_AS}|" in done.stdout
+
+
+def bgpdump(path):
+    """Its lines: [(peer, AS, prefix, path, next hop)], and what it complains of."""
+    done = subprocess.run(["bgpdump", "-m", path], capture_output=True, text=True, check=False)
+    rows = [line.split("|") for line in done.stdout.splitlines()]
+    assert all(r[0] in ("TABLE_DUMP2", "TABLE_DUMP2_AP") and r[2] == "B" for r in rows), rows[:3]
+    wrong = [x for x in done.stderr.splitlines() if "[error]" in x or "[warn]" in x]
+    return [(r[3], int(r[4]), r[5], r[6], r[8]) for r in rows], wrong
+
+
+def test_the_table_as_bgpdump_reads_it(pair):
+    """RFC 6396 4.3: both families of FRR's and our own, and what one announcement after the other made."""
+    pair.start()
+    f = pair.foreign("frr").start()
+    pair.herald.wait_established()
+    f.wait_routes(VIP4)
+    until(lambda: {FAR4, FAR6} <= {r["prefix"] for r in pair.herald.routes("available")}, what="FRR's")
+    path = os.path.join(pair.lab.dir, "table.mrt")
+    done = pair.herald.run_ctl("bgp", "dump", "table", path)
+    assert done.returncode == 0 and "none lost" in done.stderr, done.stderr
+    rows, wrong = bgpdump(path)
+    assert not wrong, wrong
+    assert (PEER4, PEER_AS, FAR4, str(PEER_AS), PEER4) in rows
+    six, = (r for r in rows if r[2] == FAR6)
+    assert six[:2] == (PEER6, PEER_AS) and six[3] == str(PEER_AS) and ":" in six[4]
+    assert ("0.0.0.0", AS, VIP4, "", "0.0.0.0") in rows
+    assert {r[2] for r in rows} == {r["prefix"] for r in pair.herald.routes("available")}
+    done = pair.herald.run_ctl("bgp", "dump", "table", path, "--seconds", "3")
+    assert done.returncode == 1 and "usage" in done.stderr
+
+
+def test_a_large_table_and_a_reader_that_stops(pair):
+    """20,000 prefixes, some with two paths by identifiers (RFC 8050); a slow reader loses nothing and costs
+    the sessions nothing."""
+    pair.write()
+    pair.herald.write("30-bgp.yaml", h.cluster(AS, pair.peers(v6=False)), h.peer_config(
+        "tor", families=[{"afi": "ipv4", "safi": "unicast", "addPath": "receive"}]))
+    pair.herald.start()
+    caps = [bgpmsg.cap_mp(bgpmsg.IPV4), bgpmsg.cap_as4(PEER_AS), bgpmsg.cap(69, b"\0\1\1\2")]
+    c = pair.speaker(caps=caps).dial_up(HERALD4)
+    nets = [f"20.{i >> 8}.{i & 255}.0/24" for i in range(20000)]
+    for i in range(0, 20000, 200):
+        for ident in (1, 2) if i < 2000 else (1,):
+            nlri = b"".join(bytes([0, 0, 0, ident]) + bgpmsg.prefix(n) for n in nets[i:i + 200])
+            c.send(bgpmsg.update(nlri, [bgpmsg.origin(), bgpmsg.as_path(PEER_AS, *[64000] * ident),
+                                        bgpmsg.next_hop(PEER4)]))
+    until(lambda: pair.herald.peer("r4")["families"][0]["received"] >= 22000, 60, "all of it")
+    path = os.path.join(pair.lab.dir, "table.mrt")
+    dump = Daemon(pair.lab, pair.n1, [program("heraldctl"), "-s", pair.herald.socket, "bgp", "dump", "table",
+                                      path], path + ".log").start()
+    dump.wait_log("writing to")
+    dump.send_signal(signal.SIGSTOP)
+    until(lambda: pair.herald.peer("r4")["state"] == "established", what="an answer meanwhile")
+    dump.send_signal(signal.SIGCONT)
+    assert dump.wait(60) == 0
+    assert "none lost" in dump.text()
+    rows, wrong = bgpdump(path)
+    assert not wrong, wrong[:3]
+    told = [r[2] for r in rows if r[0] == PEER4]
+    assert len(told) == 22000 and set(told) == set(nets)

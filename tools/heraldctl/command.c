@@ -32,9 +32,11 @@ const struct command commands[] = {
 	  0, 0, COMMAND_ASK, render_bgp_policies },
 	{ { "bgp", "bmp" }, "", "Show monitoring stations (BMP) and what they were told", NULL,
 	  0, 0, COMMAND_ASK, render_bgp_bmp },
-	{ { "bgp", "dump" }, "PEER|all FILE [--seconds N]", "Write a peer's messages to a file, for other tools",
-	  "Records of MRT (RFC 6396) of all messages both ways and of the state, as bgpdump and others read\n"
-	  "them, until interrupted or for N seconds. FILE is replaced; - is standard output.",
+	{ { "bgp", "dump" }, "PEER|all|table FILE [--seconds N]",
+	  "Write a peer's messages, or the table, to a file, for other tools",
+	  "Records of MRT (RFC 6396) as bgpdump and others read them. PEER or all: all messages both ways and\n"
+	  "the state, until interrupted or for N seconds. table: the routes that may be used, once.\n"
+	  "FILE is replaced; - is standard output.",
 	  2, 4, COMMAND_DUMP, NULL },
 	{ { "bgp", "clear" }, "PEER [soft in|soft out]", "Reset a session, or refresh its routes",
 	  "Without more the session is closed and opened again. soft in asks the peer to send its\n"
