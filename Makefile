@@ -203,10 +203,16 @@ deps:
 check: deps
 	@tools/check/grounded tools/check/run-all --build $(BUILD)
 
+# With SANITIZE= (or VALGRIND=1) the programs are run under these; what they find, in daemons that a test
+# kills too, is told at the end.
+FINDS := $(if $(SANITIZE)$(VALGRIND),$(abspath $(O))/finds)
+UNDER := $(if $(VALGRIND),valgrind -q --leak-check=full --show-leak-kinds=definite$(comma)indirect \
+	--log-file=$(FINDS)/find.%p --suppressions=$(CURDIR)/tools/check/valgrind.supp)
 check-lab: deps
 	@$(MAKE) -j$(NPROC) all
-	@HERALD_BUILD=$(abspath $(O)) tools/check/grounded $(PYTHON) -m pytest -q -rs -n $(LAB_JOBS) \
-		$(LAB_ARGS) --ignore tests/lab/kube tests/lab
+	@HERALD_BUILD=$(abspath $(O)) HERALD_FINDS=$(FINDS) HERALD_UNDER='$(UNDER)' \
+		tools/check/grounded tools/check/watched $(PYTHON) -m pytest -q -rs -n $(LAB_JOBS) \
+		$(LAB_ARGS) $(if $(findstring tests/lab/,$(LAB_ARGS)),,--ignore tests/lab/kube tests/lab)
 
 # Takes packages that nothing else needs, and builds an API server at the first call.
 .PHONY: kube-server
@@ -371,6 +377,7 @@ help:
 	@echo 'check-valgrind unit tests under valgrind'
 	@echo 'check-fuzz     seeds replayed, then a short run of each fuzz target with a fixed seed'
 	@echo 'check-lab      network namespaces and real peers (root); LAB_ARGS= goes to pytest'
+	@echo '               with SANITIZE=address,undefined or VALGRIND=1: under these, and what they found'
 	@echo 'check-kube     likewise, with a real Kubernetes API server that is built first (minutes)'
 	@echo 'conformance    what the RFCs demand, seen from the wire: Herald beside four others (root)'
 	@echo 'soak           ten minutes of requests while endpoints change and daemons are killed (root);'

@@ -105,7 +105,9 @@ static bool
 is_same_session(const struct bfd_conf *a, const struct bfd_conf *b)
 {
 	return addr_eq(&a->peer, &b->peer) && addr_eq(&a->local, &b->local) &&
-	    strcmp(a->device, b->device) == 0 && a->multihop == b->multihop;
+	    strcmp(a->device, b->device) == 0 && a->multihop == b->multihop &&
+	    a->key_len == b->key_len && a->key_id == b->key_id &&
+	    memcmp(a->key, b->key, a->key_len) == 0;
 }
 
 static bool

@@ -22,6 +22,33 @@ from_profile(struct arena *a, const struct res_bfd_profile *p, struct bfd_conf *
 	    p->obj.meta.name);
 }
 
+/* A key that is not there is no leave to do without: the peer is not watched. */
+static const char *
+key_of(
+    struct arena *a, const struct store *store, const struct res_bfd_profile *p, struct bfd_conf *c)
+{
+	const struct res_secret_entry *key;
+	const struct res_secret *secret;
+
+	if (!*p->auth_secret_ref)
+		return NULL;
+	secret =
+	    store_secret(store, *p->auth_secret_ns ? p->auth_secret_ns : NULL, p->auth_secret_ref);
+	key = secret ? res_secret_get(secret, "password") : NULL;
+	/* RFC 5880 6.7.4 */
+	if (!key || key->len < 1 || key->len > BFD_KEY_MAX)
+		return arena_printf(a,
+		    "Secret %s (authSecretRef of BFDProfile %s) %s; the peer is not watched",
+		    p->auth_secret_ref, p->obj.meta.name,
+		    !secret    ? "is missing"
+			: !key ? "has no value under the key \"password\""
+			       : "has a password that is not of 1 to 20 bytes");
+	memcpy(c->key, key->value, key->len);
+	c->key_len = (uint8_t)key->len;
+	c->key_id = p->auth_key_id;
+	return NULL;
+}
+
 bool
 bfd_wanted_peer(const struct store *store, const struct res_bgp_peer_config *pc,
     const struct bgp_peer_conf *peer, uint32_t local_as, struct arena *a, struct bfd_wanted *out,
@@ -48,6 +75,9 @@ bfd_wanted_peer(const struct store *store, const struct res_bgp_peer_config *pc,
 			    pc->bfd_profile);
 			return false;
 		}
+		*problem = key_of(a, store, profile, c);
+		if (*problem)
+			return false;
 		*problem = from_profile(a, profile, c);
 	} else {
 		c->tx_us = pc->bfd.transmit_interval_ms * MS;

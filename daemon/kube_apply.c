@@ -355,32 +355,45 @@ check_access(struct app *app, const struct res_kubernetes_source *conf)
 	free(error);
 }
 
+static size_t
+want_secret(struct kube_side *k, struct kube_secret_name *names, size_t nr, const char *ns,
+    const char *name)
+{
+	size_t i = 0;
+
+	if (!*name)
+		return nr;
+	if (!*ns)
+		ns = k->namespace;
+	while (i < nr && (strcmp(names[i].ns, ns) != 0 || strcmp(names[i].name, name) != 0))
+		i++;
+	if (i == nr)
+		names[nr++] = (struct kube_secret_name){ ns, name };
+	return nr;
+}
+
 static void
 want_secrets(struct kube_side *k)
 {
 	struct store *store = k->app->store;
 	const char *l2_secret = store_config(store)->l2.secret;
-	struct kube_secret_name *names =
-	    xnew_n(struct kube_secret_name, store_nr(store, RES_BGP_PEER_CONFIG) + 2);
+	struct kube_secret_name *names = xnew_n(struct kube_secret_name,
+	    store_nr(store, RES_BGP_PEER_CONFIG) + store_nr(store, RES_BFD_PROFILE) + 2);
 	struct res_object *o;
-	size_t nr = 0, i;
+	size_t nr = 0;
 	int err;
 
 	store_for_each(store, RES_BGP_PEER_CONFIG, o)
 	{
 		const struct res_bgp_peer_config *pc = (const struct res_bgp_peer_config *)o;
-		struct kube_secret_name one = { pc->auth_secret_ns, pc->auth_secret_ref };
 
-		if (!*one.name)
-			continue;
-		if (!*one.ns)
-			one.ns = k->namespace;
-		for (i = 0; i < nr; i++)
-			if (strcmp(names[i].ns, one.ns) == 0 &&
-			    strcmp(names[i].name, one.name) == 0)
-				break;
-		if (i == nr)
-			names[nr++] = one;
+		nr = want_secret(k, names, nr, pc->auth_secret_ns, pc->auth_secret_ref);
+	}
+	store_for_each(store, RES_BFD_PROFILE, o)
+	{
+		const struct res_bfd_profile *p = (const struct res_bfd_profile *)o;
+
+		nr = want_secret(k, names, nr, p->auth_secret_ns, p->auth_secret_ref);
 	}
 	if (*l2_secret) {
 		names[nr].ns = k->namespace;

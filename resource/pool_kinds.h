@@ -120,7 +120,9 @@ struct res_bfd_profile {
 	uint32_t receive_interval_ms, transmit_interval_ms, echo_interval_ms;
 	uint8_t detect_multiplier;
 	bool echo_mode, passive_mode;
-	uint8_t minimum_ttl; /* multihop only */
+	uint8_t minimum_ttl;			      /* multihop only */
+	const char *auth_secret_ref, *auth_secret_ns; /* "": no authentication; of any namespace */
+	uint8_t auth_key_id;
 };
 
 #endif

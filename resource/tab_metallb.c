@@ -415,6 +415,13 @@ static const struct field bfd_spec_fields[] = {
 	  .cost = RES_COST_SOFT, .help = "wait for the peer to begin" },
 	{ "minimumTtl", T_UINT, 0, FIELD_AT(struct res_bfd_profile, minimum_ttl), .min = 1,
 	  .max = 254, .def = "254", .cost = RES_COST_SOFT, .help = "of what we take; multihop only" },
+	{ "authSecretRef", T_STRING, F_NATIVE, FIELD_AT(struct res_bfd_profile, auth_secret_ref),
+	  .max = 253, .cost = RES_COST_SOFT,
+	  .help = "a Secret whose `password`, of 1 to 20 bytes, is the SHA1 key" },
+	{ "authSecretNamespace", T_STRING, F_NATIVE, FIELD_AT(struct res_bfd_profile, auth_secret_ns),
+	  .max = 63, .cost = RES_COST_SOFT, .help = "where that Secret is; default: in any namespace" },
+	{ "authKeyID", T_UINT, F_NATIVE, FIELD_AT(struct res_bfd_profile, auth_key_id), .max = 255,
+	  .def = "1", .cost = RES_COST_SOFT, .help = "the number of that key, as the peer has it" },
 	FIELD_END,
 };
 const struct table bfd_spec_table = { bfd_spec_fields, 0, NULL };

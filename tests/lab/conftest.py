@@ -24,7 +24,7 @@ FINDS = os.environ.get("HERALD_FINDS")
 if FINDS:
     os.makedirs(FINDS, exist_ok=True)
     os.chmod(FINDS, 0o1777)
-    for kind, more in (("ASAN", ""), ("UBSAN", "halt_on_error=1:print_stacktrace=1:")):
+    for kind, more in (("ASAN", "quarantine_size_mb=8:malloc_context_size=12:"), ("UBSAN", "halt_on_error=1:print_stacktrace=1:")):
         os.environ.setdefault(f"{kind}_OPTIONS", f"{more}exitcode=99:log_path={FINDS}/find")
 
 

@@ -200,6 +200,29 @@ def test_multihop(pair, kind):
     stays(lambda: bfd_up(pair, far), 1)
 
 
+@pytest.mark.parametrize("method", ["keyed sha1", "meticulous keyed sha1"])
+def test_sha1_keys_with_bird(pair, method):
+    """RFC 5880 6.7.4: a session with the same key, none with another, and none without; bfdd has no keys."""
+    side = BirdSide(pair)
+    side.CONF = BirdSide.CONF.replace('interface "*" {{', 'interface "*" {{ authentication '
+                                      f'{method}; password "tulips" {{{{ id 7; }}}};')
+    side.write(200)
+    pair.herald.write("36-key.yaml", h.secret("bfd-key", password="tulips"))
+    begin(pair, "bird", side=side, profile={"authSecretRef": "bfd-key", "authKeyID": 7})
+    for addr in (PEER4, PEER6):
+        assert bfd(pair, addr)["authenticated"]
+    assert side.up(HERALD4) and side.up(HERALD6)
+    pair.herald.write("36-key.yaml", h.secret("bfd-key", password="roses"))
+    until(lambda: not side.up(HERALD4) and not bfd_up(pair, PEER4), 20, "no session with another key")
+    stays(lambda: not side.up(HERALD4) and not bfd_up(pair, PEER4), 1)
+    assert "roses" not in pair.herald.daemon.text() and "tulips" not in pair.herald.daemon.text()
+    pair.herald.remove("36-key.yaml")
+    until(lambda: "Secret bfd-key (authSecretRef of BFDProfile fast) is missing" in
+          json.dumps(pair.herald.ctl("status")), 20, "it is said that the Secret is missing")
+    pair.herald.write("36-key.yaml", h.secret("bfd-key", password="tulips"))
+    until(lambda: side.up(HERALD4) and bfd_up(pair, PEER4), 30, "the right key again")
+
+
 @both
 def test_the_pace_changes_without_a_break(pair, kind):
     side = begin(pair, kind)

@@ -144,10 +144,35 @@ def test_roles_that_do_not_belong_together(pair, theirs):
     assert any(s.get("field") == "spec.role" or "Role" in s["message"] for s in steps), steps
 
 
+def test_our_own_as_in_a_path_from_frr(pair):
+    """allowASIn: as often as it says, no more; a change of it needs no reset and no word from FRR."""
+    once, twice = TOLD[1:3]
+    f = pair.foreign("frr", far=[once, twice], local6=None).start()
+    f.impl.configure(f"ip prefix-list TWICE seq 5 permit {twice}",
+                     "route-map OUT permit 5", "match ip address prefix-list TWICE",
+                     f"set as-path prepend {AS} {AS}", "exit",
+                     "route-map OUT permit 10", f"set as-path prepend {AS}", "exit",
+                     f"router bgp {PEER_AS}", "address-family ipv4 unicast",
+                     f"neighbor {HERALD4} route-map OUT out")
+    start(pair, h.peer_config("own", ["ipv4"]))
+    pair.herald.wait_established()
+    for prefix in (once, twice):
+        until(lambda p=prefix: [r["rejected"] for r in pair.herald.route(p)] == ["as-path-loop"],
+              what=lambda p=prefix: str(pair.herald.route(p)))
+    before = session_of(f)[0]
+    for allowed, there in ((1, {once}), (2, {once, twice}), (0, set())):
+        write(pair, h.peer_config("own", ["ipv4"], allowASIn=allowed))
+        until(lambda there=there: set(available(pair)) & {once, twice} == there, 15, lambda: str(available(pair)))
+    assert session_of(f)[0] == before
+
+
 def test_too_many_prefixes(pair):
     doc = example("bounded")
     f = frr_telling(pair, TOLD[1:4])
-    start(pair, doc)
+    pair.write()
+    pair.herald.remove("40-advertise.yaml")  # FRR would say our routes back to us, which count
+    write(pair, doc)
+    pair.herald.start()
     until(lambda: "Maximum Number of Prefixes" in
           f.impl.neighbor(HERALD4).get("lastNotificationReason", ""), 20,
           lambda: str(f.impl.neighbor(HERALD4)))

@@ -1,6 +1,7 @@
 """A Herald daemon: its documents, its process, its control socket."""
 import json
 import os
+import shlex
 import signal
 import subprocess
 
@@ -44,7 +45,9 @@ class Herald:
             ns.cgroup = ns.cgroup or lab.cgroup(node)
             self.datapath = {"mode": "bpf", "pinPath": self.pin_path, "cgroup": ns.cgroup.path,
                              **(datapath if isinstance(datapath, dict) else {})}
-        argv = ["herald"]  # start() looks for it
+        # e.g. valgrind and its options
+        self.under = shlex.split(os.environ.get("HERALD_UNDER", ""))
+        argv = [*self.under, "herald"]  # start() looks for it
         for p in (*shared, self.conf):
             argv += ["-c", p]
         # under a sanitizer a find is an exit that no test expects
@@ -75,7 +78,7 @@ class Herald:
     # ---- process ----
 
     def start(self, wait=True):
-        self.daemon.argv[0] = program("herald")
+        self.daemon.argv[len(self.under)] = program("herald")
         self.daemon.start()
         if wait:
             self.wait_ready()

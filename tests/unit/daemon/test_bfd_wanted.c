@@ -132,6 +132,36 @@ START_TEST(the_distance)
 }
 END_TEST
 
+START_TEST(rfc5880_6_7_4_a_key_of_one_to_twenty_octets)
+{
+	struct bgp_peer_conf peer = peer_at("10.0.0.2");
+	static const char secret[] = "apiVersion: v1\nkind: Secret\nmetadata: {name: %s}\n"
+				     "stringData: {%s: \"%s\"}\n";
+	char text[512];
+
+	add_profile("authSecretRef: key, authKeyID: 7");
+	ck_assert(!wanted("bfdProfile: fast", &peer));
+	ck_assert_ptr_nonnull(
+	    strstr(problem, "Secret key (authSecretRef of BFDProfile fast) is missing"));
+	snprintf(text, sizeof(text), secret, "key", "other", "x");
+	fixture_add(&f, text);
+	ck_assert(!wanted("bfdProfile: fast", &peer));
+	ck_assert_ptr_nonnull(strstr(problem, "has no value"));
+	snprintf(text, sizeof(text), secret, "key", "password", "123456789012345678901");
+	fixture_add(&f, text);
+	ck_assert(!wanted("bfdProfile: fast", &peer));
+	ck_assert_ptr_nonnull(strstr(problem, "1 to 20 bytes"));
+	ck_assert_ptr_null(strstr(problem, "12345"));
+	snprintf(text, sizeof(text), secret, "key", "password", "12345678901234567890");
+	fixture_add(&f, text);
+	ck_assert(wanted("bfdProfile: fast", &peer));
+	ck_assert_ptr_null(problem);
+	ck_assert_uint_eq(want.conf.key_len, 20);
+	ck_assert_mem_eq(want.conf.key, "12345678901234567890", 20);
+	ck_assert_uint_eq(want.conf.key_id, 7);
+}
+END_TEST
+
 START_TEST(what_cannot_be_done_is_told)
 {
 	struct bgp_peer_conf peer = peer_at("10.0.0.2");
@@ -158,6 +188,7 @@ add_tests(Suite *s)
 	tcase_add_test(t, defaults_of_a_profile);
 	tcase_add_test(t, without_a_profile);
 	tcase_add_test(t, the_distance);
+	tcase_add_test(t, rfc5880_6_7_4_a_key_of_one_to_twenty_octets);
 	tcase_add_test(t, what_cannot_be_done_is_told);
 	suite_add_tcase(s, t);
 }
