@@ -121,6 +121,7 @@ static void
 free_peer(struct bfd_peer *p)
 {
 	bfd_watch_free(p->watch);
+	mem_wipe(&p->conf, sizeof(p->conf)); /* a key */
 	free(p->instance);
 	free(p->name);
 	free(p);

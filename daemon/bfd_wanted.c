@@ -43,6 +43,7 @@ key_of(
 		    !secret    ? "is missing"
 			: !key ? "has no value under the key \"password\""
 			       : "has a password that is not of 1 to 20 bytes");
+	a->secret = true; /* what is wanted is in it */
 	memcpy(c->key, key->value, key->len);
 	c->key_len = (uint8_t)key->len;
 	c->key_id = p->auth_key_id;
