@@ -315,7 +315,8 @@ was_sent_all(const struct bmp_peer *bp)
 
 		if (!(bp->adj->session.families & BGP_FAMILY_MASK(f)))
 			continue;
-		if (!m || m->to || (m->state != MEMBER_LIVE && (m->state != MEMBER_DUMP || m->fresh)))
+		if (!m || m->to ||
+		    (m->state != MEMBER_LIVE && (m->state != MEMBER_DUMP || m->fresh)))
 			return false;
 	}
 	return bp->adj->up;
