@@ -1,6 +1,7 @@
 /*
  * daemon/bgp_wanted.c: the sessions and policies of this node, out of BGPClusterConfig, BGPPeerConfig,
- * BGPNodeConfigOverride, BGPAdvertisement selection and Secrets.  The routes are in bgp_routes.c.
+ * BGPNodeConfigOverride, BGPAdvertisement selection and Secrets.  Rules are in bgp_rules.c, the routes in
+ * bgp_routes.c.
  */
 #include "daemon/bgp_wanted.h"
 
@@ -16,6 +17,8 @@
 #define DEFAULT_KEEPALIVE_S 30
 #define DEFAULT_RETRY_S 120
 #define AO_KEY_MAX 80 /* RFC 5925 leaves it open; Linux takes so many */
+/* Peers with an advertisement that is not for them: so many are remembered for explain. */
+#define LEFT_OUT_MAX 1024
 
 struct planner {
 	struct bgp_plan *plan;
@@ -58,114 +61,6 @@ notice(struct planner *p, const struct res_object *o, enum reason reason, const 
 	p->plan->notices = n;
 }
 
-/* ---- policies ---- */
-
-static uint32_t
-wild_mask(const struct res_community *c, unsigned at)
-{
-	return c->wild & 1u << at ? 0 : UINT32_MAX;
-}
-
-struct bgp_communities
-bgp_communities_of(struct arena *a, const struct res_communities *from)
-{
-	uint32_t *std = arena_new_n(a, uint32_t, 2 * from->nr);
-	uint64_t *ext = arena_new_n(a, uint64_t, 2 * from->nr);
-	struct bgp_large *large = arena_new_n(a, struct bgp_large, 2 * from->nr);
-	struct bgp_communities to = { .std = std, .ext = ext, .large = large };
-
-	for (size_t i = 0; i < from->nr; i++) {
-		const struct res_community *c = &from->v[i];
-
-		switch (c->type) {
-		case RES_COMM_STANDARD:
-			std[from->nr + to.nr_std] =
-			    (wild_mask(c, 0) & 0xffff0000) | (wild_mask(c, 1) & 0xffff);
-			std[to.nr_std++] = c->standard;
-			break;
-		case RES_COMM_EXTENDED:
-			/* The last number has 16 bits, behind two octets of AS 32. */
-			ext[from->nr + to.nr_ext] = !c->wild ? UINT64_MAX
-			    : c->extended >> 56		     ? ~(uint64_t)UINT16_MAX
-							     : ~(uint64_t)UINT32_MAX;
-			ext[to.nr_ext++] = c->extended;
-			break;
-		case RES_COMM_LARGE:
-			large[from->nr + to.nr_large] =
-			    (struct bgp_large){ wild_mask(c, 0), wild_mask(c, 1), wild_mask(c, 2) };
-			large[to.nr_large++] =
-			    (struct bgp_large){ c->large[0], c->large[1], c->large[2] };
-			break;
-		}
-		if (c->wild) { /* one pattern among them, and all have a mask */
-			to.std_mask = std + from->nr;
-			to.ext_mask = ext + from->nr;
-			to.large_mask = large + from->nr;
-		}
-	}
-	return to;
-}
-
-static struct bgp_match
-match_of(struct arena *a, const struct res_rule_match *from)
-{
-	static const enum bgp_source sources[] = { [RES_ORIGIN_PODCIDR] = BGP_SRC_PODCIDR,
-		[RES_ORIGIN_SERVICE] = BGP_SRC_SERVICE,
-		[RES_ORIGIN_LEARNED] = BGP_SRC_LEARNED };
-	struct bgp_prefix_match *prefixes =
-	    arena_new_n(a, struct bgp_prefix_match, from->prefixes.nr);
-	struct bgp_match to = {
-		.prefixes = prefixes,
-		.nr_prefixes = from->prefixes.nr,
-		.communities = bgp_communities_of(a, &from->communities),
-		.as_path = *from->as_path ? from->as_path : NULL,
-	};
-
-	for (size_t i = 0; i < from->prefixes.nr; i++)
-		prefixes[i] = (struct bgp_prefix_match){ .prefix = from->prefixes.v[i].prefix,
-			.ge = from->prefixes.v[i].ge,
-			.le = from->prefixes.v[i].le };
-	for (size_t i = 0; i < from->families.nr; i++)
-		to.families |= BGP_FAMILY_MASK(
-		    from->families.v[i] == RES_RULE_IPV4 ? BGP_IPV4_UNICAST : BGP_IPV6_UNICAST);
-	for (size_t i = 0; i < from->origin.nr; i++)
-		to.sources |= 1u << sources[from->origin.v[i]];
-	return to;
-}
-
-static struct bgp_policy
-policy_of(struct arena *a, const struct res_rules *from)
-{
-	static const enum bgp_next_hop_action hops[] = { [RES_NEXT_HOP_DEFAULT] = BGP_NH_DEFAULT,
-		[RES_NEXT_HOP_SELF] = BGP_NH_SELF,
-		[RES_NEXT_HOP_KEEP] = BGP_NH_KEEP,
-		[RES_NEXT_HOP_ADDR] = BGP_NH_ADDR };
-	struct bgp_rule *rules = arena_new_n(a, struct bgp_rule, from->nr);
-
-	for (size_t i = 0; i < from->nr; i++) {
-		const struct res_rule *r = &from->v[i];
-
-		rules[i] = (struct bgp_rule){
-			.match = match_of(a, &r->match),
-			.accept = r->action == RES_RULE_ACCEPT,
-			.set = {
-				.has_local_pref = r->set.has_local_preference,
-				.local_pref = r->set.local_preference,
-				.has_med = r->set.has_med,
-				.med = r->set.med,
-				.replace = r->set.has_communities,
-				.add = bgp_communities_of(a, r->set.has_communities
-					? &r->set.communities : &r->set.add),
-				.remove = bgp_communities_of(a, &r->set.remove),
-				.prepend = r->set.prepend_count,
-				.next_hop = hops[r->set.next_hop],
-				.next_hop_addr = r->set.next_hop_addr,
-			},
-		};
-	}
-	return (struct bgp_policy){ .rules = rules, .nr_rules = from->nr };
-}
-
 /* ---- audiences ---- */
 
 static void
@@ -178,17 +73,34 @@ advert_not_yet(struct planner *p, const struct res_bgp_advertisement *ad)
 	}
 }
 
-/* Is the peer told of it on this node? */
-static bool
-advert_is_for(const struct planner *p, const struct res_bgp_advertisement *ad, const char *peer)
+/* Is the peer told of it on this node?  NULL: it is, else the field that says that it is not. */
+static const char *
+advert_is_not_for(const struct planner *p, const struct res_bgp_advertisement *ad, const char *peer)
 {
 	size_t i = 0;
 
 	if (!selectors_admit(&ad->node_selectors, &p->labels))
-		return false;
+		return "spec.nodeSelectors";
 	while (i < ad->peers.nr && strcmp(ad->peers.v[i], peer) != 0)
 		i++;
-	return !ad->peers.nr || i < ad->peers.nr;
+	return ad->peers.nr && i == ad->peers.nr ? "spec.peers" : NULL;
+}
+
+static void
+leave_out(struct planner *p, const struct bgp_plan_instance *inst, const char *peer,
+    const struct res_bgp_advertisement *ad, const char *field)
+{
+	struct bgp_plan *plan = p->plan;
+	struct bgp_left_out *l;
+
+	if (plan->nr_left_out == LEFT_OUT_MAX)
+		return;
+	l = arena_new_n(&plan->arena, struct bgp_left_out, 1);
+	*l = (struct bgp_left_out){ inst->name, arena_printf(&plan->arena, "%s", peer), ad, field,
+		plan->left_out };
+	plan->left_out = l;
+	plan->nr_left_out++;
+	hold(p, &ad->obj);
 }
 
 /* The audience of all advertisements that @sel selects for @peer; NULL: none does. */
@@ -200,7 +112,7 @@ audience(
 	const size_t max = store_nr(p->store, RES_BGP_ADVERTISEMENT);
 	const struct res_bgp_advertisement **list =
 	    arena_new_n(a, const struct res_bgp_advertisement *, max);
-	const char *name = "";
+	const char *name = "", *field;
 	struct res_object *o;
 	size_t nr = 0;
 
@@ -208,9 +120,13 @@ audience(
 	{
 		const struct label_view view = label_view_of(o);
 
-		if (!selector_selects(sel, &view) ||
-		    !advert_is_for(p, (const struct res_bgp_advertisement *)o, peer))
+		if (!selector_selects(sel, &view))
 			continue;
+		field = advert_is_not_for(p, (const struct res_bgp_advertisement *)o, peer);
+		if (field) {
+			leave_out(p, inst, peer, (const struct res_bgp_advertisement *)o, field);
+			continue;
+		}
 		list[nr++] = (const struct res_bgp_advertisement *)o;
 		name = arena_printf(a, "%s%s%s", name, *name ? "," : "", o->meta.name);
 	}
@@ -462,8 +378,8 @@ peer_config(struct planner *p, const struct res_bgp_peer_config *pc, struct bgp_
 	if (pc->has_allow_as_in)
 		peer->allow_as_in = pc->allow_as_in;
 	if (pc->has_import)
-		peer->import = policy_of(a, &pc->import);
-	peer->export = policy_of(a, &pc->export);
+		peer->import = bgp_policy_of(a, &pc->import);
+	peer->export = bgp_policy_of(a, &pc->export);
 	peer_source(p, pc, peer);
 	peer_secret(p, pc, peer);
 	peer_role(pc, peer);
@@ -510,7 +426,7 @@ peer_defaults(struct planner *p, const struct res_bgp_peer *from, uint32_t local
 		.allow_as_in = p->config->bgp_allow_as_in,
 		.honor_shutdown = p->config->bgp_honor_shutdown,
 		.graceful_shutdown = p->drained,
-		.import = policy_of(&p->plan->arena, &p->config->bgp_import),
+		.import = bgp_policy_of(&p->plan->arena, &p->config->bgp_import),
 	};
 }
 

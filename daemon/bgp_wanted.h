@@ -32,6 +32,14 @@ struct bgp_audience {
 	size_t nr;
 };
 
+/* An advertisement that a peer's configuration selects, and that says itself that it is not for it. */
+struct bgp_left_out {
+	const char *instance, *peer;
+	const struct res_bgp_advertisement *advert;
+	const char *field; /* of it: "spec.nodeSelectors" or "spec.peers" */
+	struct bgp_left_out *next;
+};
+
 struct bgp_plan_instance {
 	const char *name;
 	uint32_t local_as;
@@ -48,6 +56,8 @@ struct bgp_plan {
 	struct bfd_wanted *watched; /* peers that BFD watches */
 	size_t nr_watched;
 	struct notice *notices;
+	struct bgp_left_out *left_out; /* for explain; not all, where there are very many */
+	size_t nr_left_out;
 	struct res_set held;
 };
 
@@ -82,6 +92,8 @@ struct bgp_why bgp_wanted_why(const struct bgp_audience *, const struct store *,
 
 /* Communities as the engine takes them; lists in @arena. */
 struct bgp_communities bgp_communities_of(struct arena *, const struct res_communities *);
+/* Rules, in @arena. */
+struct bgp_policy bgp_policy_of(struct arena *, const struct res_rules *);
 
 /* Why the gate of traffic policies lets an address of @svc out, or not: REASON_SATISFIED, or
  * no-local-endpoint, no-ready-endpoint (features of Cilium's table, with noEndpoints). */

@@ -80,6 +80,49 @@ prefix_for(const struct way *w, const struct bgp_audience *audience, struct pref
 	return found;
 }
 
+/* One that would tell the peer of it, were it for this node and peer; NULL: there is none. */
+static const struct bgp_left_out *
+left_out_of(const struct way *w)
+{
+	const struct bgp_left_out *l;
+
+	for (l = w->plan->left_out; l; l = l->next) {
+		const struct res_bgp_advertisement *list[] = { l->advert };
+		const struct bgp_audience alone = { .name = "", .adverts = list, .nr = 1 };
+
+		if (strcmp(l->instance, w->inst->name) != 0 || strcmp(l->peer, w->peer->name) != 0)
+			continue;
+		if (bgp_wanted_why(&alone, w->e->app->store, w->e->node, w->svc,
+			RES_SVC_ADDR_LOAD_BALANCER_IP, w->addr)
+			.reason == REASON_SATISFIED)
+			break;
+	}
+	return l;
+}
+
+/* Nothing but where it is told keeps the advertisement from doing it. */
+static void
+add_left_out(const struct way *w, const struct bgp_left_out *l)
+{
+	const char *name = l->advert->obj.meta.name;
+	const bool by_node = strcmp(l->field, "spec.nodeSelectors") == 0;
+	char *object = xasprintf("BGPAdvertisement %s", name);
+	struct explain_step s = { .stage = "advertisement",
+		.subject = w->peer->name,
+		.verdict = EXPLAIN_FAIL,
+		.reason = by_node ? REASON_NODE_NOT_SELECTED : REASON_NOT_SELECTED,
+		.object = object,
+		.field = l->field,
+		.advice = by_node ? "Let nodeSelectors of the BGPAdvertisement match the labels of "
+				    "this Node."
+				  : "Add the peer's name to peers of the BGPAdvertisement." };
+
+	s.message = by_node ? xasprintf("%s selects it, and is told by other nodes only.", name)
+			    : xasprintf("%s selects it, and is told to other peers only.", name);
+	explain_add(w->e, &s);
+	free(object);
+}
+
 static bool
 step_advertisement(const struct way *w, struct prefix *prefix)
 {
@@ -94,7 +137,13 @@ step_advertisement(const struct way *w, struct prefix *prefix)
 		.object = object,
 		.field = why.field };
 	bool ok = why.reason == REASON_SATISFIED && prefix_for(w, audience, prefix);
+	const struct bgp_left_out *left = ok ? NULL : left_out_of(w);
 
+	if (left) {
+		add_left_out(w, left);
+		free(object);
+		return false;
+	}
 	if (ok) {
 		s.message = xasprintf("%s lets %s go to %s.", why.advert,
 		    prefix_format(prefix, text, sizeof(text)), w->peer->name);

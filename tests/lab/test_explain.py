@@ -85,6 +85,12 @@ def more(name, ip):
     return h.service(name, families=["IPv4"], annotations={"heraldlb.io/ips": ip})
 
 
+def only(**spec):
+    doc = h.advertise_services()
+    doc["spec"].update(spec)
+    return doc
+
+
 # what is broken: (file, documents), about which Service, and of the first step that fails: stage, reason,
 # a word of the object, a word of the field, a word of the advice
 WAYS = {
@@ -126,6 +132,13 @@ WAYS = {
         "40-advertise.yaml", lambda: [h.advertise_services(addresses=("ClusterIP",))], "web",
         "advertisement", "address-type-not-advertised", "BGPAdvertisement services",
         "service.addresses", "LoadBalancerIP"),
+    "its advertisement is for other nodes": (
+        "40-advertise.yaml", lambda: [h.advertise_pods(), only(nodeSelectors=[
+            {"matchLabels": {"kubernetes.io/hostname": "n9"}}])], "web", "advertisement",
+        "node-not-selected", "BGPAdvertisement services", "spec.nodeSelectors", "nodeSelectors"),
+    "its advertisement is for other peers": (
+        "40-advertise.yaml", lambda: [h.advertise_pods(), only(peers=["r5"])], "web",
+        "advertisement", "not-selected", "BGPAdvertisement services", "spec.peers", "peers"),
     "no advertisement": ("40-advertise.yaml", lambda: [], "web", "advertisement", "no-advertisement",
                          "BGPPeerConfig", "advertisements", "advertisements"),
     "no BGPPeerConfig": ("30-bgp.yaml", lambda: bgp()[:1], "web", "configuration",
