@@ -114,7 +114,7 @@ def test_all_peers_for_a_time_and_what_is_wrong(pair):
     with open(path, "w", encoding="ascii") as x:
         x.write("kept")
     for args, status, what in ((["nobody", path], 1, "no peer is called"),
-                               (["r4", path, "--seconds", "0"], 1, "usage"),
+                               (["r4", path, "--seconds", "0"], 2, "usage"),
                                (["r4"], 2, "missing"),
                                (["r4", "/nowhere/at/all"], 2, "cannot write")):
         done = pair.herald.run_ctl("bgp", "dump", *args)
@@ -167,7 +167,7 @@ def test_the_table_as_bgpdump_reads_it(pair):
     assert ("0.0.0.0", AS, VIP4, "", "0.0.0.0") in rows
     assert {r[2] for r in rows} == {r["prefix"] for r in pair.herald.routes("available")}
     done = pair.herald.run_ctl("bgp", "dump", "table", path, "--seconds", "3")
-    assert done.returncode == 1 and "usage" in done.stderr
+    assert done.returncode == 2 and "usage" in done.stderr
 
 
 def test_a_large_table_and_a_reader_that_stops(pair):
