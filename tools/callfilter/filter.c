@@ -127,9 +127,10 @@ allow_narrowly(scmp_filter_ctx filter)
 		unsigned nr;
 		struct scmp_arg_cmp arg[2];
 	} rules[] = {
-		{ SCMP_SYS(setns), 1, { SCMP_A1(SCMP_CMP_EQ, CLONE_NEWNET) } },
+		{ SCMP_SYS(setns), 1, { SCMP_A1(SCMP_CMP_EQ, CLONE_NEWNET, 0) } },
 		{ SCMP_SYS(socket), 2,
-		    { SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, NETLINK_SOCK_DIAG) } },
+		    { SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0),
+			SCMP_A2(SCMP_CMP_EQ, NETLINK_SOCK_DIAG, 0) } },
 		{ SCMP_SYS(openat), 1, { SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY) } },
 		{ SCMP_SYS(open), 1, { SCMP_A1(SCMP_CMP_MASKED_EQ, writing, O_RDONLY) } },
 		{ SCMP_SYS(mmap), 1, { SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) } },
