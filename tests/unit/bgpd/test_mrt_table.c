@@ -103,7 +103,7 @@ begin(uint8_t add_path)
 	}
 	/* AS 65002, hold time 0, ID 0.0.0.9; multiprotocol, four octets, several paths to be sent */
 	raw_send_type(&r, 1,
-	    "\4\xfd\xea\0\0\0\0\0\t\x16\2\x14\1\4\0\1\0\1\x41\4\0\0\xfd\xea\x45\4\0\1\1\2", 32);
+	    "\4\xfd\xea\0\0\0\0\0\t\x14\2\x12\1\4\0\1\0\1\x41\4\0\0\xfd\xea\x45\4\0\1\1\2", 30);
 	raw_keepalive(&r);
 	kit_until(&k, 0, "established");
 }
