@@ -137,6 +137,9 @@ int kernel_maps_prepare(struct bpf_object *, const struct kernel_ask *, bool *ad
 /* After loading: descriptors, contents, memory. */
 int kernel_maps_take(
     struct bpf_object *, const struct kernel_ask *, bool adopted, struct dp_maps *, char *why);
+/* The flows of maps that are to be carried on with, and are not the same.  Last, as the programs that still run
+ * make new ones all the time: one that is made between this and the exchange begins anew. */
+int kernel_maps_take_flows(const struct kernel_ask *, struct dp_maps *, char *why);
 void kernel_maps_close(struct dp_maps *);
 /* How many blocks of buckets hold so many flows: a power of two. */
 uint32_t kernel_blocks(uint32_t flows);

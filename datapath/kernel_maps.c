@@ -136,6 +136,12 @@ fits(int fd, const struct bpf_map *map)
 	    info.map_flags == bpf_map__map_flags(map);
 }
 
+static bool
+is_flows(enum dp_map m)
+{
+	return m == DP_MAP_FLOWS4 || m == DP_MAP_FLOWS6;
+}
+
 /* A flow table of an earlier version, whose flows have other places? */
 static bool
 is_earlier(enum dp_map m, int fd)
@@ -143,9 +149,8 @@ is_earlier(enum dp_map m, int fd)
 	const uint32_t size = m == DP_MAP_FLOWS4 ? KERNEL_BUCKET4 : KERNEL_BUCKET6;
 	struct bpf_map_info info;
 
-	return (m == DP_MAP_FLOWS4 || m == DP_MAP_FLOWS6) && info_of(fd, &info) == 0 &&
-	    info.type == BPF_MAP_TYPE_ARRAY && info.value_size == size &&
-	    info.map_flags == BPF_F_MMAPABLE;
+	return is_flows(m) && info_of(fd, &info) == 0 && info.type == BPF_MAP_TYPE_ARRAY &&
+	    info.value_size == size && info.map_flags == BPF_F_MMAPABLE;
 }
 
 static uint32_t
@@ -463,6 +468,14 @@ take_one(struct dp_maps *maps, enum dp_map m, int fd)
 	return *at ? 0 : -ENOMEM;
 }
 
+static int
+not_taken(enum dp_map m, int err, char *why)
+{
+	snprintf(why, KERNEL_WHY, "cannot take over the map \"%s\": %s%s", kinds[m].name,
+	    strerror(-err), kernel_advice(err));
+	return err;
+}
+
 int
 kernel_maps_take(struct bpf_object *obj, const struct kernel_ask *ask, bool adopted,
     struct dp_maps *maps, char *why)
@@ -473,22 +486,35 @@ kernel_maps_take(struct bpf_object *obj, const struct kernel_ask *ask, bool adop
 		struct bpf_map *map = bpf_object__find_map_by_name(obj, kinds[m].name);
 
 		err = take_one(maps, m, bpf_map__fd(map));
-		if (err == 0 && adopted && is_earlier(m, ask->from[m]))
-			err = fill_flows(ask->from[m], maps->fd[m], ask->from[DP_MAP_BE_ROWS],
-			    maps->conf, m == DP_MAP_FLOWS6);
-		else if (err == 0 && adopted && fits(ask->from[m], map) &&
+		if (err == 0 && adopted && !is_flows(m) && fits(ask->from[m], map) &&
 		    entries_of(ask->from[m]) < maps->nr[m])
 			err = fill(m, ask->from[m], maps->fd[m]);
-		if (err < 0) {
-			snprintf(why, KERNEL_WHY, "cannot take over the map \"%s\": %s%s",
-			    kinds[m].name, strerror(-err), kernel_advice(err));
-			return err;
-		}
+		if (err < 0)
+			return not_taken(m, err, why);
 	}
 	err = fill_conf(maps->conf, adopted);
 	if (err < 0)
 		snprintf(why, KERNEL_WHY, "the kernel gave no random number for the flow tables");
 	return err;
+}
+
+int
+kernel_maps_take_flows(const struct kernel_ask *ask, struct dp_maps *maps, char *why)
+{
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
+		int err = 0;
+
+		if (!is_flows(m))
+			continue;
+		if (is_earlier(m, ask->from[m]))
+			err = fill_flows(ask->from[m], maps->fd[m], ask->from[DP_MAP_BE_ROWS],
+			    maps->conf, m == DP_MAP_FLOWS6);
+		else if (entries_of(ask->from[m]) < maps->nr[m])
+			err = fill(m, ask->from[m], maps->fd[m]);
+		if (err < 0)
+			return not_taken(m, err, why);
+	}
+	return 0;
 }
 
 bool
