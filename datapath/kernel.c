@@ -55,9 +55,20 @@ thread_start(struct dp_kernel *k)
 	k->next_why[0] = '\0';
 	for (enum dp_map m = 0; m < DP_NR_MAPS; m++)
 		k->ask.from[m] = k->have ? k->set.maps.fd[m] : -1;
+	k->borrowed = k->have;
 	err = pthread_create(&k->thread, NULL, load_thread, k);
 	k->running = err == 0;
 	return -err;
+}
+
+static void
+from_close(struct dp_kernel *k)
+{
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
+		if (!k->borrowed && k->ask.from[m] >= 0)
+			close(k->ask.from[m]);
+		k->ask.from[m] = -1;
+	}
 }
 
 static void
@@ -67,12 +78,7 @@ thread_join(struct dp_kernel *k)
 		return;
 	pthread_join(k->thread, NULL);
 	k->running = false;
-	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
-		/* Else it is the set's. */
-		if (!k->have && k->ask.from[m] >= 0)
-			close(k->ask.from[m]);
-		k->ask.from[m] = -1;
-	}
+	from_close(k);
 }
 
 /* ---- into their places ---- */
@@ -194,6 +200,8 @@ take_over(struct dp_kernel *k)
 		    LOG_S("why", "another layout; flows begin anew"));
 	} else {
 		err = commit(k, k->why);
+		if (err == 0 && k->set.copied)
+			kernel_maps_follow_flows(&k->ask, &k->set.maps, k->set.copied_at);
 	}
 	if (err < 0) {
 		kernel_set_fini(&k->set);
@@ -217,8 +225,10 @@ on_loaded(void *arg, int fd, unsigned what)
 	 * gone then, and pinning it again would undo that. */
 	if (read(fd, &count, sizeof(count)) < 0 || !k->running)
 		return;
-	thread_join(k);
+	pthread_join(k->thread, NULL);
+	k->running = false;
 	err = take_over(k);
+	from_close(k);
 	k->done(k->arg, err, err < 0 ? k->why : "");
 }
 

@@ -70,8 +70,10 @@ struct kernel_set {
 	struct dp_maps maps;
 	int rodata; /* the options of the lb programs */
 	int prog[KP_NR];
-	bool adopted;		   /* the maps are an earlier process's */
-	bool kept;		   /* and so are the programs: nothing was loaded */
+	bool adopted; /* the maps are an earlier process's */
+	bool kept;    /* and so are the programs: nothing was loaded */
+	bool copied;  /* flows of other maps were, from tick .copied_at on */
+	uint16_t copied_at;
 	bool sock;		   /* the programs of sockets are loaded */
 	char sock_why[KERNEL_WHY]; /* else */
 };
@@ -91,8 +93,9 @@ struct dp_kernel {
 	dp_kernel_done *done;
 	void *arg;
 	pthread_t thread;
-	bool running; /* the thread was made and not joined */
-	int wake;     /* eventfd, by which the thread says that it is done */
+	bool running;  /* the thread was made and not joined */
+	bool borrowed; /* ask.from are descriptors of the set, else our own */
+	int wake;      /* eventfd, by which the thread says that it is done */
 	struct loop_fd *watch;
 	/* The thread's, until it said so: */
 	struct kernel_set next;
@@ -137,9 +140,10 @@ int kernel_maps_prepare(struct bpf_object *, const struct kernel_ask *, bool *ad
 /* After loading: descriptors, contents, memory. */
 int kernel_maps_take(
     struct bpf_object *, const struct kernel_ask *, bool adopted, struct dp_maps *, char *why);
-/* The flows of maps that are to be carried on with, and are not the same.  Last, as the programs that still run
- * make new ones all the time: one that is made between this and the exchange begins anew. */
+/* The flows of maps that are to be carried on with, and are not the same. */
 int kernel_maps_take_flows(const struct kernel_ask *, struct dp_maps *, char *why);
+/* And those that the former programs made since tick @since, once they are exchanged. */
+void kernel_maps_follow_flows(const struct kernel_ask *, struct dp_maps *, uint16_t since);
 void kernel_maps_close(struct dp_maps *);
 /* How many blocks of buckets hold so many flows: a power of two. */
 uint32_t kernel_blocks(uint32_t flows);
@@ -151,12 +155,15 @@ uint32_t kernel_blocks(uint32_t flows);
 struct flows_move {
 	const void *from; /* ways of the same make as ours, at other places */
 	uint64_t ways;
-	void *to; /* blocks, as mapped; nobody else uses them yet */
+	void *to; /* blocks, as mapped */
 	uint32_t blocks;
 	const struct lb_be_row *be;
 	uint32_t nr_be;
 	uint64_t seed;
 	bool v6;
+	uint16_t now;	/* tick */
+	bool after;	/* only those that were seen since @since, unless they are there */
+	uint16_t since; /* tick */
 };
 /* How many found no room, half-open ones first. */
 uint64_t kernel_flows_move(const struct flows_move *);

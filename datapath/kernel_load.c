@@ -417,8 +417,11 @@ kernel_load(const struct kernel_ask *ask, struct kernel_set *set, char *why)
 	log[0] = '\0';
 	if (err == 0)
 		load_sock(set);
-	if (err == 0 && set->adopted)
+	if (err == 0 && set->adopted) {
+		set->copied = true;
+		set->copied_at = (uint16_t)lb_now();
 		err = kernel_maps_take_flows(ask, &set->maps, why);
+	}
 	said = NULL;
 	return err;
 }

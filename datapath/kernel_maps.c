@@ -257,10 +257,13 @@ fill_mapped(int from, int to, bool images)
 	return src && dst ? 0 : -ENOMEM;
 }
 
-/* Flows whose places the version before ours chose. */
+/* Flow by flow: from tables whose places the version before ours chose, and what came after the others. */
 static int
-fill_flows(int from, int to, int backends, const struct lb_conf *c, bool v6)
+fill_flows(
+    const struct kernel_ask *ask, enum dp_map m, const struct dp_maps *maps, const uint16_t *since)
 {
+	const int from = ask->from[m], to = maps->fd[m], backends = ask->from[DP_MAP_BE_ROWS];
+	const uint32_t ways = is_earlier(m, from) ? LB_WAYS : LB_BLOCK_WAYS;
 	struct bpf_map_info old, new, be;
 	char *src, *dst, *rows;
 
@@ -271,13 +274,16 @@ fill_flows(int from, int to, int backends, const struct lb_conf *c, bool v6)
 	rows = map_memory(backends, &be);
 	if (src && dst && rows)
 		(void)kernel_flows_move(&(struct flows_move){ .from = src,
-		    .ways = (uint64_t)old.max_entries * LB_WAYS,
+		    .ways = (uint64_t)old.max_entries * ways,
 		    .to = dst,
 		    .blocks = new.max_entries,
 		    .be = (const struct lb_be_row *)rows,
 		    .nr_be = be.max_entries,
-		    .seed = c->seed,
-		    .v6 = v6 });
+		    .seed = maps->conf->seed,
+		    .v6 = m == DP_MAP_FLOWS6,
+		    .now = (uint16_t)lb_now(),
+		    .after = since != NULL,
+		    .since = since ? *since : 0 });
 	if (src)
 		munmap(src, mapped_len(old.max_entries, old.value_size));
 	if (dst)
@@ -507,14 +513,23 @@ kernel_maps_take_flows(const struct kernel_ask *ask, struct dp_maps *maps, char 
 		if (!is_flows(m))
 			continue;
 		if (is_earlier(m, ask->from[m]))
-			err = fill_flows(ask->from[m], maps->fd[m], ask->from[DP_MAP_BE_ROWS],
-			    maps->conf, m == DP_MAP_FLOWS6);
+			err = fill_flows(ask, m, maps, NULL);
 		else if (entries_of(ask->from[m]) < maps->nr[m])
 			err = fill(m, ask->from[m], maps->fd[m]);
 		if (err < 0)
 			return not_taken(m, err, why);
 	}
 	return 0;
+}
+
+void
+kernel_maps_follow_flows(const struct kernel_ask *ask, struct dp_maps *maps, uint16_t since)
+{
+	for (enum dp_map m = 0; m < DP_NR_MAPS; m++) {
+		if (is_flows(m) && ask->from[m] >= 0 &&
+		    kernel_map_id(ask->from[m]) != kernel_map_id(maps->fd[m]))
+			(void)fill_flows(ask, m, maps, &since);
+	}
 }
 
 bool

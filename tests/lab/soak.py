@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """make soak: requests without a pause, endpoints that change twenty times a second, and daemons
-that are restarted and killed, for ten minutes (--seconds).  Counts every request that fails.
+that are restarted, killed and exchanged for another version, for ten minutes (--seconds).  Counts
+every request that fails.
 
 Two services carry the requests:
 
@@ -13,6 +14,8 @@ More services change beside them.  Exit status 0: no request failed that is not 
 daemons hold what they should, and none ended by itself; 1: else; 130: interrupted."""
 import argparse
 import collections
+import contextlib
+import os
 import random
 import signal
 import sys
@@ -26,6 +29,7 @@ EACH = 3  # pods a node
 TICK = 0.05
 LEAVING = 1.5  # s that an endpoint is terminating at least: three times what a connection lasts
 KEEP = 0.5
+FLOWS, MAX_GROWN = 1 << 19, 3  # the tables' size, doubled so often at the most
 SETTLE = 1.0  # s that a change may take to arrive, after the daemons are there
 VIPS = {"web": ("172.16.1.10", "fd16::10"), "hard": ("172.16.1.11", "fd16::11")}
 ALL = [pod_name(n, i) for n in NODE4 for i in range(EACH)]
@@ -40,6 +44,7 @@ class Daemons:
         self.starting = {}
         self.whole_since = time.monotonic()
         self.done = collections.Counter()
+        self.grown = collections.Counter()
         self.deaths = []
 
     def tick(self, now):
@@ -71,14 +76,27 @@ class Daemons:
         if node in self.back or node in self.starting:
             return
         d = self.plant.heralds[node]
-        what = self.rng.choice(["kill", "kill", "stop", "restart", "reload"])
+        what = self.rng.choice(["kill", "kill", "stop", "restart", "reload", "upgrade"])
         self.done[what] += 1
         if what == "reload":
             d.daemon.send_signal(signal.SIGHUP)
             return
         d.stop(signal.SIGKILL if what == "kill" else signal.SIGTERM)
-        self.back[node] = now + (0 if what == "restart" else self.rng.uniform(0, 1))
+        if what == "upgrade":
+            self.upgrade(node, d)
+        self.back[node] = now + (0 if what in ("restart", "upgrade") else self.rng.uniform(0, 1))
         self.whole_since = now
+
+    def upgrade(self, node, d):
+        """What is pinned is another version's, as far as the next herald can tell: it loads its own
+        programs and exchanges them; now and then with larger flow tables, too."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(d.pin_path, "maps", "origin"))
+        if self.done["upgrade"] % 8 == 1 and self.grown[node] < MAX_GROWN:
+            self.grown[node] += 1
+            flows = FLOWS << self.grown[node]
+            conntrack = {"maxFlowsIPv4": flows, "maxFlowsIPv6": flows}
+            d.write("10-settings.yaml", d.settings(datapath={**d.datapath, "conntrack": conntrack}))
 
 
 class Endpoints:

@@ -138,6 +138,59 @@ START_TEST(a_row_out_of_bounds)
 }
 END_TEST
 
+/* What the former programs made while the first lot was moved, beside what ours have made by then. */
+START_TEST(what_came_since_follows)
+{
+	struct lb_block4 *to = calloc(BLOCKS, sizeof(*to));
+	const uint64_t other_backend = LB_FLOW_VALUE(9, 1, LB_ST_OPEN, 0, 1, 101);
+	struct lb_flow4 from[4] = {
+		{ key4(1, 1), LB_FLOW_VALUE(1, 1, LB_ST_OPEN, 0, 1, 99) },  /* before: moved then */
+		{ key4(1, 2), LB_FLOW_VALUE(2, 1, LB_ST_OPEN, 0, 1, 100) }, /* in the same tick */
+		{ key4(1, 3), LB_FLOW_VALUE(3, 1, LB_ST_NEW, 0, 1, 101) },
+		{ key4(1, 4),
+		    LB_FLOW_VALUE(4, 1, LB_ST_OPEN, 0, 1, 101) }, /* made again meanwhile */
+	};
+	struct lb_flow4 again = { key4(1, 4) | 7ULL << 48, other_backend };
+	struct flows_move m = move4(&again, 1, to);
+	unsigned nr = 0;
+
+	ck_assert_uint_eq(kernel_flows_move(&m), 0);
+	m = move4(from, 4, to);
+	m.after = true;
+	m.since = 100;
+	m.now = 101;
+	for (int twice = 0; twice < 2; twice++)
+		ck_assert_uint_eq(kernel_flows_move(&m), 0);
+	ck_assert_ptr_null(way4(to, from[0].key));
+	ck_assert_uint_eq(way4(to, from[1].key)->value, from[1].value);
+	ck_assert_uint_eq(way4(to, from[2].key)->value, from[2].value);
+	ck_assert_ptr_null(way4(to, from[3].key));
+	ck_assert_uint_eq(way4(to, again.key)->value, other_backend);
+	for (uint32_t i = 0; i < BLOCKS * LB_BLOCK_WAYS; i++)
+		nr += to[i / LB_BLOCK_WAYS].way[i % LB_BLOCK_WAYS].value != 0;
+	ck_assert_uint_eq(nr, 3);
+	free(to);
+}
+END_TEST
+
+/* Ways that hold anything, or are being written, are nobody's to take. */
+START_TEST(ways_that_are_taken_stay)
+{
+	struct lb_block4 *to = calloc(BLOCKS, sizeof(*to));
+	struct lb_flow4 from = { key4(1, 1), LB_FLOW_VALUE(1, 1, LB_ST_OPEN, 0, 1, 100) };
+	struct flows_move m = move4(&from, 1, to);
+
+	m.after = true;
+	m.since = 65535; /* ticks go round */
+	for (uint32_t i = 0; i < BLOCKS * LB_BLOCK_WAYS; i++)
+		to[i / LB_BLOCK_WAYS].way[i % LB_BLOCK_WAYS].value =
+		    LB_FLOW_VALUE(0, 0, LB_ST_BUSY, 0, 0, 100);
+	ck_assert_uint_eq(kernel_flows_move(&m), 1);
+	ck_assert_ptr_null(way4(to, from.key));
+	free(to);
+}
+END_TEST
+
 /* ---- the programs find them ---- */
 
 /* Out of both tables and back, as if they had come from others. */
@@ -283,6 +336,8 @@ add_tests(Suite *s)
 	tcase_add_test(tc, neighbours_share_a_block);
 	tcase_add_test(tc, half_open_ones_go_without);
 	tcase_add_test(tc, a_row_out_of_bounds);
+	tcase_add_test(tc, what_came_since_follows);
+	tcase_add_test(tc, ways_that_are_taken_stay);
 	tcase_add_loop_test(tc, local_flows_go_on, 0, NR_WAYS);
 	tcase_add_loop_test(tc, pairs_go_on, 0, NR_WAYS);
 	tcase_add_loop_test(tc, flows_with_another_port_go_on, 0, NR_WAYS);
