@@ -231,8 +231,8 @@ bgp_listen_each(const struct bgp *b, bgp_listen_fn *each, void *arg)
 	/* A port of an instance of its own: on the wildcard addresses of both families. */
 	for (const struct instance *in = b->instances; in; in = in->next) {
 		at.port = in->local_port;
-		for (int f = ADDR_V4; at.port && f <= ADDR_V6; f++) {
-			at.addr.family = (enum addr_family)f;
+		for (uint8_t f = ADDR_V4; at.port && f <= ADDR_V6; f++) {
+			at.addr.family = f;
 			/* A kernel without IPv6 is no fault. */
 			each(arg, &at, f == ADDR_V4);
 		}

@@ -183,7 +183,8 @@ sweep_work(struct rib *r)
 			if (adj->walk[f])
 				stale_walk_some(adj, (enum bgp_family)f, &b);
 			/* It looks at those only that are not of before. */
-			if (!r->hold && adj->import_at[f] && !stale_walks_before(adj, f) &&
+			if (!r->hold && adj->import_at[f] &&
+			    !stale_walks_before(adj, (enum bgp_family)f) &&
 			    import_some(adj, (enum bgp_family)f, &b) < 0)
 				rib_hold(r);
 			more |= adj->walk[f];

@@ -288,15 +288,15 @@ START_TEST(ciliums_first_version)
 		"peerConfigRef:\n        name: rack0-2\n", "peerPort: 1179", "ebgpMultihop: 4",
 		"holdTimeSeconds: 9", "keepAliveTimeSeconds: 3", "connectRetryTimeSeconds: 12",
 		"authSecretRef: key", "restartTimeSeconds: 15", "heraldlb.io/from: rack0-1\n",
-		"  - advertisementType: PodCIDR\n  - advertisementType: Service\n    service:\n"
-		"      addresses:\n      - LoadBalancerIP\n    selector:\n      matchLabels:\n"
-		"        a: b\n",
-		"ipPoolSelectors:\n      - matchLabels:\n          c: d\n    selector:\n"
-		"      matchLabels:\n        a: b\n    attributes:\n      communities:\n"
-		"        standard:\n        - \"64512:1\"\n      localPreference: 150\n",
+		("  - advertisementType: PodCIDR\n  - advertisementType: Service\n    service:\n"
+		 "      addresses:\n      - LoadBalancerIP\n    selector:\n      matchLabels:\n"
+		 "        a: b\n"),
+		("ipPoolSelectors:\n      - matchLabels:\n          c: d\n    selector:\n"
+		 "      matchLabels:\n        a: b\n    attributes:\n      communities:\n"
+		 "        standard:\n        - \"64512:1\"\n      localPreference: 150\n"),
 		"  - advertisementType: PodCIDR\n    attributes:\n      localPreference: 99\n",
-		"  - afi: ipv6\n    safi: unicast\n    advertisements:\n      matchLabels:\n"
-		"        heraldlb.io/from: rack0-2\n" };
+		("  - afi: ipv6\n    safi: unicast\n    advertisements:\n      matchLabels:\n"
+		 "        heraldlb.io/from: rack0-2\n") };
 	struct res_result to;
 
 	ck_assert_str_eq(r.faults, "");
