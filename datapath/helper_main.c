@@ -175,11 +175,12 @@ be_small(void)
 int
 dp_helper_main(int (*confine)(char **error))
 {
+	const struct sock_answer ready = { .kind = SOCK_READY };
 	struct helper_room *room;
 	struct walk w = { 0 };
 	struct stat st;
 	char *error = NULL;
-	int status = -1;
+	int status;
 
 	if (!is_socket(DP_HELPER_FD)) {
 		fputs("herald: the daemon starts its helper itself\n", stderr);
@@ -188,13 +189,19 @@ dp_helper_main(int (*confine)(char **error))
 	be_small();
 	room = xnew(struct helper_room);
 	w.home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (w.home < 0 || fstat(w.home, &st) < 0)
-		return give_up(DP_HELPER_FD, room, "it cannot look into /proc");
-	w.home_ino = st.st_ino;
-	if (confine(&error) < 0)
-		return give_up(DP_HELPER_FD, room, error);
-	status = say(DP_HELPER_FD, room, &(struct sock_answer){ .kind = SOCK_READY });
-	for (status = status == EXIT_FINE ? -1 : status; status < 0;)
+	if (w.home < 0 || fstat(w.home, &st) < 0) {
+		status = give_up(DP_HELPER_FD, room, "it cannot look into /proc");
+	} else {
+		w.home_ino = st.st_ino;
+		if (confine(&error) < 0)
+			status = give_up(DP_HELPER_FD, room, error);
+		else
+			status = say(DP_HELPER_FD, room, &ready) == EXIT_FINE ? -1 : EXIT_FAULT;
+	}
+	while (status < 0)
 		status = serve(DP_HELPER_FD, room, &w);
+	mem_free(w.seen);
+	free(error);
+	free(room);
 	return status;
 }

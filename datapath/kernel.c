@@ -174,6 +174,17 @@ commit(struct dp_kernel *k, char *why)
 	return 0;
 }
 
+/* What the former programs made since the last time. */
+static void
+follow_flows(struct dp_kernel *k)
+{
+	const uint16_t now = (uint16_t)lb_now();
+
+	if (k->set.copied)
+		kernel_maps_follow_flows(&k->ask, &k->set.maps, k->set.copied_at);
+	k->set.copied_at = now;
+}
+
 static int
 take_over(struct dp_kernel *k)
 {
@@ -199,9 +210,10 @@ take_over(struct dp_kernel *k)
 		log_warn("datapath-maps-replaced", LOG_S("pin", k->ask.pin),
 		    LOG_S("why", "another layout; flows begin anew"));
 	} else {
+		follow_flows(k); /* so that little is left for afterwards */
 		err = commit(k, k->why);
-		if (err == 0 && k->set.copied)
-			kernel_maps_follow_flows(&k->ask, &k->set.maps, k->set.copied_at);
+		if (err == 0)
+			follow_flows(k);
 	}
 	if (err < 0) {
 		kernel_set_fini(&k->set);

@@ -38,8 +38,8 @@ ALL = [pod_name(n, i) for n in NODE4 for i in range(EACH)]
 class Daemons:
     """Both nodes' heralds: away and back."""
 
-    def __init__(self, plant, rng):
-        self.plant, self.rng = plant, rng
+    def __init__(self, plant, rng, grow):
+        self.plant, self.rng, self.grow = plant, rng, grow
         self.back = {}  # node: when it is to be started again
         self.starting = {}
         self.whole_since = time.monotonic()
@@ -89,10 +89,10 @@ class Daemons:
 
     def upgrade(self, node, d):
         """What is pinned is another version's, as far as the next herald can tell: it loads its own
-        programs and exchanges them; now and then with larger flow tables, too."""
+        programs and exchanges them; with --grow now and then with larger flow tables, too."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(d.pin_path, "maps", "origin"))
-        if self.done["upgrade"] % 8 == 1 and self.grown[node] < MAX_GROWN:
+        if self.grow and self.done["upgrade"] % 8 == 1 and self.grown[node] < MAX_GROWN:
             self.grown[node] += 1
             flows = FLOWS << self.grown[node]
             conntrack = {"maxFlowsIPv4": flows, "maxFlowsIPv6": flows}
@@ -202,7 +202,7 @@ class Soak:
         self.plant = Plant(lab, pods=EACH, attach=args.attach, forwarding=args.forwarding)
         if args.attach == "xdp":
             self.plant.whole_sums()
-        self.daemons = Daemons(self.plant, self.rng)
+        self.daemons = Daemons(self.plant, self.rng, args.grow)
         self.endpoints = Endpoints(self.plant, self.daemons, self.rng, args.services)
         names = ["web", "hard", *range(args.services)]
         self.plant.start(*(self.endpoints.documents(n) for n in names))
@@ -306,6 +306,7 @@ def main():
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--services", type=int, default=100, help="that change beside those two")
     ap.add_argument("--pause", type=float, default=0.005, help="of a worker after each request")
+    ap.add_argument("--grow", action="store_true", help="flow tables, in some of the upgrades")
     ap.add_argument("--attach", default="auto", help="auto, xdp, tc")
     ap.add_argument("--forwarding", default="snat", help="snat, dsr")
     args = ap.parse_args()
