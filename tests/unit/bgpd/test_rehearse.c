@@ -221,7 +221,8 @@ add_tests(Suite *s)
 	TCase *tc = tcase_create("rehearse");
 
 	tcase_add_test(tc, nothing_is_said_of_the_same);
-	tcase_add_exit_test(tc, stations_are_compared_as_they_are_taken_on, 0);
+	if (unit_rounds(20) == 20) /* it ends with all that it has, which valgrind takes for lost */
+		tcase_add_exit_test(tc, stations_are_compared_as_they_are_taken_on, 0);
 	tcase_add_test(tc, peers_come_and_go);
 	tcase_add_test(tc, a_field_that_ends_sessions);
 	tcase_add_test(tc, fields_that_do_not);

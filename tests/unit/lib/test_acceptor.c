@@ -155,7 +155,8 @@ add_tests(Suite *s)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, all_who_wait_are_taken_and_a_flood_in_several_turns);
-	tcase_add_test(tc, without_descriptors_they_wait_and_the_loop_rests);
+	if (unit_rounds(20) == 20) /* valgrind keeps descriptors, and the limit, for itself */
+		tcase_add_test(tc, without_descriptors_they_wait_and_the_loop_rests);
 	tcase_add_test(tc, the_callee_may_free_it);
 	suite_add_tcase(s, tc);
 }

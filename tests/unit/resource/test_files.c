@@ -707,7 +707,10 @@ add_tests(Suite *s)
 	tcase_add_test(tc, reload_and_check);
 	tcase_add_test(tc, only_what_changed_is_told);
 	tcase_add_test(tc, short_of_memory);
-	if (may_limit())
+	if (unit_rounds(20) < 20)
+		fprintf(
+		    stderr, "skipped: files without watches: valgrind has threads now and then\n");
+	else if (may_limit())
 		tcase_add_loop_test(tc, without_watches_everything_is_looked_at_now_and_then, 0, 2);
 	else
 		fprintf(stderr, "skipped: files without watches: no user namespaces here\n");
